@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Protocol, TextIO
 
 __all__ = ["LineProgress", "NullProgress", "Progress", "TerminalProgress", "for_stream", "rate_text", "time_text"]
@@ -91,12 +90,6 @@ class _Clocked:
 
     def _show(self) -> None:
         raise NotImplementedError
-
-    def __enter__(self) -> _Clocked:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.finish()
 
     def finish(self) -> None:
         raise NotImplementedError
