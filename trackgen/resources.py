@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trackgen.errors import TrackgenError
 
-__all__ = ["hub_templates", "exported_models"]
+__all__ = ["exported_models", "hub_templates"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -33,3 +33,9 @@ def hub_templates() -> Path:
 def exported_models() -> Path:
     """The folder of shipped models: one folder a model, with ``model.onnx`` and ``README.md``."""
     return _shipped("exported_models")
+
+
+def browser_assets() -> Path | None:
+    """The folder of third-party browser code that ``make assets`` fills, or None where it was not run."""
+    folder = _PACKAGE / "serve" / "assets"
+    return folder if folder.is_dir() else None
