@@ -1,0 +1,178 @@
+"""Putting a BigWig file together from encoded sections.
+
+Layout of the file, in this order::
+
+    header                    64 bytes
+    zoom headers              24 bytes each
+    total summary             40 bytes
+    chromosome tree
+    number of sections        8 bytes, then the sections
+    R-tree over sections
+    for each zoom level:      number of records (4 bytes), blocks of records, R-tree over the blocks
+    the magic number again
+
+Source: Kent et al. 2010 (doi 10.1093/bioinformatics/btq351), supplement; bbiFile.h of the kent source.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.bigwig.blocks import NO_EXTENTS
+from trackgen.bigwig.grid import LONGEST, Grid
+from trackgen.bigwig.spool import Source, read_exactly, write_all
+from trackgen.bigwig.statistics import Totals
+from trackgen.bigwig.trees import chromosome_tree, range_tree
+from trackgen.bigwig.zooms import NO_SUMMARIES, SUMMARY, BlockEncoder, Reducer
+
+__all__ = ["Chromosomes", "assemble"]
+
+MAGIC = 0x888FFC26
+VERSION = 4
+_HEADER = struct.Struct("<IHHQQQHHQQIQ")
+_ZOOM_HEADER = struct.Struct("<IIQQ")
+_SUMMARY = struct.Struct("<Qdddd")
+_SUMMARIES_AT_ONCE = 65_536
+
+
+class Chromosomes(NamedTuple):
+    """Chromosomes by id.
+
+    Attributes:
+        names: sorted bytewise.
+        lengths: int64[c], bases.
+    """
+
+    names: tuple[bytes, ...]
+    lengths: NDArray[np.int64]
+
+
+class _Zoom(NamedTuple):
+    reduction: int
+    data_offset: int
+    index_offset: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class _Offsets:
+    chromosome_tree: int
+    data: int
+    index: int
+
+
+def assemble(file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Source, folder: Path) -> Totals:
+    """Write a whole BigWig file.
+
+    Args:
+        file: empty, unbuffered, open for writing.
+        chromosomes: all chromosomes of the genome.
+        grid: where items stand.
+        source: the sections and their summaries.
+        folder: for temporary files, one zoom level each (a quarter of the level below).
+
+    Returns:
+        The summary that stands in the file.
+    """
+    extents = source.extents()
+    reductions = grid.reductions(int(chromosomes.lengths.max()))[: None if len(extents) else 1]
+    tree_offset = _HEADER.size + len(reductions) * _ZOOM_HEADER.size + _SUMMARY.size
+    tree = chromosome_tree(chromosomes.names, chromosomes.lengths.tolist(), tree_offset)
+    offsets = _Offsets(tree_offset, tree_offset + len(tree), 0)
+    write_all(file, bytes(tree_offset) + tree + struct.pack("<Q", len(extents)))
+    source.copy_sections(file)
+    index_offset = file.tell()
+    offsets = _Offsets(tree_offset, tree_offset + len(tree), index_offset)
+    write_all(file, range_tree(extents, offsets.data + 8, index_offset))
+    zooms, totals = _write_zooms(file, chromosomes, grid, reductions, source, folder)
+    write_all(file, struct.pack("<I", MAGIC))
+    file.seek(0)
+    write_all(file, _header(offsets, zooms, totals, max(source.largest, *(zoom.largest for zoom in zooms))))
+    return totals
+
+
+def _header(offsets: _Offsets, zooms: list[_Zoom], totals: Totals, largest: int) -> bytes:
+    summary_offset = _HEADER.size + len(zooms) * _ZOOM_HEADER.size
+    # Field counts and the autoSql offset are zero: they describe bigBed. So is the offset of an extended header.
+    # The size of the largest block is never zero, which would say that blocks are not compressed.
+    header = _HEADER.pack(
+        MAGIC,
+        VERSION,
+        len(zooms),
+        offsets.chromosome_tree,
+        offsets.data,
+        offsets.index,
+        0,
+        0,
+        0,
+        summary_offset,
+        max(largest, SUMMARY.itemsize),
+        0,
+    )
+    levels = [_ZOOM_HEADER.pack(min(zoom.reduction, LONGEST), 0, zoom.data_offset, zoom.index_offset) for zoom in zooms]
+    summary = _SUMMARY.pack(totals.covered, totals.minimum, totals.maximum, totals.sum, totals.sum_squares)
+    return b"".join((header, *levels, summary))
+
+
+def _write_zooms(
+    file: BinaryIO, chromosomes: Chromosomes, grid: Grid, reductions: list[int], source: Source, folder: Path
+) -> tuple[list[_Zoom], Totals]:
+    """Append all zoom levels; each is read once, from a temporary file, while the next is written to another."""
+    zooms = []
+    summaries: Iterable[NDArray[Any]] = source.summaries()
+    current = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+    try:
+        for reduction in reductions:
+            following = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+            encoder = BlockEncoder(chromosomes.lengths, reduction, grid.offset)
+            zooms.append(_write_zoom(file, encoder, reduction, summaries, following))
+            current.close()
+            current = following
+            summaries = _stored(current)
+        # One level more than is written, and a whole track in a few records per chromosome.
+        return zooms, Totals.of(np.concatenate([NO_SUMMARIES, *summaries]))
+    finally:
+        current.close()
+
+
+def _write_zoom(
+    file: BinaryIO, encoder: BlockEncoder, reduction: int, summaries: Iterable[NDArray[Any]], following: BinaryIO
+) -> _Zoom:
+    data_offset = file.tell()
+    write_all(file, struct.pack("<I", 0))
+    reducer = Reducer()
+    extents = [NO_EXTENTS]
+    count = largest = 0
+    for part, last in _with_last(summaries):
+        blocks = encoder.feed(part, last)
+        write_all(file, b"".join(blocks.data))
+        write_all(following, reducer.feed(part, last).tobytes())
+        extents.append(blocks.extents)
+        count, largest = count + len(part), max(largest, blocks.largest)
+    index_offset = file.tell()
+    write_all(file, range_tree(np.concatenate(extents), data_offset + 4, index_offset))
+    file.seek(data_offset)
+    write_all(file, struct.pack("<I", count))
+    file.seek(0, 2)
+    return _Zoom(reduction, data_offset, index_offset, largest)
+
+
+def _with_last(parts: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], bool]]:
+    """The parts, and behind them an empty one that is marked as the last."""
+    for part in parts:
+        yield part, False
+    yield NO_SUMMARIES, True
+
+
+def _stored(file: BinaryIO) -> Iterator[NDArray[Any]]:
+    size, step = file.tell(), _SUMMARIES_AT_ONCE * SUMMARY.itemsize
+    for offset in range(0, size, step):
+        yield np.frombuffer(read_exactly(file, offset, min(step, size - offset)), SUMMARY)

@@ -1,0 +1,76 @@
+"""Percentiles of a track's values per base, from a histogram that can be merged.
+
+The histogram counts bases by the upper 16 bits of the float32 pattern: sign, exponent and seven mantissa bits. So its
+bins are 1/128 of the value wide (0.8 %) at any size of value, and histograms of shards add up to that of the track.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PERCENTILES", "Histogram"]
+
+PERCENTILES = ("0.05", "1", "50", "99", "99.9", "99.95")
+_BINS = 1 << 16
+_SIGN = 0x8000
+
+
+class Histogram:
+    """Bases per bin of value."""
+
+    def __init__(self) -> None:
+        # Zero pages take no memory until touched, and values of one track touch few.
+        self.counts: NDArray[np.int64] = np.zeros(_BINS, np.int64)
+
+    def add(self, values: NDArray[np.float32], bases: int | NDArray[np.int64]) -> None:
+        """Count values, float32[n] without NaN, that cover ``bases`` bases each (one number or int64[n])."""
+        if not len(values):
+            return
+        bins = values.view(np.uint32) >> np.uint32(16)
+        if isinstance(bases, int):
+            counts = np.bincount(bins)
+            filled = np.flatnonzero(counts)
+            self.counts[filled] += counts[filled] * bases
+        else:
+            np.add.at(self.counts, bins, bases)
+
+    def merge(self, other: Histogram) -> None:
+        """Add the counts of another histogram."""
+        filled = np.flatnonzero(other.counts)
+        self.counts[filled] += other.counts[filled]
+
+    def percentiles(self, minimum: float, maximum: float) -> dict[str, float] | None:
+        """Percentiles of the counted values, or None where nothing was counted.
+
+        Args:
+            minimum: the exact smallest value.
+            maximum: the exact largest value; percentiles are clipped to both.
+
+        Returns:
+            By name, such as "99.9": the smallest value that at least that share of the bases does not exceed
+            (numpy's ``inverted_cdf``), to the width of its bin, within which it is interpolated.
+        """
+        order = np.concatenate([np.arange(_BINS - 1, _SIGN - 1, -1), np.arange(_SIGN)])
+        counts = self.counts[order]
+        reached = np.cumsum(counts)
+        total = int(reached[-1])
+        if not total:
+            return None
+        return {
+            name: min(max(_value_at(order, counts, reached, float(name) / 100 * total), minimum), maximum)
+            for name in PERCENTILES
+        }
+
+
+def _value_at(order: NDArray[np.int64], counts: NDArray[np.int64], reached: NDArray[np.int64], rank: float) -> float:
+    place = int(np.searchsorted(reached, max(math.ceil(rank), 1)))
+    pattern = int(order[place])
+    if pattern in (0, _SIGN):
+        return 0.0  # the bin of zero also holds the numbers below 1e-38; zero is what people expect to see
+    inner, outer = np.array([pattern << 16, (pattern << 16) | 0xFFFF], np.uint32).view(np.float32).astype(np.float64)
+    low, high = (outer, inner) if pattern & _SIGN else (inner, outer)
+    below = int(reached[place]) - int(counts[place])
+    return float(low + (high - low) * min(max((rank - below) / int(counts[place]), 0.0), 1.0))

@@ -1,0 +1,120 @@
+"""The two indexes of a BigWig file: the chromosome tree (B+) and the R-tree over blocks.
+
+Both are built bottom up. Levels stand root first, each as consecutive nodes of one size; a node that is not full is
+padded with zeros. Offsets are 64-bit. Layouts: Kent et al. 2010 (doi 10.1093/bioinformatics/btq351), supplement.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NODE_ITEMS", "chromosome_tree", "range_tree"]
+
+NODE_ITEMS = 256
+_CHROMOSOME_TREE_MAGIC = 0x78CA8C91
+_RANGE_TREE_MAGIC = 0x2468ACE0
+_NODE_HEADER = np.dtype([("leaf", "u1"), ("reserved", "u1"), ("count", "<u2")])
+_SPAN: list[tuple[str, str]] = [
+    ("start_chromosome", "<u4"),
+    ("start", "<u4"),
+    ("end_chromosome", "<u4"),
+    ("end", "<u4"),
+    ("offset", "<u8"),
+]
+_BRANCH = np.dtype(_SPAN)
+_LEAF = np.dtype([*_SPAN, ("size", "<u8")])
+
+
+def chromosome_tree(names: Sequence[bytes], lengths: Sequence[int], offset: int) -> bytes:
+    """The chromosome tree.
+
+    Args:
+        names: sorted bytewise, because readers descend by comparing bytes; the id of a chromosome is its place.
+        lengths: bases of each.
+        offset: where the tree will stand in the file.
+
+    Returns:
+        The tree with its header.
+    """
+    key_size = max(map(len, names))
+    header = struct.pack("<IIIIQQ", _CHROMOSOME_TREE_MAGIC, NODE_ITEMS, key_size, 8, len(names), 0)
+    leaves = np.empty(len(names), [("key", f"S{key_size}"), ("id", "<u4"), ("length", "<u4")])
+    leaves["key"], leaves["id"], leaves["length"] = list(names), np.arange(len(names)), lengths
+    branch = np.dtype([("key", f"S{key_size}"), ("offset", "<u8")])
+
+    def parents(children: NDArray[Any]) -> NDArray[Any]:
+        upper = np.zeros(-(-len(children) // NODE_ITEMS), branch)
+        upper["key"] = children["key"][::NODE_ITEMS]
+        return upper
+
+    levels = [leaves]
+    while len(levels[0]) > NODE_ITEMS:
+        levels.insert(0, parents(levels[0]))
+    return header + _nodes(levels, offset + len(header))
+
+
+def range_tree(extents: NDArray[Any], data_offset: int, offset: int) -> bytes:
+    """The R-tree over blocks that stand one after the other.
+
+    Args:
+        extents: EXTENT[b], ascending by (chromosome, start).
+        data_offset: where the first block stands in the file.
+        offset: where the tree will stand in the file; the data end there.
+
+    Returns:
+        The tree with its header.
+    """
+    leaves = np.empty(len(extents), _LEAF)
+    leaves["start_chromosome"] = leaves["end_chromosome"] = extents["chromosome"]
+    leaves["start"], leaves["end"], leaves["size"] = extents["start"], extents["end"], extents["size"]
+    sizes = extents["size"].astype(np.uint64)
+    leaves["offset"] = np.uint64(data_offset) + np.cumsum(sizes) - sizes
+    levels: list[NDArray[Any]] = [leaves]
+    while len(levels[0]) > NODE_ITEMS:
+        levels.insert(0, _bounds(levels[0]))
+    # The tree covers from the start of its first block to the end of its last: blocks do not overlap.
+    edges = [leaves[0], leaves[-1]] if len(leaves) else [np.zeros((), _LEAF)] * 2
+    bounds = [int(edges[i][name]) for i, end in enumerate(("start", "end")) for name in (f"{end}_chromosome", end)]
+    header = struct.pack("<IIQIIIIQII", _RANGE_TREE_MAGIC, NODE_ITEMS, len(leaves), *bounds, offset, 1, 0)
+    return header + _nodes(levels, offset + len(header))
+
+
+def _bounds(children: NDArray[Any]) -> NDArray[Any]:
+    """The nodes above: what each 256 children cover together; offsets are set when nodes get their places."""
+    first = np.arange(0, len(children), NODE_ITEMS)
+    final = np.append(first[1:], len(children)) - 1
+    upper = np.zeros(len(first), _BRANCH)
+    upper["start_chromosome"], upper["start"] = children["start_chromosome"][first], children["start"][first]
+    upper["end_chromosome"], upper["end"] = children["end_chromosome"][final], children["end"][final]
+    return upper
+
+
+def _nodes(levels: list[NDArray[Any]], offset: int) -> bytes:
+    """All nodes of a tree, root first, where ``levels`` are its items from the root's to the leaves'."""
+    counts = [max(-(-len(items) // NODE_ITEMS), 1) for items in levels]
+    sizes = [_NODE_HEADER.itemsize + NODE_ITEMS * items.dtype.itemsize for items in levels]
+    parts = []
+    for depth, items in enumerate(levels):
+        offset += counts[depth] * sizes[depth]
+        if depth + 1 < len(levels):
+            items["offset"] = offset + np.arange(counts[depth + 1], dtype=np.uint64) * np.uint64(sizes[depth + 1])
+        parts.append(_level(items, counts[depth], leaf=depth + 1 == len(levels)))
+    return b"".join(parts)
+
+
+def _level(items: NDArray[Any], nodes: int, *, leaf: bool) -> bytes:
+    padded = np.zeros((nodes, NODE_ITEMS), items.dtype)
+    padded.reshape(-1)[: len(items)] = items
+    level = np.zeros((nodes, _NODE_HEADER.itemsize + NODE_ITEMS * items.dtype.itemsize), np.uint8)
+    header = np.zeros(nodes, _NODE_HEADER)
+    header["leaf"] = leaf
+    header["count"] = NODE_ITEMS
+    header["count"][-1] = len(items) - (nodes - 1) * NODE_ITEMS
+    level[:, : _NODE_HEADER.itemsize] = header.view(np.uint8).reshape(nodes, -1)
+    level[:, _NODE_HEADER.itemsize :] = padded.view(np.uint8).reshape(nodes, -1)
+    return level.tobytes()
