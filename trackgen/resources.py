@@ -5,11 +5,14 @@ A wheel holds ``hub_templates/`` and ``exported_models/`` inside the package; a 
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
-from trackgen.errors import TrackgenError
+from trackgen.errors import ModelError, TrackgenError, UsageError
 
-__all__ = ["exported_models", "hub_templates"]
+__all__ = ["exported_models", "find_model", "hub_templates", "shipped_models"]
+
+MODEL_FILE = "model.onnx"
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -39,3 +42,33 @@ def browser_assets() -> Path | None:
     """The folder of third-party browser code that ``make assets`` fills, or None where it was not run."""
     folder = _PACKAGE / "serve" / "assets"
     return folder if folder.is_dir() else None
+
+
+def shipped_models() -> dict[str, Path]:
+    """The model files that ship with trackgen, by name."""
+    return {path.parent.name: path for path in sorted(exported_models().glob(f"*/{MODEL_FILE}"))}
+
+
+def find_model(text: str) -> Path:
+    """The model file that `text` means: a path, or the name of a shipped model.
+
+    Raises:
+        ModelError: it reads like a path, and no such file exists.
+        UsageError: it reads like a name, and no such model ships with trackgen.
+    """
+    path = Path(text)
+    if path.is_file():
+        return path
+    shipped = shipped_models()
+    if text in shipped:
+        return shipped[text]
+    near = difflib.get_close_matches(text.lower(), shipped, 1, cutoff=0.5)
+    if len(path.parts) > 1 or path.suffix or path.exists():
+        raise ModelError("the model file does not exist", path=path, wanted="an ONNX file")
+    raise UsageError(
+        "there is no such file and no shipped model of this name",
+        place="MODEL",
+        found=text,
+        wanted=", ".join(shipped) or "a path to an ONNX file",
+        remedy=f"did you mean {near[0]}" if near else "`trackgen model list` shows the shipped models",
+    )

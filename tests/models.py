@@ -1,0 +1,143 @@
+"""Small models for tests: an ONNX file with a card, and the same function in plain numpy float64."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import onnx.parser
+
+from tests.oracles import Window, one_hot, softmax
+
+GRAPH = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[{batch}, {rows}, {columns}] sequence) => (float[{batch}, {shape}] {output})
+{{
+  flat = Flatten(sequence)
+  hidden = Gemm(flat, first_weight, first_bias)
+  active = Relu(hidden)
+  {logits} = Gemm(active, second_weight, second_bias)
+  {tail}
+}}
+"""
+
+
+@dataclass
+class SmallModel:
+    """A two-layer net on one window; `function` is its numpy twin, window letters -> (K,) or (K, M)."""
+
+    path: Path
+    card: dict[str, Any]
+    geometry: Window
+    function: Callable[[str], np.ndarray]
+    classes: list[str] = field(default_factory=list)
+
+
+def small_model(
+    folder: Path,
+    *,
+    name: str = "small",
+    window: int = 20,
+    bin_: int = 1,
+    stride: int | None = None,
+    strands: str = "forward",
+    classes: tuple[str, ...] = ("background", "hit"),
+    positions: int | None = None,
+    activation: str = "softmax",
+    layout: str = "NCL",
+    bases: str = "ACGT",
+    reverse: bool = False,
+    batch: str = "N",
+    seed: int = 0,
+    **card_fields: Any,
+) -> SmallModel:
+    """Write ``folder/name.onnx`` with its card inside.
+
+    Args:
+        positions: None for one value a window; M for a profile of M positions over the bin.
+        reverse: make the first two classes partners on the other strand.
+        batch: the batch axis of the graph: a name, or a number to freeze it.
+    """
+    random = np.random.default_rng(seed)
+    count = len(classes) * (positions or 1)
+    weights = {
+        "first_weight": random.normal(0, 0.5, (4 * window, 6)).astype(np.float32),
+        "first_bias": random.normal(0, 0.5, 6).astype(np.float32),
+        "second_weight": random.normal(0, 1, (6, count)).astype(np.float32),
+        "second_bias": random.normal(0, 1, count).astype(np.float32),
+    }
+    model = onnx.parser.parse_model(_graph(window, len(classes), positions, activation, layout, batch))
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, key) for key, value in weights.items())
+    if positions:
+        shape = np.array([0, len(classes), positions], np.int64)
+        model.graph.initializer.append(onnx.numpy_helper.from_array(shape, "shape"))
+    resolution = bin_ // positions if positions else None
+    card = _card(name, window, bin_, stride, strands, classes, activation, layout, bases, reverse, resolution, card_fields)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "trackgen.card", json.dumps(card)
+    path = folder / f"{name}.onnx"
+    path.write_bytes(model.SerializeToString())
+
+    def function(letters: str) -> np.ndarray:
+        matrix = one_hot(letters, bases)
+        flat = (matrix.T if layout == "NLC" else matrix).ravel()
+        hidden = np.maximum(flat @ weights["first_weight"].astype(float) + weights["first_bias"], 0)
+        logits = hidden @ weights["second_weight"].astype(float) + weights["second_bias"]
+        if positions:
+            return np.asarray(logits.reshape(len(classes), positions))
+        return softmax(logits) if activation == "softmax" else np.asarray(logits)
+
+    return SmallModel(path, card, Window(window, bin_, stride or bin_, resolution), function, list(classes))
+
+
+def _graph(window: int, classes: int, positions: int | None, activation: str, layout: str, batch: str) -> str:
+    tail, logits = "", "out"
+    if positions:
+        logits, tail = "flat_logits", "out = Reshape(flat_logits, shape)"
+    elif activation == "softmax":
+        logits, tail = "logits", "out = Softmax<axis = 1>(logits)"
+    rows, columns = (4, window) if layout == "NCL" else (window, 4)
+    shape = f"{classes}, {positions}" if positions else str(classes)
+    return GRAPH.format(batch=batch, rows=rows, columns=columns, shape=shape, output="out", logits=logits, tail=tail)
+
+
+def _card(
+    name: str,
+    window: int,
+    bin_: int,
+    stride: int | None,
+    strands: str,
+    classes: tuple[str, ...],
+    activation: str,
+    layout: str,
+    bases: str,
+    reverse: bool,
+    resolution: int | None,
+    fields: dict[str, Any],
+) -> dict[str, Any]:
+    entries: list[dict[str, Any]] = [{"name": entry} for entry in classes]
+    if reverse:
+        entries[0]["reverse"], entries[1]["reverse"] = classes[1], classes[0]
+    sequence: dict[str, Any] = {"name": "sequence", "kind": "sequence"}
+    if layout != "NCL":
+        sequence["layout"] = layout
+    if bases != "ACGT":
+        sequence["bases"] = bases
+    card: dict[str, Any] = {
+        "schema_version": 1,
+        "name": name,
+        "window": window,
+        "bin": bin_,
+        "strands": strands,
+        "inputs": [sequence],
+        "outputs": [{"name": "out", "activation": activation, "classes": entries, "resolution": resolution}],
+    }
+    if stride:
+        card["stride"] = stride
+    return card | fields

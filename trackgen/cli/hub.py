@@ -1,0 +1,37 @@
+"""``trackgen hub``: tracks of one or more runs -> a hub for genome browsers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from trackgen import progress
+
+
+@click.group()
+def command() -> None:
+    """Package tracks so that they look right in genome browsers."""
+
+
+@command.command()
+@click.argument("runs", metavar="OUT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", metavar="HUB", required=True, type=click.Path(path_type=Path), help="The hub's folder.")
+@click.option(
+    "--genome",
+    metavar="NAME|FILE",
+    help="The UCSC name of the assembly (hg38), or its FASTA or 2bit file, which the hub then carries.",
+)
+@click.option("--email", metavar="ADDRESS", help="The contact that UCSC wants in a published hub.")
+@click.option("--url", metavar="BASE", help="The address of the published folder, for absolute links.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+def build(
+    runs: tuple[Path, ...], output: Path, genome: str | None, email: str | None, url: str | None, quiet: bool
+) -> None:
+    """Build the folder HUB from the tracks of the runs OUT..., which trackgen scan made."""
+    from trackgen.hub import build_hub
+
+    reporter = progress.for_stream(quiet=quiet)
+    report = build_hub(runs, output, genome=genome, email=email, url=url, progress=reporter)
+    reporter.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
+    click.echo(report.path)

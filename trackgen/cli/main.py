@@ -1,0 +1,104 @@
+"""The command ``trackgen``: finds a subcommand, runs it, and maps errors to exit statuses.
+
+Subcommands are imported only when they are called, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+import trackgen
+from trackgen.errors import ResourceError, TrackgenError
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "demo": ("demo", "Run the whole main job on the yeast genome with the shipped models."),
+    "scan": ("scan", "Scan a genome with one or more models and write BigWig tracks."),
+    "hub": ("hub", "Turn the tracks of one or more runs into a hub for genome browsers."),
+    "serve": ("serve", "Show a hub in a local browser page."),
+    "model": ("model", "List, show and check models, or put a card into one."),
+    "train": ("train", "Train a model on real data (needs trackgen[train])."),
+    "export": ("export", "Write a trained model as ONNX with its card inside (needs trackgen[train])."),
+    "doctor": ("doctor", "Say what is installed, which devices really run, and what is missing."),
+}
+"""Command -> its module in trackgen.cli and its one-line help."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help texts, and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"trackgen.cli.{COMMANDS[cmd_name][0]}").command
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "TRACKGEN", "help_option_names": ["-h", "--help"]})
+@click.version_option(trackgen.__version__, message="trackgen %(version)s")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
+def root(debug: bool) -> None:
+    """Scan whole genomes with ONNX models, write BigWig tracks and hubs, and show them.
+
+    Every option can also be given as an environment variable TRACKGEN_<COMMAND>_<OPTION>.
+    """
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived: unwind so that temporary files are removed."""
+
+
+def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the status of DESIGN: 0, 1, 2, 3, 4, 75, 130 or 143."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    debug = "--debug" in sys.argv or bool(os.environ.get("TRACKGEN_DEBUG"))
+    try:
+        root.main(prog_name="trackgen", standalone_mode=False)
+    except click.exceptions.Abort:
+        _leave(130, "interrupted; run the same command again to go on", debug)
+    except KeyboardInterrupt:
+        _leave(130, "interrupted; run the same command again to go on", debug)
+    except Terminated:
+        _leave(143, "terminated; run the same command again to go on", debug)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except TrackgenError as error:
+        _leave(error.exit_status, str(error), debug)
+    except MemoryError:
+        _leave(ResourceError.exit_status, "memory ran out; the same command may succeed with more", debug)
+    except BrokenPipeError:
+        # The reader of our results went away (`| head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _leave(status: int, message: str, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"trackgen: {message}", err=True)
+    sys.exit(status)

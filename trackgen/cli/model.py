@@ -1,0 +1,74 @@
+"""``trackgen model``: list, show and check models, or put a card into one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from trackgen.cli.options import threads_option
+
+__all__ = ["command"]
+
+
+@click.group()
+def command() -> None:
+    """List, show and check models, or put a card into one."""
+
+
+@command.command("list")
+def list_models() -> None:
+    """List the models that ship with trackgen."""
+    from trackgen.card import read_card
+    from trackgen.resources import shipped_models
+
+    for name, path in shipped_models().items():
+        card = read_card(path)
+        classes = ", ".join(entry.name for entry in card.classes if entry.track)
+        click.echo(f"{name}\t{card.window} bp\t{classes}\t{card.title}")
+
+
+@command.command()
+@click.argument("model")
+def show(model: str) -> None:
+    """Print the card of MODEL, a file or the name of a shipped model, as JSON."""
+    from trackgen.card import read_card
+    from trackgen.resources import find_model
+
+    click.echo(json.dumps(read_card(find_model(model)).to_dict(), indent=2, ensure_ascii=False))
+
+
+@command.command()
+@click.argument("model")
+@click.option("--device", default="cpu", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to run.")
+@threads_option
+def check(model: str, device: str, threads: int | None) -> None:
+    """Check MODEL: its card against its graph, and its values at batch sizes 1, 7 and 256."""
+    from trackgen.resources import find_model
+    from trackgen.runtime import default_threads
+    from trackgen.scan.model_check import BATCH_SIZES, check_model
+
+    path = find_model(model)
+    result = check_model(path, device=device, threads=threads or default_threads())
+    click.echo(f"card\tfits the graph: {result.card.name}, window {result.card.window} bp, {result.card.strands}")
+    sizes = ", ".join(map(str, BATCH_SIZES))
+    click.echo(f"batch sizes\t{sizes} agree: largest difference {result.largest_difference:.2g}")
+    click.echo(f"speed\t{result.windows_per_second:,.0f} windows a second on {result.device}")
+
+
+@command.command("add-card")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("card", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The ONNX file to write.")
+def put_card(model: Path, card: Path, output: Path) -> None:
+    """Write a copy of MODEL (ONNX) with CARD (JSON) inside, after checking that the two agree."""
+    from trackgen.card import add_card, parse_card
+    from trackgen.errors import ModelError
+
+    try:
+        text = card.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError("the card can't be read", path=card, found=str(error), wanted="a JSON file") from error
+    add_card(model, parse_card(text, str(card)), output)
+    click.echo(output)

@@ -1,0 +1,78 @@
+"""Options that several commands share, and what they become."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from trackgen.progress import LineProgress, NullProgress, Progress, for_stream
+
+__all__ = ["command_line", "progress_options", "progress_to", "split_names", "threads_option"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def progress_options(command: Command) -> Command:
+    """-q, -v and --log-file: how much is told, and where."""
+    for option in (
+        click.option(
+            "--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is told to this file."
+        ),
+        click.option("-v", "--verbose", is_flag=True, help="Tell more: options used, seconds of each stage."),
+        click.option("-q", "--quiet", is_flag=True, help="Tell nothing but errors."),
+    ):
+        command = option(command)
+    return command
+
+
+def threads_option(command: Command) -> Command:
+    """-t: cores to use."""
+    return click.option(
+        "-t", "--threads", type=click.IntRange(min=1), help="Cores to use  [default: as many as this process may use]"
+    )(command)
+
+
+class _Both:
+    """Progress on the terminal and in a log file."""
+
+    def __init__(self, *parts: Progress) -> None:
+        self._parts = parts
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def call(*arguments: object) -> None:
+            for part in self._parts:
+                getattr(part, name)(*arguments)
+
+        return functools.wraps(getattr(self._parts[0], name))(call)
+
+
+@contextlib.contextmanager
+def progress_to(quiet: bool, log_file: Path | None) -> Iterator[Progress]:
+    """The progress that -q and --log-file ask for; ended and closed at the end."""
+    shown = for_stream(sys.stderr, quiet=quiet)
+    with contextlib.ExitStack() as stack:
+        progress: Progress = shown
+        if log_file is not None:
+            file = stack.enter_context(open(log_file, "a", encoding="utf-8"))
+            log = LineProgress(file)
+            progress = log if isinstance(shown, NullProgress) else _Both(shown, log)  # type: ignore[assignment]
+        stack.callback(progress.finish)
+        yield progress
+
+
+def split_names(_: click.Context, __: click.Parameter, value: tuple[str, ...] | str | None) -> tuple[str, ...]:
+    """``A,B`` or repeated options -> names."""
+    texts = (value,) if isinstance(value, str) else value or ()
+    return tuple(name for text in texts for name in text.split(",") if name)
+
+
+def command_line() -> tuple[str, ...]:
+    """This process' command line with file names only: outputs are public, folders are not."""
+    return tuple(os.path.basename(word.rstrip("/")) if "/" in word else word for word in ["trackgen", *sys.argv[1:]])

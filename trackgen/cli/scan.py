@@ -1,0 +1,105 @@
+"""``trackgen scan``: models and a genome in, tracks out."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trackgen.cli.options import command_line, progress_options, progress_to, split_names, threads_option
+
+__all__ = ["command"]
+
+
+class Digits(click.ParamType):
+    """A number of decimals, or ``full``."""
+
+    name = "N|full"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value == "full" or isinstance(value, int):
+            return value  # type: ignore[no-any-return]
+        try:
+            digits = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number of decimals nor full", param, ctx)
+        if not 0 <= digits <= 9:
+            self.fail(f"{digits} decimals: float32 holds 0 to 9", param, ctx)
+        return digits
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("genome", type=click.Path(path_type=Path), metavar="GENOME")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The folder to write."
+)
+@click.option("--classes", multiple=True, callback=split_names, metavar="A,B", help="Only the tracks of these classes.")
+@click.option(
+    "--regions", multiple=True, metavar="BED|chr:a-b", help="Only these regions; chr:a-b is 1-based and closed."
+)
+@click.option("--chroms", multiple=True, callback=split_names, metavar="A,B|main", help="Only these sequences.")
+@click.option(
+    "--exclude", multiple=True, type=click.Path(path_type=Path), metavar="BED", help="No values in these stretches."
+)
+@click.option(
+    "--stride", type=click.IntRange(min=1), metavar="N", help="Distance between windows, bp.  [default: the card's]"
+)
+@click.option("--digits", type=Digits(), help="Round every track to N decimals, or not at all (full).")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to run.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), metavar="N", help="Windows run at a time; halved when memory runs out."
+)
+@click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Bases read at a time.  [default: 32768]")
+@click.option("--estimate", is_flag=True, help="Say how long it will take and what it needs, and stop.")
+@click.option("--list-outputs", is_flag=True, help="List the files that would be written, and stop.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run, as running again does anyway.")
+@click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@click.option("--tmp-dir", type=click.Path(path_type=Path), help="Where temporary files go.  [default: $TMPDIR]")
+@threads_option
+@progress_options
+def command(
+    quiet: bool,
+    verbose: bool,
+    log_file: Path | None,
+    estimate: bool,
+    list_outputs: bool,
+    tmp_dir: Path | None,
+    **values: Any,
+) -> None:
+    """Scan GENOME (FASTA, bgzipped FASTA or 2bit) with each MODEL and write BigWig tracks into OUT.
+
+    MODEL is an ONNX file with a card inside, or the name of a shipped model.
+    """
+    from trackgen import scan
+    from trackgen.runtime import default_threads
+
+    given = {name: value for name, value in values.items() if value is not None}
+    options = scan.ScanOptions(temporary_folder=tmp_dir, command=command_line(), **given)
+    if "threads" not in given:
+        options = dataclasses.replace(options, threads=default_threads())
+    if list_outputs:
+        click.echo("\n".join(scan.list_outputs(options)))
+        return
+    with progress_to(quiet, log_file) as progress:
+        if verbose:
+            progress.note(f"{options}")
+        if estimate:
+            _show_estimate(scan.estimate_scan(options, progress))
+            return
+        result = scan.run_scan(options, progress)
+        if result.skipped:
+            progress.note(f"{result.folder} holds this very run already: nothing to do")
+    for name in result.tracks:
+        click.echo(result.folder / name)
+
+
+def _show_estimate(estimate: Any) -> None:
+    from trackgen.progress import time_text
+
+    click.echo(f"time\t{time_text(estimate.seconds)}\t{estimate.seconds:.0f} seconds on {estimate.device}")
+    click.echo(f"memory\t{estimate.memory / 2**20:.0f} MiB\t{estimate.memory} bytes at the peak")
+    click.echo(f"disk\t{estimate.disk / 2**20:.0f} MiB\t{estimate.disk} bytes in {estimate.tracks} tracks")
+    click.echo(f"bases\t{estimate.bases:,}\t{estimate.bases / max(estimate.seconds, 1e-9):,.0f} bases a second")

@@ -1,0 +1,52 @@
+"""``trackgen serve``: the local browser page of a hub."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import webbrowser
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from trackgen.serve import DEFAULT_PORT, serve
+
+
+@click.command()
+@click.argument("root", metavar="HUB", type=click.Path(path_type=Path))
+@click.option(
+    "--port",
+    metavar="P",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The port to listen on, or the next free one above it; 0 takes any.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on; 0.0.0.0 shows the hub to the network.",
+)
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the web browser.")
+def command(root: Path, port: int, host: str, open_page: bool) -> None:
+    """Show the hub in the folder HUB in a web browser, until Ctrl-C."""
+
+    def tell(address: str) -> None:
+        click.echo(address)
+        found = urlsplit(address)
+        if port and found.port != port:
+            click.echo(f"port {port} is in use, so this is port {found.port}", err=True)
+        if found.hostname in ("127.0.0.1", "::1", "localhost"):
+            click.echo(
+                "from another computer: "
+                f"ssh -N -L {found.port}:{found.hostname}:{found.port} {getpass.getuser()}@{socket.gethostname()}, "
+                "then the same address",
+                err=True,
+            )
+        click.echo("Ctrl-C ends the server", err=True)
+        if open_page:
+            webbrowser.open(address)
+
+    serve(root, host=host, port=port, on_ready=tell)

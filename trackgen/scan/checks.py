@@ -1,0 +1,66 @@
+"""Every run's check of itself: a sample of windows is run again, alone, and must give the same values."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.card import Card
+from trackgen.errors import SelfCheckError
+from trackgen.scan.windows import WindowRunner
+
+__all__ = ["WindowCheck"]
+
+PROBABILITY_BAR = 1e-5
+"""Largest difference in probability."""
+SIGNAL_BAR = 1e-4
+"""Largest difference of other outputs, as a share of the sample's largest absolute value."""
+
+
+class WindowCheck:
+    """Compares sampled windows of batches with the same windows run one at a time.
+
+    A model whose windows influence each other (a batch size frozen inside, batch statistics left in training mode)
+    passes every other test and is caught here.
+    """
+
+    def __init__(self) -> None:
+        self.windows = 0
+        self.largest_difference = 0.0
+
+    def add(
+        self,
+        card: Card,
+        runner: WindowRunner,
+        codes: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        raw: list[NDArray[np.float32]],
+        *,
+        reverse: bool,
+    ) -> None:
+        """Check the first and the last window of a tile.
+
+        Args:
+            codes: (T,) the stretch that was run.
+            starts: (N,) first bases of its windows.
+            raw: per output (N, K[, M]), as the run gave them.
+
+        Raises:
+            SelfCheckError: a value differs by more than its bar.
+        """
+        for index in {0, len(starts) - 1}:
+            start = int(starts[index])
+            alone = runner.run(codes[start : start + card.window], np.zeros(1, np.int64), reverse=reverse)
+            for output, batch, single in zip(card.outputs, raw, alone, strict=True):
+                difference = float(np.abs(batch[index] - single[0]).max())
+                scale = 1.0 if output.role == "probability" else float(np.abs(batch).max()) or 1.0
+                bar = (PROBABILITY_BAR if output.role == "probability" else SIGNAL_BAR) * scale
+                self.largest_difference = max(self.largest_difference, difference)
+                if not difference <= bar:
+                    raise SelfCheckError(
+                        f"output {output.name} of model {card.name} depends on the other windows of its batch",
+                        found=f"a difference of {difference:.3g}",
+                        wanted=f"at most {bar:.3g}",
+                        remedy="export the model in evaluation mode with an open batch axis",
+                    )
+            self.windows += 1

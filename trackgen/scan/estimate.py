@@ -1,0 +1,95 @@
+"""Seconds, memory and disk of a scan, before it starts, from a short probe on its own tiles."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from trackgen.genome import open_genome
+from trackgen.progress import NullProgress, Progress
+from trackgen.scan.job import open_runners, tiles_of
+from trackgen.scan.options import ScanOptions
+from trackgen.scan.plan import ScanPlan, make_plan
+from trackgen.scan.report import peak_memory
+from trackgen.scan.tile import read_tile, run_model, track_values
+
+__all__ = ["Estimate", "estimate_scan"]
+
+PROBE_SECONDS = 3.0
+PROBE_TILE = 8_192
+BYTES_PER_VALUE = {"10 bits": 2.5, None: 3.7}
+"""Compressed BigWig bytes of one value by rounding, measured on random float32 values; zoom levels included."""
+ROUNDED_BYTES = 2.0
+ENCODE_SECONDS_PER_VALUE = 1 / 20e6
+TRACK_MEMORY = 4 << 20
+"""Bytes that one open track holds: the section being filled, its histogram, zoom buffers."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a scan will need."""
+
+    seconds: float
+    memory: int
+    """Bytes of memory at the peak."""
+    disk: int
+    """Bytes of all tracks."""
+    bases: int
+    tracks: int
+    device: str
+
+
+def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Estimate:
+    """Run a few tiles, spread over what is asked for, and scale up; nothing is written.
+
+    Raises:
+        As `run_scan`, for everything that can be known before the end.
+    """
+    with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
+        plan = make_plan(options, genome)
+        runners = open_runners(plan, options, progress or NullProgress())
+        tiles = tiles_of(plan, min(options.tile, PROBE_TILE))
+        order = np.random.default_rng(0).permutation(len(tiles))
+        seconds = bases = 0.0
+        fills = {track.file: 0 for model in plan.models for track in model.tracks}
+        for number, index in enumerate(order):
+            tile = tiles[int(index)]
+            began = time.perf_counter()
+            source = read_tile(genome, plan, tile)
+            for model, runner in zip(plan.models, runners, strict=True):
+                values = run_model(model, runner, source, None)
+                for track in model.tracks:
+                    fills[track.file] += int(np.isfinite(track_values(track, source, values).values).sum())
+            # The first tile also pays for the first call of every kernel: leave it out where there are more.
+            if number == 0 and len(tiles) > 1:
+                fills = dict.fromkeys(fills, 0)
+                continue
+            seconds += time.perf_counter() - began
+            bases += tile.bases
+            if seconds > PROBE_SECONDS:
+                break
+    total = sum(tile.bases for tile in tiles)
+    return _scale(plan, options, fills, seconds, total / bases, runners[0].session.device)
+
+
+def _scale(
+    plan: ScanPlan, options: ScanOptions, fills: dict[str, int], seconds: float, factor: float, device: str
+) -> Estimate:
+    tracks = [track for model in plan.models for track in model.tracks]
+    values = {track.file: fills[track.file] * factor for track in tracks}
+    disk = sum(values[track.file] * BYTES_PER_VALUE.get(_key(track.rounding), ROUNDED_BYTES) for track in tracks)
+    tile_memory = sum(options.tile // track.grid.step * 4 * 4 for track in tracks)
+    return Estimate(
+        seconds=seconds * factor + sum(values.values()) * ENCODE_SECONDS_PER_VALUE,
+        memory=peak_memory() + tile_memory + TRACK_MEMORY * len(tracks),
+        disk=int(disk),
+        bases=plan.bases,
+        tracks=len(tracks),
+        device=device,
+    )
+
+
+def _key(rounding: int | str | None) -> str | None:
+    return rounding if not isinstance(rounding, int) else "digits"

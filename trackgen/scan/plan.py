@@ -1,0 +1,261 @@
+"""Decides, before anything is run, exactly what a scan will compute: models, tracks, intervals.
+
+The plan holds every option that can change a value, and nothing else (no threads, memory or progress), so that two
+runs with equal plans write equal tracks.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.card import Card, OutputSpec, read_card
+from trackgen.errors import DataError, UsageError
+from trackgen.genome import Genome, Interval, describe, merge, parse_region, read_bed, reconcile
+from trackgen.genome.tiling import Grid
+from trackgen.resources import find_model
+from trackgen.scan.options import ScanOptions
+
+__all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan"]
+
+Spans = NDArray[np.int64]
+"""(n, 2) sorted disjoint intervals of one sequence, 0-based half-open."""
+
+PROBABILITY_ROUNDING = "10 bits"
+NOT_MAIN = re.compile(r"(?!NC_\d)(.*[_.].*|(GL|KI|NT|NW)\d.*|(chr)?(Un|EBV).*)", re.IGNORECASE)
+"""Names of unplaced, alternative and decoy sequences, in the styles of UCSC, Ensembl and RefSeq."""
+MITOCHONDRION = re.compile(r"(chr)?(M|MT|Mito|MtDNA)|NC_(001224|012920|001328)(\.\d+)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TrackPlan:
+    """One BigWig: one class of one output on one strand. Indices count in the card's order."""
+
+    file: str
+    output: int
+    class_index: int
+    strand: str | None
+    """``plus``, ``minus``, or None for the strands ``forward`` and ``average``."""
+    grid: Grid
+    rounding: int | str | None
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """One model of the scan."""
+
+    path: Path
+    card: Card
+    sha256: str
+    stride: int
+    tracks: tuple[TrackPlan, ...]
+
+    def grid(self, output: OutputSpec) -> Grid:
+        return Grid(self.card.window, self.card.bin, self.stride, output.resolution)
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """Everything that can change a value, and nothing else."""
+
+    models: tuple[ModelPlan, ...]
+    genome_file: str
+    genome_sha256: str
+    lengths: Mapping[str, int]
+    wanted: Mapping[str, Spans]
+    """The stretches asked for, per sequence, in genome order; sequences without any are absent."""
+    excluded: Mapping[str, Spans]
+    notes: tuple[str, ...]
+    """Sentences to tell the user once: alias mappings."""
+
+    @property
+    def bases(self) -> int:
+        """Bases asked for."""
+        return sum(int((spans[:, 1] - spans[:, 0]).sum()) for spans in self.wanted.values())
+
+    def summary(self) -> dict[str, Any]:
+        """The plan as JSON-ready values without folders, for plan.json and run.json."""
+        return {
+            "models": [
+                {"name": model.card.name, "sha256": model.sha256, "stride": model.stride, "tracks": _track_rows(model)}
+                for model in self.models
+            ],
+            "genome": {"file": self.genome_file, "sha256": self.genome_sha256},
+            "wanted": _digest(self.wanted),
+            "excluded": _digest(self.excluded),
+        }
+
+
+def _track_rows(model: ModelPlan) -> list[list[Any]]:
+    return [[track.file, track.rounding] for track in model.tracks]
+
+
+def _digest(spans: Mapping[str, Spans]) -> str:
+    """One hash over all intervals: equal for equal stretches, however they were written."""
+    rows = [[name, spans[name].tolist()] for name in sorted(spans) if len(spans[name])]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
+    """Read the cards, choose the tracks and the intervals.
+
+    Raises:
+        UsageError: a class, model name, region or chromosome that does not exist; two models of one name.
+        ModelError: a model or card that is missing or malformed.
+        DataError: a BED file that is missing or malformed.
+    """
+    cards = [(path, read_card(path)) for path in map(find_model, options.models)]
+    _refuse_same_names([card.name for _, card in cards])
+    _refuse_unknown_classes(options.classes, [card for _, card in cards])
+    models = tuple(_plan_model(path, card, options) for path, card in cards)
+    notes: list[str] = []
+    wanted = _wanted(options, genome, notes)
+    excluded = _spans([row for path in options.exclude for row in _read_bed(path, genome, notes)], genome.lengths)
+    return ScanPlan(
+        models=models,
+        genome_file=genome.path.name,
+        genome_sha256=file_sha256(genome.path),
+        lengths=dict(genome.lengths),
+        wanted=wanted,
+        excluded=excluded,
+        notes=tuple(notes),
+    )
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file)
+
+
+def _sha256(file: Any) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _refuse_same_names(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(
+                "two models of one name would write the same files",
+                found=name,
+                wanted="models with different names in their cards",
+                remedy="scan them into two folders, or change a card with `trackgen model add-card`",
+            )
+
+
+def _refuse_unknown_classes(asked: Sequence[str], cards: Sequence[Card]) -> None:
+    known = [entry.name for card in cards for entry in card.classes]
+    for name in asked:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+            raise UsageError(
+                "no model has such a class",
+                place="--classes",
+                found=name,
+                wanted=", ".join(known),
+                remedy=f"did you mean {near[0]}" if near else None,
+            )
+
+
+def _plan_model(path: Path, card: Card, options: ScanOptions) -> ModelPlan:
+    stride = options.stride or card.stride
+    tracks = []
+    for index, output in enumerate(card.outputs):
+        grid = Grid(card.window, card.bin, stride, output.resolution)
+        if output.resolution is not None and (stride % output.resolution or stride > card.bin):
+            raise UsageError(
+                f"the stride does not fit the profile output {output.name} of {card.name}",
+                place="--stride",
+                found=stride,
+                wanted=f"a multiple of {output.resolution}, at most {card.bin}",
+            )
+        for class_index, entry in enumerate(output.classes):
+            if entry.name in options.classes if options.classes else entry.track:
+                for strand in ("plus", "minus") if card.strands == "both" else (None,):
+                    file = ".".join(part for part in (card.name, entry.name, strand, "bw") if part)
+                    tracks.append(TrackPlan(file, index, class_index, strand, grid, _rounding(options, output)))
+    if not tracks:
+        raise UsageError(
+            f"nothing to write for model {card.name}",
+            found=f"classes {', '.join(options.classes) or 'without tracks'}",
+            wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
+        )
+    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks))
+
+
+def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:
+    if options.digits == "full":
+        return None
+    if options.digits is not None:
+        return options.digits
+    return PROBABILITY_ROUNDING if output.role == "probability" else None
+
+
+def _wanted(options: ScanOptions, genome: Genome, notes: list[str]) -> dict[str, Spans]:
+    """The stretches asked for by --regions and --chroms together, in genome order."""
+    whole = {name: np.array([[0, length]], np.int64) for name, length in genome.lengths.items() if length}
+    names = _chosen_names(options.chroms, genome, notes)
+    if options.regions:
+        rows = [row for text in options.regions for row in _read_regions(text, genome, notes)]
+        whole = {name: spans for name, spans in _spans(rows, genome.lengths).items() if len(spans)}
+    wanted = {name: spans for name, spans in whole.items() if name in names}
+    if not wanted:
+        raise UsageError(
+            "no base is left to scan",
+            place="--regions and --chroms",
+            found="no overlap",
+            wanted="regions on the chosen sequences",
+        )
+    return wanted
+
+
+def _chosen_names(asked: Sequence[str], genome: Genome, notes: list[str]) -> set[str]:
+    if not asked:
+        return set(genome.names)
+    if list(asked) == ["main"]:
+        return {name for name in genome.names if not NOT_MAIN.fullmatch(name) and not MITOCHONDRION.fullmatch(name)}
+    try:
+        mapping = reconcile(dict.fromkeys(asked), genome.lengths, path=genome.path, what="--chroms")
+    except DataError as error:
+        raise UsageError(
+            "there is no such sequence", place="--chroms", found=error.found, wanted=error.wanted, remedy=error.remedy
+        ) from error
+    _note(notes, describe(mapping))
+    return set(mapping.values())
+
+
+def _read_regions(text: str, genome: Genome, notes: list[str]) -> list[Interval]:
+    """The intervals of one --regions value: a BED file where one exists, else ``chr:a-b``."""
+    if text == "-" or Path(text).exists() or "/" in text or text.endswith((".bed", ".bed.gz")):
+        return _read_bed(Path(text), genome, notes)
+    return [parse_region(text, genome.lengths)]
+
+
+def _read_bed(path: Path, genome: Genome, notes: list[str]) -> list[Interval]:
+    rows, mapping = read_bed(path, genome.lengths)
+    _note(notes, describe(mapping))
+    return rows
+
+
+def _note(notes: list[str], text: str | None) -> None:
+    if text and text not in notes:
+        notes.append(text)
+
+
+def _spans(rows: Sequence[Interval], lengths: Mapping[str, int]) -> dict[str, Spans]:
+    """Intervals as merged spans per sequence, in genome order."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for row in rows:
+        found.setdefault(row.name, []).append((row.start, row.end))
+    return {name: merge(np.array(found[name], np.int64)) for name in lengths if name in found}

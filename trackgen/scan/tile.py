@@ -1,0 +1,214 @@
+"""What happens to one tile: read -> run -> values per track. No files and no order: any thread may do it.
+
+::
+
+            lo                tile.start         tile.end            hi
+             |<---- halo ---->|<----- core ----->|<---- halo ---->|
+    windows of the items that begin in the core reach into the halo; items never do, but for the last one's end
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.card import Card, OutputSpec
+from trackgen.errors import ModelError
+from trackgen.genome import Genome
+from trackgen.genome.tiling import Grid, Tile
+from trackgen.scan.checks import WindowCheck
+from trackgen.scan.gaps import VALUE, classify, runs_of
+from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan
+from trackgen.scan.windows import WindowRunner
+
+__all__ = ["ModelTile", "TileInput", "TrackValues", "read_tile", "run_model", "track_values"]
+
+Float32 = NDArray[np.float32]
+NO_SPANS = np.zeros((0, 2), np.int64)
+
+
+@dataclass(frozen=True)
+class ModelTile:
+    """The windows and items of one model in one tile."""
+
+    windows: range
+    items: tuple[range, ...]
+    """Per output of the card: the items that begin in the core."""
+
+    @staticmethod
+    def of(model: ModelPlan, tile: Tile) -> ModelTile:
+        grids = [model.grid(output) for output in model.card.outputs]
+        items = tuple(grid.items(tile.start, tile.end) for grid in grids)
+        windows = [grid.windows_of_items(part, tile.length) for grid, part in zip(grids, items, strict=True) if part]
+        if not windows:
+            return ModelTile(range(0), items)
+        return ModelTile(range(min(w.start for w in windows), max(w.stop for w in windows)), items)
+
+
+@dataclass(frozen=True)
+class TileInput:
+    """The genome under one tile and its halo; element 0 stands at `start`, which may be negative."""
+
+    tile: Tile
+    start: int
+    codes: NDArray[np.uint8]
+    state: NDArray[np.uint8]
+    """Per base, as `trackgen.scan.gaps.classify` gives it."""
+
+    @property
+    def core_state(self) -> NDArray[np.uint8]:
+        return self.state[self.tile.start - self.start : self.tile.end - self.start]
+
+
+class TrackValues(NamedTuple):
+    """What one track gets from one tile: values of items from `first` on, less the bases in `gaps`."""
+
+    first: int
+    values: Float32
+    gaps: NDArray[np.int64]
+
+
+def read_tile(genome: Genome, plan: ScanPlan, tile: Tile) -> TileInput:
+    """Read the codes that any model needs for `tile`, and say which bases get a value."""
+    low, high = tile.start, tile.end
+    for model in plan.models:
+        part = ModelTile.of(model, tile)
+        grids = [model.grid(output) for output in model.card.outputs]
+        for grid, items in zip(grids, part.items, strict=True):
+            if items:
+                low = min(low, items.start * grid.step + grid.offset)
+                high = max(high, items.stop * grid.step + grid.offset)
+        if part.windows:
+            grid = grids[0]  # pad and tail are the same for every output
+            first, last = part.windows[0] * model.stride, part.windows[-1] * model.stride
+            # Plus windows begin pad before their bin, minus windows tail before it.
+            low = min(low, first - max(grid.pad, grid.tail))
+            high = max(high, last - min(grid.pad, grid.tail) + model.card.window)
+    codes = genome.fetch(tile.name, low, high)
+    wanted, excluded = plan.wanted.get(tile.name, NO_SPANS), plan.excluded.get(tile.name, NO_SPANS)
+    return TileInput(tile, low, codes, classify(codes, low, wanted, excluded))
+
+
+def run_model(
+    model: ModelPlan, runner: WindowRunner, source: TileInput, check: WindowCheck | None
+) -> dict[tuple[int, str | None], Float32]:
+    """The values of all items that get one, per output and strand.
+
+    Returns:
+        (output index, strand) -> (items, K) float32 in the card's order of classes, NaN where an item has no base
+        that gets a value.
+
+    Raises:
+        ModelError: the model yields NaN or infinity, with the window's interval.
+    """
+    part = ModelTile.of(model, source.tile)
+    grids = [model.grid(output) for output in model.card.outputs]
+    needed_items = [_needed_items(source, grid, items) for grid, items in zip(grids, part.items, strict=True)]
+    indices = _needed_windows(part, grids, needed_items)
+    results: dict[tuple[int, str | None], Float32] = {}
+    if not len(indices):
+        return results
+    for strand, values in _passes(model, runner, source, indices, check).items():
+        for number, (grid, items) in enumerate(zip(grids, part.items, strict=True)):
+            filled = _fill_items(values[number], indices, grid, items)
+            filled[~needed_items[number]] = np.nan
+            results[number, strand] = filled
+    return results
+
+
+def track_values(track: TrackPlan, source: TileInput, values: Mapping[tuple[int, str | None], Float32]) -> TrackValues:
+    """What `track` gets from a tile; values are not rounded."""
+    items = track.grid.items(source.tile.start, source.tile.end)
+    column = values.get((track.output, track.strand))
+    if column is None:
+        return TrackValues(items.start, np.zeros(0, np.float32), NO_SPANS)
+    begin = max(0, items.start * track.grid.step + track.grid.offset)
+    end = min(source.tile.length, items.stop * track.grid.step + track.grid.offset)
+    state = source.state[begin - source.start : end - source.start]
+    return TrackValues(items.start, column[:, track.class_index], runs_of(state != VALUE, begin))
+
+
+def _needed_items(source: TileInput, grid: Grid, items: range) -> NDArray[np.bool_]:
+    """Which of `items` hold at least one base that gets a value."""
+    begin = items.start * grid.step + grid.offset - source.start
+    span = source.state[begin : begin + len(items) * grid.step]
+    return np.asarray((span == VALUE).reshape(len(items), grid.step).any(axis=1))
+
+
+def _needed_windows(part: ModelTile, grids: list[Grid], needed_items: list[NDArray[np.bool_]]) -> NDArray[np.int64]:
+    """The windows that fill any needed item, ascending."""
+    windows = np.arange(part.windows.start, part.windows.stop, dtype=np.int64)
+    needed = np.zeros(len(windows), np.bool_)
+    for grid, items, mask in zip(grids, part.items, needed_items, strict=True):
+        total = np.concatenate([[0], np.cumsum(mask)])
+        first = windows * (grid.stride // grid.step) - items.start
+        needed |= total[np.clip(first + grid.positions, 0, len(mask))] > total[np.clip(first, 0, len(mask))]
+    return windows[needed]
+
+
+def _passes(
+    model: ModelPlan, runner: WindowRunner, source: TileInput, indices: NDArray[np.int64], check: WindowCheck | None
+) -> dict[str | None, list[Float32]]:
+    """Window values per strand, (N, K[, M]) per output, classes and positions in forward order."""
+    card = model.card
+    grid = model.grid(card.outputs[0])
+    plus = indices * model.stride - grid.pad - source.start
+    minus = indices * model.stride - grid.tail - source.start
+
+    def run(starts: NDArray[np.int64], reverse: bool) -> list[Float32]:
+        raw = runner.run(source.codes, starts, reverse=reverse)
+        _refuse_not_finite(card, raw, starts + source.start, source.tile.name)
+        if check is not None:
+            check.add(card, runner, source.codes, starts, raw, reverse=reverse)
+        return [_forward_order(o, v) for o, v in zip(card.outputs, raw, strict=True)] if reverse else raw
+
+    if card.strands == "both":
+        return {"plus": run(plus, False), "minus": run(minus, True)}
+    if card.strands == "average":
+        pairs = zip(run(plus, False), run(plus, True), strict=True)
+        return {None: [(there + back) / np.float32(2) for there, back in pairs]}
+    return {None: run(plus, False)}
+
+
+def _forward_order(output: OutputSpec, values: Float32) -> Float32:
+    """Results of reverse-complemented windows with classes and positions as on the forward strand."""
+    values = values[:, [output.partner(index) for index in range(len(output.classes))]]
+    return values if output.resolution is None else values[:, :, ::-1]
+
+
+def _fill_items(values: Float32, indices: NDArray[np.int64], grid: Grid, items: range) -> Float32:
+    """Window values -> item values (items, K); a profile's overlapping positions are averaged, in float64."""
+    filled = np.full((len(items), values.shape[1]), np.nan, np.float32)
+    if grid.resolution is None:
+        filled[indices - items.start] = values
+        return filled
+    sums = np.zeros(filled.shape, np.float64)
+    counts = np.zeros(len(items), np.int64)
+    first = indices * (grid.stride // grid.step) - items.start
+    for position in range(grid.positions):
+        target = first + position
+        inside = (target >= 0) & (target < len(items))
+        # One window has each position once, so no target repeats.
+        sums[target[inside]] += values[inside, :, position]
+        counts[target[inside]] += 1
+    covered = counts > 0
+    filled[covered] = sums[covered] / counts[covered, None]
+    return filled
+
+
+def _refuse_not_finite(card: Card, raw: list[Float32], starts: NDArray[np.int64], name: str) -> None:
+    for output, values in zip(card.outputs, raw, strict=True):
+        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if bad.any():
+            start = int(starts[np.argmax(bad)])
+            raise ModelError(
+                f"output {output.name} of model {card.name} is not a number or infinite",
+                place=f"window {name}:{start + 1:,}-{start + card.window:,}",
+                found=values[np.argmax(bad)].ravel()[:4].tolist(),
+                wanted="finite numbers",
+                remedy="check the model's weights with `trackgen model check`",
+            )
