@@ -16,10 +16,10 @@ Source: Kent et al. 2010 (doi 10.1093/bioinformatics/btq351), supplement; bbiFil
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -40,6 +40,9 @@ VERSION = 4
 _HEADER = struct.Struct("<IHHQQQHHQQIQ")
 _ZOOM_HEADER = struct.Struct("<IIQQ")
 _SUMMARY = struct.Struct("<Qdddd")
+_SECTION_COUNT = struct.Struct("<Q")
+_RECORD_COUNT = struct.Struct("<I")
+_MAGIC = struct.Struct("<I")
 _SUMMARIES_AT_ONCE = 65_536
 
 
@@ -62,11 +65,10 @@ class _Zoom(NamedTuple):
     largest: int
 
 
-@dataclass(frozen=True)
-class _Offsets:
+class _Offsets(NamedTuple):
     chromosome_tree: int
-    data: int
-    index: int
+    sections: int
+    section_index: int
 
 
 def assemble(file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Source, folder: Path) -> Totals:
@@ -86,14 +88,13 @@ def assemble(file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Sourc
     reductions = grid.reductions(int(chromosomes.lengths.max()))[: None if len(extents) else 1]
     tree_offset = _HEADER.size + len(reductions) * _ZOOM_HEADER.size + _SUMMARY.size
     tree = chromosome_tree(chromosomes.names, chromosomes.lengths.tolist(), tree_offset)
-    offsets = _Offsets(tree_offset, tree_offset + len(tree), 0)
-    write_all(file, bytes(tree_offset) + tree + struct.pack("<Q", len(extents)))
+    # The space of the headers is filled at the end, when all offsets are known.
+    write_all(file, bytes(tree_offset) + tree + _SECTION_COUNT.pack(len(extents)))
     source.copy_sections(file)
-    index_offset = file.tell()
-    offsets = _Offsets(tree_offset, tree_offset + len(tree), index_offset)
-    write_all(file, range_tree(extents, offsets.data + 8, index_offset))
+    offsets = _Offsets(tree_offset, tree_offset + len(tree), file.tell())
+    write_all(file, range_tree(extents, offsets.sections + _SECTION_COUNT.size, offsets.section_index))
     zooms, totals = _write_zooms(file, chromosomes, grid, reductions, source, folder)
-    write_all(file, struct.pack("<I", MAGIC))
+    write_all(file, _MAGIC.pack(MAGIC))
     file.seek(0)
     write_all(file, _header(offsets, zooms, totals, max(source.largest, *(zoom.largest for zoom in zooms))))
     return totals
@@ -108,8 +109,8 @@ def _header(offsets: _Offsets, zooms: list[_Zoom], totals: Totals, largest: int)
         VERSION,
         len(zooms),
         offsets.chromosome_tree,
-        offsets.data,
-        offsets.index,
+        offsets.sections,
+        offsets.section_index,
         0,
         0,
         0,
@@ -147,7 +148,7 @@ def _write_zoom(
     file: BinaryIO, encoder: BlockEncoder, reduction: int, summaries: Iterable[NDArray[Any]], following: BinaryIO
 ) -> _Zoom:
     data_offset = file.tell()
-    write_all(file, struct.pack("<I", 0))
+    write_all(file, _RECORD_COUNT.pack(0))
     reducer = Reducer()
     extents = [NO_EXTENTS]
     count = largest = 0
@@ -158,10 +159,10 @@ def _write_zoom(
         extents.append(blocks.extents)
         count, largest = count + len(part), max(largest, blocks.largest)
     index_offset = file.tell()
-    write_all(file, range_tree(np.concatenate(extents), data_offset + 4, index_offset))
+    write_all(file, range_tree(np.concatenate(extents), data_offset + _RECORD_COUNT.size, index_offset))
     file.seek(data_offset)
-    write_all(file, struct.pack("<I", count))
-    file.seek(0, 2)
+    write_all(file, _RECORD_COUNT.pack(count))
+    file.seek(0, os.SEEK_END)
     return _Zoom(reduction, data_offset, index_offset, largest)
 
 

@@ -37,7 +37,7 @@ class ItemBuffer:
         The buffer keeps the arrays. What is yielded must be used before the next call.
         """
         end = self._first + self._count
-        if first >= end + -end % ITEMS_PER_SECTION:
+        if first > end and first >= end + -end % ITEMS_PER_SECTION:
             yield from self.flush()
         if not self._count:
             end = self._first = first - first % ITEMS_PER_SECTION
@@ -63,7 +63,8 @@ class ItemBuffer:
         values = self._chunks[0] if len(self._chunks) == 1 else np.concatenate(self._chunks)
         pieces = np.concatenate(self._pieces) if self._pieces else NO_PIECES
         first = self._first
-        taken, left = np.split(pieces, np.searchsorted(pieces["start"], [self._grid.start(first + count)]))
+        border = np.searchsorted(pieces["start"], self._grid.start(first + count))
+        taken, left = pieces[:border], pieces[border:]
         # A copy, so that the few items left do not keep a large array alive.
         self._chunks = [values[count:].copy()] if self._count > count else []
         self._pieces = [left] if len(left) else []

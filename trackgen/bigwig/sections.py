@@ -77,19 +77,21 @@ def encode_sections(chromosome: int, grid: Grid, first: int, items: CutItems) ->
         order = np.argsort(headers["start"], kind="stable")
         headers, begins = headers[order], begins[order]
     blocks = _compress(headers, values, begins)
-    padding = -len(items.values) % ITEMS_PER_RECORD
-    padded = np.pad(items.values, (0, padding), constant_values=np.nan) if padding else items.values
+    missing = -len(items.values) % ITEMS_PER_RECORD
+    padded = np.append(items.values, np.full(missing, np.nan, np.float32)) if missing else items.values
     return EncodedSections(blocks, summarise(chromosome, grid, first, padded, pieces))
 
 
 def _runs(values: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where runs of values without NaN begin and end, cut at section borders: two int64[r]."""
+    """Where runs without NaN begin and end among values[1 or more], cut at section borders: two int64[r]."""
     present = ~np.isnan(values)
-    changes = np.flatnonzero(present[1:] != present[:-1]) + 1
-    borders = np.unique(np.concatenate([np.arange(0, len(values), ITEMS_PER_SECTION), changes]))
-    ends = np.append(borders[1:], len(values))[: len(borders)]
-    filled = present[borders] if len(values) else np.empty(0, np.bool_)
-    return borders[filled].astype(np.int64), ends[filled].astype(np.int64)
+    is_border = np.zeros(len(values), np.bool_)
+    is_border[::ITEMS_PER_SECTION] = True
+    is_border[1:] |= present[1:] != present[:-1]
+    begins = np.flatnonzero(is_border)
+    ends = np.append(begins[1:], len(values))
+    filled = present[begins]
+    return begins[filled], ends[filled]
 
 
 def _compress(headers: NDArray[Any], values: NDArray[np.float32], begins: NDArray[np.int64]) -> Blocks:

@@ -77,9 +77,10 @@ def range_tree(extents: NDArray[Any], data_offset: int, offset: int) -> bytes:
     levels: list[NDArray[Any]] = [leaves]
     while len(levels[0]) > NODE_ITEMS:
         levels.insert(0, _bounds(levels[0]))
-    # The tree covers from the start of its first block to the end of its last: blocks do not overlap.
-    edges = [leaves[0], leaves[-1]] if len(leaves) else [np.zeros((), _LEAF)] * 2
-    bounds = [int(edges[i][name]) for i, end in enumerate(("start", "end")) for name in (f"{end}_chromosome", end)]
+    # Blocks do not overlap, so the last of them ends last.
+    bounds = [0, 0, 0, 0]
+    if len(leaves):
+        bounds = [*leaves[["start_chromosome", "start"]][0], *leaves[["end_chromosome", "end"]][-1]]
     header = struct.pack("<IIQIIIIQII", _RANGE_TREE_MAGIC, NODE_ITEMS, len(leaves), *bounds, offset, 1, 0)
     return header + _nodes(levels, offset + len(header))
 

@@ -19,13 +19,13 @@ __all__ = ["NO_SUMMARIES", "RECORDS_PER_BLOCK", "SUMMARY", "BlockEncoder", "Redu
 # record: the number of the record on the grid of its level; covered: bases with a value.
 SUMMARY = np.dtype(
     [
-        ("chromosome", "<u4"),
         ("record", "<i8"),
+        ("sum", "<f8"),
+        ("sum_squares", "<f8"),
+        ("chromosome", "<u4"),
         ("covered", "<u4"),
         ("minimum", "<f4"),
         ("maximum", "<f4"),
-        ("sum", "<f8"),
-        ("sum_squares", "<f8"),
     ]
 )
 NO_SUMMARIES: NDArray[Any] = np.empty(0, SUMMARY)
@@ -86,9 +86,10 @@ def _summarise_items(summaries: NDArray[Any], values: NDArray[np.float32], strid
         summaries["minimum"] = np.minimum.reduceat(values, starts)
         summaries["maximum"] = np.maximum.reduceat(values, starts)
         doubles = values.astype(np.float64)
-    rows = doubles.reshape(-1, ITEMS_PER_RECORD)
+    # reduceat sums every record by itself: its result does not depend on how many stand beside it.
     summaries["sum"] = np.add.reduceat(doubles, starts) * stride
-    summaries["sum_squares"] = np.einsum("ij,ij->i", rows, rows) * stride
+    np.multiply(doubles, doubles, out=doubles)
+    summaries["sum_squares"] = np.add.reduceat(doubles, starts) * stride
 
 
 def _add_pieces(summaries: NDArray[Any], pieces: NDArray[Any], grid: Grid, first: int) -> None:
