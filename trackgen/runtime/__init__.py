@@ -1,0 +1,6 @@
+"""ONNX Runtime sessions and devices: the only package that imports onnxruntime."""
+
+from trackgen.runtime.machine import available_memory, default_threads
+from trackgen.runtime.session import OutOfMemory, Session, open_session
+
+__all__ = ["OutOfMemory", "Session", "available_memory", "default_threads", "open_session"]
