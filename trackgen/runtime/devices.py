@@ -3,99 +3,128 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from trackgen.errors import UsageError
+from trackgen.runtime.cuda import CudaFault, find_fault, preload_libraries
 
-__all__ = ["Device", "choose_device", "import_onnxruntime"]
+__all__ = ["CPU", "CUDA", "Device", "choose_device", "import_onnxruntime", "installed_flavours"]
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 WANTED = "auto, cpu, cuda or cuda:N"
+FLAVOURS = ("onnxruntime", "onnxruntime-gpu")
+FATAL_ONLY = 4
 REMEDY_DOCTOR = "`trackgen doctor` says which devices work and how to get the others"
-REMEDY_INSTALL = "pip install 'trackgen[cpu]' for CPU cores, or 'trackgen[gpu]' for a CUDA device"
+REMEDY_INSTALL = "run `pip install 'trackgen[cpu]'`, or with a CUDA device `pip install 'trackgen[gpu]'`"
+REMEDY_GPU_BUILD = "run `pip uninstall onnxruntime onnxruntime-gpu`, then `pip install 'trackgen[gpu]'`"
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device and the providers to ask ONNX Runtime for."""
+    """A device and the providers to ask ONNX Runtime for.
+
+    Attributes:
+        name: ``cpu`` or ``cuda:N``.
+        asked: what the user asked for.
+        reason: why this device, in words.
+        providers: ONNX Runtime's execution providers, best first.
+    """
 
     name: str
     asked: str
     reason: str
-    providers: list[Any]
+    providers: tuple[Any, ...]
 
-    def confirm(self, granted: list[str]) -> Device:
-        """This device if a session really got it; the CPU for ``auto`` if not.
+    @property
+    def index(self) -> int:
+        """The number of a CUDA device."""
+        return int(self.name.partition(":")[2] or 0)
+
+    def without_cuda(self, failure: str) -> Device:
+        """What is left when a session did not get this CUDA device: the CPU for ``auto``, an error else.
+
+        Args:
+            failure: what ONNX Runtime said, empty if nothing.
 
         Raises:
-            UsageError: a CUDA device was asked for by name, and the session has not got it.
+            UsageError: a CUDA device was asked for by name.
         """
-        if self.name == "cpu" or CUDA in granted:
-            return self
-        reason = "ONNX Runtime could not start CUDA: a driver or library is missing, or the device does not exist"
-        if self.asked == "auto":
-            return replace(self, name="cpu", reason=reason, providers=[CPU])
-        raise _refusal(self.asked, reason, REMEDY_DOCTOR)
+        said = f"ONNX Runtime could not start CUDA: {failure}" if failure else "ONNX Runtime could not start CUDA"
+        fault = find_fault(import_onnxruntime(), self.index) or CudaFault(said, REMEDY_DOCTOR)
+        return _without_cuda(self.asked, fault)
 
 
 def choose_device(asked: str) -> Device:
     """The device to try for `asked`.
 
     Raises:
-        UsageError: an unknown device, or CUDA without a build of ONNX Runtime that has it.
+        UsageError: an unknown device, or CUDA by name with a build of ONNX Runtime that lacks it.
     """
     match = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", asked)
     if match is None:
         raise UsageError("there is no such device", place="--device", found=asked, wanted=WANTED)
     if asked == "cpu":
-        return Device("cpu", asked, "asked for", [CPU])
-    has_cuda = CUDA in import_onnxruntime().get_available_providers()
-    if not has_cuda:
-        reason = "the installed ONNX Runtime is built without CUDA"
-        if asked == "auto":
-            return Device("cpu", asked, reason, [CPU])
-        remedy = "pip uninstall onnxruntime, then pip install 'trackgen[gpu]'; " + REMEDY_DOCTOR
-        raise _refusal(asked, reason, remedy)
-    _preload_libraries()
+        return Device("cpu", asked, "asked for", (CPU,))
+    onnxruntime = import_onnxruntime()
+    if CUDA not in onnxruntime.get_available_providers():
+        return _without_cuda(asked, _build_fault())
+    preload_libraries(onnxruntime)
+    # A failed start is told by us, with its reason; ONNX Runtime would fill stderr with it.
+    onnxruntime.set_default_logger_severity(FATAL_ONLY)
     index = int(match.group(1) or 0)
     reason = "a CUDA device answers" if asked == "auto" else "asked for"
-    # The algorithm search must not depend on timing: the same values on every run.
-    settings = {"device_id": index, "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
-    return Device(f"cuda:{index}", asked, reason, [(CUDA, settings), CPU])
+    # The algorithm search must not depend on timing: the same values on every run. TF32 would keep 10 bits only.
+    settings = {"device_id": str(index), "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+    return Device(f"cuda:{index}", asked, reason, ((CUDA, settings), CPU))
 
 
-def _refusal(asked: str, reason: str, remedy: str) -> UsageError:
-    return UsageError(
-        "the device can't be used",
+def _without_cuda(asked: str, fault: CudaFault) -> Device:
+    if asked == "auto":
+        return Device("cpu", asked, fault.reason, (CPU,))
+    remedy = fault.remedy if REMEDY_DOCTOR in fault.remedy else f"{fault.remedy}; {REMEDY_DOCTOR}"
+    raise UsageError(
+        f"the device can't be used: {fault.reason}",
         place="--device",
-        found=f"{asked}, but {reason}",
-        wanted="a device that works",
+        found=asked,
+        wanted="a device that works here",
         remedy=remedy,
     )
 
 
-@cache
-def _preload_libraries() -> None:
-    """Let ONNX Runtime find the CUDA and cuDNN libraries that come as Python packages."""
-    preload = getattr(import_onnxruntime(), "preload_dlls", None)
-    if preload is not None:
-        preload()
+def _build_fault() -> CudaFault:
+    """Why the installed ONNX Runtime has no CUDA: its CPU build is there, alone or over the GPU build."""
+    if len(installed_flavours()) > 1:
+        reason = "onnxruntime and onnxruntime-gpu are both installed, and the build without CUDA won"
+    else:
+        reason = "the installed ONNX Runtime is built without CUDA"
+    return CudaFault(reason, REMEDY_GPU_BUILD)
+
+
+def installed_flavours() -> dict[str, str]:
+    """The builds of ONNX Runtime that are installed -> version. Two of them overwrite each other's files."""
+    found = {}
+    for name in FLAVOURS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def import_onnxruntime() -> Any:
     """The module onnxruntime.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: it is not installed, or can't be loaded.
     """
     try:
         import onnxruntime
     except ImportError as error:
         raise UsageError(
-            "ONNX Runtime is not installed",
+            "ONNX Runtime, which runs the models, is not installed or does not load",
             found=str(error),
             wanted="onnxruntime or onnxruntime-gpu",
             remedy=REMEDY_INSTALL,
