@@ -11,7 +11,7 @@ UNSATISFIABLE = "unsatisfiable"
 # Genome browsers ask for one range at a time; more than these serve only to make a server work.
 MOST_RANGES = 16
 UNIT = re.compile(r"\s*bytes\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
-PART = re.compile(r"(\d{1,18})-(\d{1,18})?|-(\d{1,18})")
+PART = re.compile(r"(\d{1,18})-(\d{1,18})?|-(\d{1,18})", re.ASCII)
 
 
 def served_ranges(header: str | None, size: int) -> str | None:

@@ -107,7 +107,8 @@ def _answer(root: Path, request: Request) -> Response:
         return Response(status_code=204, headers=COMMON_HEADERS | PREFLIGHT_HEADERS)
     if request.method not in ("GET", "HEAD"):
         return Response(status_code=405, headers=COMMON_HEADERS | {"allow": ALLOWED})
-    address = "/" + request.path_params["address"]
+    # Not the route's parameter, from which the routing has dropped a line break at the end.
+    address = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
     path = find_file(root, address)
     if path is None and find_file(root, f"{address}/") is not None:
         # Relative, so that it holds behind any path prefix.

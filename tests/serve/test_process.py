@@ -1,0 +1,130 @@
+"""The server as people start it: one real process on a real port."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serve.conftest import DATA
+from trackgen.errors import DataError, UsageError
+from trackgen.serve import serve
+
+START = """
+import sys
+from trackgen.cli.serve import command
+from trackgen.errors import TrackgenError
+try:
+    command.main(sys.argv[1:], standalone_mode=False)
+except TrackgenError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_status)
+"""
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server process and the address it printed; it is ended with Ctrl-C's signal and must then exit with 0."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def test_it_serves_ranges_and_ends_cleanly(root: Path) -> None:
+    with running(str(root), "--port", "0") as (process, address):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        with httpx.Client() as client:
+            answer = client.get(f"{address}track.bw", headers={"Range": "bytes=256-511"})
+            assert (answer.status_code, answer.content) == (206, DATA[256:512])
+            assert "server" not in answer.headers
+            assert client.get(address).text == "<title>small</title>"
+    assert process.returncode == 0
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert "Traceback" not in said
+    assert f"ssh -N -L {address.split(':')[2].strip('/')}:127.0.0.1:" in said
+
+
+def test_raw_bytes_on_the_wire_cannot_leave_the_folder(root: Path) -> None:
+    with running(str(root), "--port", "0") as (_, address):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        for path in (b"/../outside.txt", b"/%2e%2e/outside.txt", b"//outside.txt", b"http://x/../outside.txt"):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+                answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert b" 404 " in answer.splitlines()[0]
+            assert b"outside" not in answer
+
+
+def test_a_port_in_use_gives_the_next_free_one_and_says_so(root: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        if port > 65000:
+            pytest.skip("the machine handed out a port without room above it")
+        with running(str(root), "--port", str(port)) as (process, address):
+            found = int(address.rstrip("/").rpartition(":")[2])
+            assert port < found <= port + 20
+            assert httpx.get(f"{address}hub.txt").status_code == 200
+    assert process.stderr is not None
+    assert f"port {port} is in use" in process.stderr.read()
+
+
+def fail(_: str) -> None:
+    raise AssertionError("the server must not start")
+
+
+def test_a_folder_that_is_missing_or_no_hub_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        serve(tmp_path / "nothing", port=0, on_ready=fail)
+    with pytest.raises(DataError, match=r"there is no hub in the folder; wanted hub\.txt"):
+        serve(tmp_path, port=0, on_ready=fail)
+
+
+def test_the_folder_of_a_scan_is_refused_with_the_command_that_makes_a_hub(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(DataError, match="trackgen hub build"):
+        serve(tmp_path, port=0, on_ready=fail)
+
+
+def test_a_host_that_is_not_ours_is_refused(root: Path) -> None:
+    with pytest.raises(UsageError, match="cannot listen there") as caught:
+        serve(root, host="192.0.2.1", port=0, on_ready=fail)
+    assert caught.value.exit_status == 2
+
+
+@pytest.mark.parametrize("package", ["starlette.applications", "uvicorn"])
+def test_a_missing_package_is_told_with_the_command_that_gets_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=r"pip install 'trackgen\[serve\]'"):
+        serve(root, port=0, on_ready=fail)
+
+
+def test_importing_the_server_imports_neither_package() -> None:
+    code = "import sys, trackgen.cli.serve; print([n for n in ('starlette', 'uvicorn', 'numpy') if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert done.stdout.strip() == "[]"

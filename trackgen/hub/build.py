@@ -1,0 +1,244 @@
+"""Builds a hub's folder, whole or not at all: in a folder beside it first, which then takes its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from trackgen import __version__, resources
+from trackgen.errors import ResourceError, UsageError
+from trackgen.hub import igv, pages, ucsc
+from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, compose_groups
+from trackgen.hub.genome import GenomeSource, choose_genome, link_or_copy, put_two_bit
+from trackgen.hub.locus import informative_locus
+from trackgen.hub.model import Hub, HubGenome, TrackGroup
+from trackgen.hub.runs import Run, read_run
+from trackgen.hub.templates import verbatim
+from trackgen.hub.text import clean, shorten, track_name
+from trackgen.progress import Progress
+
+__all__ = ["DEFAULT_EMAIL", "MANIFEST", "HubReport", "build_hub"]
+
+# UCSC wants an address in every hub. This one is reserved for examples (RFC 2606) and reaches nobody.
+DEFAULT_EMAIL = "nobody@example.org"
+# What the folder holds, for programs; by it a later build knows the folder as its own.
+MANIFEST = "trackgen.json"
+IGV_FILES = ("igv.esm.min.js", "igv.LICENSE.txt")
+ORGANISMS = {
+    "hg": "Homo sapiens",
+    "hs": "Homo sapiens",
+    "mm": "Mus musculus",
+    "rn": "Rattus norvegicus",
+    "dm": "Drosophila melanogaster",
+    "ce": "Caenorhabditis elegans",
+    "sacCer": "Saccharomyces cerevisiae",
+    "danRer": "Danio rerio",
+}
+
+
+@dataclass(frozen=True)
+class HubReport:
+    """What was built: the hub's folder, its tracks' file names and its pages' file names."""
+
+    path: Path
+    tracks: tuple[str, ...]
+    pages: tuple[str, ...]
+
+
+def build_hub(
+    runs: Sequence[Path],
+    output: Path,
+    *,
+    genome: str | None,
+    email: str | None,
+    url: str | None,
+    progress: Progress,
+) -> HubReport:
+    """Build the folder `output` from the tracks of `runs`; an older hub of ours there is replaced.
+
+    Args:
+        runs: output folders of ``trackgen scan``, all of the same genome.
+        genome: a FASTA or 2bit file (an assembly hub, which carries its sequence), the name of a UCSC assembly (a
+            track hub), or None: see `trackgen.hub.genome.choose_genome`.
+        email: the contact that UCSC wants; None writes one that reaches nobody.
+        url: the absolute address that the folder will be published at; adds absolute links.
+
+    Raises:
+        UsageError: `output` holds something else, an option's value is no good, or the genome cannot be found.
+        DataError: a run, a track or the genome is missing, malformed, or contradicts another.
+    """
+    output = Path(os.path.abspath(output))
+    base_url, contact = _base_url(url), _email(email, progress)
+    if not runs:
+        raise UsageError("no run is given", wanted="output folders of trackgen scan")
+    _refuse_foreign(output)
+    read = [read_run(Path(folder)) for folder in runs]
+    source = choose_genome(read, genome, output, progress)
+    groups = compose_groups(read)
+    hub = _hub(read, groups, source, contact, base_url)
+    with _replacing(output) as folder:
+        _write_data(hub, source, folder, progress)
+        _write_texts(hub, folder, progress)
+        _write_manifest(hub, folder)
+    track_pages = tuple(track.page for track in hub.tracks)
+    return HubReport(output, tuple(track.file for track in hub.tracks), ("index.html", "hub.html", *track_pages))
+
+
+def _email(email: str | None, progress: Progress) -> str:
+    if email is None:
+        progress.note(f"hub.txt gives {DEFAULT_EMAIL} as its contact; set yours with --email before publishing")
+        return DEFAULT_EMAIL
+    if clean(email) != email or "@" not in email or " " in email:
+        raise UsageError("this is no e-mail address", place="--email", found=email)
+    return email
+
+
+def _base_url(url: str | None) -> str:
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment or clean(url) != url:
+        raise UsageError(
+            "this is no address that a hub can be published at",
+            place="--url",
+            found=url,
+            wanted="the folder's address, such as https://example.org/hubs/yeast/",
+        )
+    return url if url.endswith("/") else f"{url}/"
+
+
+def _hub(runs: Sequence[Run], groups: tuple[TrackGroup, ...], source: GenomeSource, email: str, base_url: str) -> Hub:
+    cards = {track.card.name: track.card for group in groups for track in group.tracks}
+    titles = [clean(card.title) or name for name, card in cards.items()]
+    title = titles[0] if len(titles) == 1 else f"{titles[0]} and {len(titles) - 1} more"
+    tracks = [track for group in groups for track in group.tracks]
+    lengths = runs[0].lengths
+    organism = next((name for prefix, name in ORGANISMS.items() if _is_assembly(source.id, prefix)), source.id)
+    genome = HubGenome(
+        id=source.id,
+        title=source.id,
+        organism=organism,
+        lengths=lengths,
+        locus=informative_locus(tracks, lengths),
+        two_bit="" if source.file is None else f"{source.id}.2bit",
+    )
+    return Hub(
+        name=track_name(f"trackgen_{next(iter(cards))}"),
+        short_label=shorten(next(iter(cards)), SHORT_LABEL),
+        long_label=shorten(title, LONG_LABEL),
+        email=email,
+        genome=genome,
+        groups=groups,
+        base_url=base_url,
+    )
+
+
+def _is_assembly(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) and name[len(prefix) :].isdigit()
+
+
+def _write_data(hub: Hub, source: GenomeSource, folder: Path, progress: Progress) -> None:
+    for track in hub.tracks:
+        link_or_copy(track.source, folder / track.file)
+    if source.file is not None:
+        put_two_bit(source.file, folder / hub.genome.two_bit, progress)
+
+
+def _write_texts(hub: Hub, folder: Path, progress: Progress) -> None:
+    assets = resources.browser_assets()
+    igv_address = igv.IGV_ADDRESS
+    if assets is not None and all((assets / name).is_file() for name in IGV_FILES):
+        igv_address = f"./{IGV_FILES[0]}"
+        for name in IGV_FILES:
+            shutil.copyfile(assets / name, folder / name)
+    else:
+        progress.note(f"igv.js is not installed here (make assets), so the page loads it from {igv_address}")
+    texts = {
+        "hub.txt": ucsc.render_hub(hub),
+        "igv.json": igv.render_igv(hub),
+        "index.html": pages.render_index(hub, igv_address),
+        "hub.html": pages.render_hub_page(hub),
+        "trackgen.css": verbatim("trackgen.css"),
+        "trackgen.js": verbatim("trackgen.js"),
+    }
+    texts |= {track.page: pages.render_track_page(hub, track) for track in hub.tracks}
+    if hub.genome.two_bit:
+        texts["groups.txt"] = ucsc.render_groups(hub)
+        texts[hub.genome.chromosome_sizes] = ucsc.render_chromosome_sizes(hub)
+    if hub.base_url:
+        texts[pages.ABSOLUTE_SESSION] = igv.render_igv(hub, hub.base_url)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_manifest(hub: Hub, folder: Path) -> None:
+    manifest = {
+        "schema_version": 1,
+        "trackgen": __version__,
+        "genome": hub.genome.id,
+        "tracks": [
+            {"name": track.name, "file": track.file, "model": track.model, "class": track.class_name}
+            for track in hub.tracks
+        ],
+        "files": sorted([MANIFEST, *(path.name for path in folder.iterdir())]),
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _refuse_foreign(output: Path) -> None:
+    """Only an empty folder, or a hub that we built and nobody added to, may be replaced."""
+    if not output.exists() and not output.is_symlink():
+        return
+    if not output.is_dir():
+        raise UsageError("the hub's folder is a file", path=output, remedy="choose another folder with -o")
+    present = {path.name for path in output.iterdir()}
+    ours: set[str] = set()
+    if MANIFEST in present:
+        try:
+            ours = set(json.loads((output / MANIFEST).read_text(encoding="utf-8"))["files"])
+        except (OSError, ValueError, TypeError, KeyError):
+            ours = set()
+    foreign = sorted(present - ours)
+    if foreign:
+        raise UsageError(
+            "the folder holds something that is not part of a trackgen hub, and building would remove it",
+            path=output,
+            found=foreign[0],
+            remedy="choose another folder with -o, or move it away",
+        )
+
+
+@contextmanager
+def _replacing(output: Path) -> Iterator[Path]:
+    """A new folder beside `output`, which takes its place on success and is removed on any error."""
+    target = output.resolve()
+    folder = target.with_name(f".{target.name}.{os.getpid()}.new")
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except OSError as error:
+        raise UsageError(
+            "the hub's folder cannot be made", path=output, found=error.strerror, remedy="choose another with -o"
+        ) from error
+    try:
+        yield folder
+        if target.exists():
+            target.rename(old)
+        try:
+            folder.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    except OSError as error:
+        raise ResourceError("the hub could not be written", path=error.filename, found=error.strerror) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

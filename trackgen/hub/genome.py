@@ -1,0 +1,146 @@
+"""Which genome a hub stands on: an assembly that UCSC knows by name, or a sequence file of our own."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trackgen.errors import DataError, UsageError
+from trackgen.genome import assembly_name, open_genome, write_twobit
+from trackgen.hub.runs import Run
+from trackgen.hub.text import quoted_names
+from trackgen.progress import Progress
+
+__all__ = ["GenomeSource", "choose_genome", "link_or_copy", "put_two_bit"]
+
+UCSC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+TWO_BIT_MAGIC = b"\x43\x27\x41\x1a"
+SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
+
+
+@dataclass(frozen=True)
+class GenomeSource:
+    """The genome's name and, for an assembly hub, the file that holds its sequence (None: UCSC has it)."""
+
+    id: str
+    file: Path | None
+
+
+def choose_genome(runs: Sequence[Run], genome: str | None, output: Path, progress: Progress) -> GenomeSource:
+    """Settle which genome the hub stands on, and make sure that it is the genome of every run.
+
+    Args:
+        genome: a file, a UCSC assembly name, or None: the assembly that the runs recognised, else the file of
+            the name that run.json gives, in the current folder or beside `output`.
+
+    Raises:
+        UsageError: no genome can be found, or the name is not the runs' assembly.
+        DataError: the runs stand on different genomes, or the file's names and lengths are not the runs'.
+    """
+    run = runs[0]
+    for other in runs[1:]:
+        if dict(other.lengths) != dict(run.lengths):
+            raise DataError(
+                f"the runs stand on different genomes: {_difference(run.lengths, other.lengths)}",
+                path=other.folder / "run.json",
+                remedy="build one hub for each genome",
+            )
+    if genome is None and run.assembly:
+        return GenomeSource(run.assembly, None)
+    if genome is None:
+        return _from_file(_find_file(run, output), run)
+    if Path(genome).is_file():
+        return _from_file(Path(genome), run)
+    return _named(genome, run, progress)
+
+
+def put_two_bit(source: Path, target: Path, progress: Progress) -> None:
+    """Put the sequence of `source` at `target` as 2bit: linked or copied when it is 2bit already, else written."""
+    with source.open("rb") as file:
+        is_two_bit = file.read(4) == TWO_BIT_MAGIC
+    if is_two_bit:
+        link_or_copy(source, target)
+        return
+    progress.note(f"writing {target.name} from {source.name}")
+    with open_genome(source) as genome:
+        write_twobit(genome, target)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link, which costs no space; a copy where the file system has none, or the folders lie on two."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        with source.open("rb") as original, target.open("xb") as copy:
+            while block := original.read(1 << 22):
+                copy.write(block)
+
+
+def _named(name: str, run: Run, progress: Progress) -> GenomeSource:
+    if not UCSC_NAME.fullmatch(name):
+        raise DataError(
+            "there is no such genome file, and it is no name of a UCSC assembly either",
+            path=name,
+            wanted="a FASTA or 2bit file, or a name such as hg38",
+        )
+    recognised = assembly_name(run.lengths)
+    if recognised is not None and recognised != name:
+        raise UsageError(
+            "the run stands on another assembly",
+            path=run.folder / "run.json",
+            place="--genome",
+            found=name,
+            wanted=recognised,
+        )
+    if recognised is None:
+        progress.note(f"the names and lengths of the run's sequences could not be compared with those of {name}")
+    if not any(sequence.startswith("chr") for sequence in run.lengths):
+        progress.note(f"the run's sequence names ({quoted_names(list(run.lengths), 3)}) are not those of UCSC")
+    return GenomeSource(name, None)
+
+
+def _from_file(path: Path, run: Run) -> GenomeSource:
+    with open_genome(path) as genome:
+        lengths = dict(genome.lengths)
+    if lengths != dict(run.lengths):
+        raise DataError(
+            f"the genome is not the one that was scanned: {_difference(run.lengths, lengths)}",
+            path=path,
+            remedy=f"give the file that was scanned ({run.genome_file}) with --genome FILE",
+        )
+    name = run.assembly or assembly_name(lengths) or _stem(run.genome_file)
+    return GenomeSource(name, path)
+
+
+def _stem(file: str) -> str:
+    """A genome's file name without its suffixes, as a word that browsers take for a name."""
+    while file.lower().endswith(SEQUENCE_SUFFIXES):
+        file = file[: file.rindex(".")]
+    return re.sub(r"[^A-Za-z0-9_]+", "_", file).strip("_") or "genome"
+
+
+def _find_file(run: Run, output: Path) -> Path:
+    folders = [Path.cwd(), output.parent, run.folder, run.folder.parent]
+    for folder in folders:
+        if run.genome_file and (folder / run.genome_file).is_file():
+            return folder / run.genome_file
+    raise UsageError(
+        f"the genome file {run.genome_file or 'of the run'} is in none of the places looked at "
+        "(the current folder, beside the hub, in and beside the run)",
+        remedy="say where it is: --genome FILE, or name the UCSC assembly: --genome NAME",
+    )
+
+
+def _difference(wanted: Mapping[str, int], found: Mapping[str, int]) -> str:
+    """The first difference between two genomes, in words."""
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        return f"{quoted_names(missing)} not in it"
+    extra = [name for name in found if name not in wanted]
+    if extra:
+        return f"{quoted_names(extra)} in it but not in the run"
+    name = next(name for name in wanted if wanted[name] != found[name])
+    return f"{name} has {found[name]:,} bases, in the run {wanted[name]:,}"

@@ -1,0 +1,74 @@
+"""Hub -> igv.json: what igv.js needs to draw every track as its role wants.
+
+The file is an argument of ``igv.createBrowser`` and a session at once. Its addresses are relative to the page that
+loads it; `base` makes them absolute, for pages elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from trackgen.hub.model import Hub, HubGenome, HubTrack
+from trackgen.hub.templates import escaped
+
+__all__ = ["IGV_ADDRESS", "IGV_VERSION", "render_igv"]
+
+# The version that plugins/igv/package-lock.json pins.
+IGV_VERSION = "3.8.10"
+IGV_ADDRESS = f"https://cdn.jsdelivr.net/npm/igv@{IGV_VERSION}/dist/igv.esm.min.js"
+
+# Assemblies that igv.js gets by name, with genes and ideogram, from https://igv.org/genomes/genomes3.json.
+HOSTED = ("hg38", "hg19", "hg18", "hs1", "mm39", "mm10", "mm9", "rn7", "rn6", "danRer11", "dm6", "ce11", "sacCer3")
+UCSC_DOWNLOADS = "https://hgdownload.soe.ucsc.edu/goldenPath"
+GUIDE_COLOR = "rgb(120,120,120)"
+
+
+def render_igv(hub: Hub, base: str = "") -> str:
+    """The text of igv.json; every address of the hub's own files starts with `base`."""
+    config: dict[str, Any] = {
+        **_genome(hub.genome, base),
+        "locus": hub.genome.locus.text,
+        "tracks": [_track(track, base, several_models=len(hub.cards) > 1) for track in hub.tracks],
+    }
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def _genome(genome: HubGenome, base: str) -> dict[str, Any]:
+    if not genome.two_bit and genome.id in HOSTED:
+        return {"genome": genome.id}
+    reference = {"id": genome.id, "name": genome.title}
+    if genome.two_bit:
+        reference |= {"twoBitURL": base + genome.two_bit, "chromSizesURL": base + genome.chromosome_sizes}
+    else:
+        downloads = f"{UCSC_DOWNLOADS}/{genome.id}/bigZips/{genome.id}"
+        reference |= {"twoBitURL": f"{downloads}.2bit", "chromSizesURL": f"{downloads}.chrom.sizes"}
+    return {"reference": reference, "loadDefaultGenomes": False}
+
+
+def _track(track: HubTrack, base: str, several_models: bool) -> dict[str, Any]:
+    name = f"{track.model}: {track.display_name}" if several_models else track.display_name
+    result: dict[str, Any] = {
+        "id": track.name,
+        "name": name,
+        "description": f'<a href="{base}{track.page}" target="_blank">{escaped(track.long_label)}</a>',
+        "type": "wig",
+        # Without the format igv.js guesses from the suffix, which fails behind redirects.
+        "format": "bigwig",
+        "url": base + track.file,
+        "color": "rgb({},{},{})".format(*track.color),
+        "min": track.limits.low,
+        "max": track.limits.high,
+        "autoscale": False,
+    }
+    if track.role == "contribution":
+        result |= {"windowFunction": "mean", "height": 100 if track.sequence_letters else 60}
+        if track.sequence_letters:
+            result["graphType"] = "dynseq"
+    elif track.role == "probability":
+        result |= {"windowFunction": "max", "height": 64}
+        if track.threshold is not None:
+            result["guideLines"] = [{"y": track.threshold, "color": GUIDE_COLOR, "dotted": True}]
+    else:
+        result |= {"windowFunction": "mean", "height": 64}
+    return result

@@ -1,0 +1,88 @@
+"""The range of values that browsers draw, from the genome-wide percentiles of a run.
+
+A track's extremes are single bases; limits taken from them leave everything else a flat line. Limits taken from the
+bulk cut every peak. So limits follow the upper percentiles and, for probabilities, the threshold of a call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from trackgen.hub.model import Limits
+from trackgen.hub.runs import RunTrack
+
+__all__ = ["limits_of", "nice_ceiling"]
+
+NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+# Above this a probability axis is drawn whole: 0 to 1 is what readers expect, and every browser handles it.
+WHOLE_PROBABILITY_AXIS = 0.5
+# A call stands at a quarter of the axis, and the highest 0.05 % of bases begin at half of it.
+THRESHOLDS_IN_AXIS = 4.0
+TOP_PERCENTILES_IN_AXIS = 2.0
+
+
+def limits_of(role: str, tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Limits:
+    """The limits shared by `tracks`, which have the same role and class, so that strands can be compared.
+
+    Args:
+        role: ``probability``, ``signal`` or ``contribution``.
+        tracks: their extremes and percentiles are used; empty tracks count for nothing.
+        thresholds: of the class, none or one per output that gives one, in probability.
+    """
+    filled = [track for track in tracks if track.maximum is not None and track.minimum is not None]
+    if not filled:
+        return Limits(0.0, 1.0)
+    rules: dict[str, Callable[[Sequence[RunTrack], Sequence[float]], Limits]] = {
+        "probability": _probability,
+        "signal": _signal,
+        "contribution": _contribution,
+    }
+    return rules[role](filled, thresholds)
+
+
+def nice_ceiling(value: float) -> float:
+    """The smallest round number (1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten) that is at least `value` > 0."""
+    power = 10.0 ** math.floor(math.log10(value))
+    for step in NICE:
+        if step * power >= value * (1 - 1e-9):
+            return float(f"{step * power:.3g}")
+    return float(f"{10 * power:.3g}")
+
+
+def _percentile(track: RunTrack, key: str, other: float | None) -> float:
+    """The percentile where run.json has it, else the extreme that stands in for it."""
+    return track.percentiles.get(key, other if other is not None else 0.0)
+
+
+def _probability(tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Limits:
+    highest = max(track.maximum or 0.0 for track in tracks)
+    wanted = max(TOP_PERCENTILES_IN_AXIS * _percentile(track, "99.95", track.maximum) for track in tracks)
+    wanted = max([wanted, *(THRESHOLDS_IN_AXIS * threshold for threshold in thresholds)])
+    high = min(highest, wanted) if highest > 0 else wanted
+    if high <= 0 or high >= WHOLE_PROBABILITY_AXIS:
+        return Limits(0.0, 1.0)
+    return Limits(0.0, min(nice_ceiling(high), 1.0))
+
+
+def _signal(tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Limits:
+    high = max(_percentile(track, "99.9", track.maximum) for track in tracks)
+    low = min(_percentile(track, "0.05", track.minimum) for track in tracks)
+    return _around_zero(min(low, 0.0), high)
+
+
+def _contribution(tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Limits:
+    high = max(_percentile(track, "99.95", track.maximum) for track in tracks)
+    low = min(_percentile(track, "0.05", track.minimum) for track in tracks)
+    return _around_zero(low, high)
+
+
+def _around_zero(low: float, high: float) -> Limits:
+    """Round limits that include zero; whole numbers where that is no loss (from 1 on)."""
+    top = _outward(high) if high > 0 else 0.0
+    bottom = -_outward(-low) if low < 0 else 0.0
+    return Limits(bottom, top) if top > bottom else Limits(0.0, 1.0)
+
+
+def _outward(value: float) -> float:
+    return float(math.ceil(nice_ceiling(value))) if value >= 1 else nice_ceiling(value)

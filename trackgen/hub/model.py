@@ -1,0 +1,151 @@
+"""What a hub is, independent of any browser. The renderers turn it into text and decide nothing about the data.
+
+Coordinates are 0-based half-open, in bases (bp); renderers make them 1-based where a browser shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trackgen.card import Card
+
+__all__ = ["Color", "Hub", "HubGenome", "HubTrack", "Limits", "Locus", "RunFacts", "TrackGroup"]
+
+Color = tuple[int, int, int]
+"""Red, green, blue, 0 to 255."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The range of values that a browser draws, in the track's unit."""
+
+    low: float
+    high: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether both ends are whole numbers (igv.js reads a hub's limits with parseInt)."""
+        return self.low == int(self.low) and self.high == int(self.high)
+
+
+@dataclass(frozen=True)
+class Locus:
+    """A stretch of one sequence, 0-based half-open."""
+
+    name: str
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The locus as people and browsers write it: 1-based, closed."""
+        return f"{self.name}:{self.start + 1}-{self.end}"
+
+
+@dataclass(frozen=True)
+class HubGenome:
+    """The genome that all tracks stand on.
+
+    `two_bit` is the sequence's file name inside the hub (an assembly hub), or empty when the browser knows the
+    assembly by its name `id` (a track hub).
+    """
+
+    id: str
+    title: str
+    organism: str
+    lengths: Mapping[str, int]
+    locus: Locus
+    two_bit: str = ""
+
+    @property
+    def chromosome_sizes(self) -> str:
+        """The name of the chrom.sizes file inside the hub."""
+        return f"{self.id}.chrom.sizes"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the run says of a track: for its page. Extremes are None where the track is empty."""
+
+    version: str
+    minimum: float | None
+    maximum: float | None
+    percentiles: Mapping[str, float]
+    values: int
+    rounding: str
+    checks: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class HubTrack:
+    """One track: `name` is unique in the hub and serves as UCSC's track name and as its page's file name.
+
+    `sequence_letters` says that values belong to single reference bases, so that browsers can draw letters.
+    """
+
+    name: str
+    file: str
+    source: Path
+    model: str
+    class_name: str
+    label: str
+    display_name: str
+    short_label: str
+    long_label: str
+    role: str
+    strand: str
+    unit: str
+    resolution: int
+    color: Color
+    limits: Limits
+    data_range: Limits
+    threshold: float | None
+    sequence_letters: bool
+    card: Card
+    run: RunFacts
+
+    @property
+    def page(self) -> str:
+        """The file name of the track's description page."""
+        return f"{self.name}.html"
+
+
+@dataclass(frozen=True)
+class TrackGroup:
+    """Tracks of one model and one kind, which browsers show together."""
+
+    name: str
+    short_label: str
+    long_label: str
+    section: str
+    tracks: tuple[HubTrack, ...]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A whole hub. `base_url` is empty, or the absolute address it will be published at, ending in a slash."""
+
+    name: str
+    short_label: str
+    long_label: str
+    email: str
+    genome: HubGenome
+    groups: tuple[TrackGroup, ...]
+    base_url: str = ""
+
+    @property
+    def tracks(self) -> tuple[HubTrack, ...]:
+        """All tracks in the order of display."""
+        return tuple(track for group in self.groups for track in group.tracks)
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """The card of each model, once, in the order of display."""
+        cards: list[Card] = []
+        for track in self.tracks:
+            if track.card not in cards:
+                cards.append(track.card)
+        return tuple(cards)

@@ -1,0 +1,232 @@
+"""Hub -> web pages: one per track from the model's card, one of the hub, and the index with the browser on it.
+
+UCSC shows the pages of tracks and hub inside its own, so they hold no script, little style, and their links are
+absolute as soon as the hub's public address is known. Whatever comes from cards and runs is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from trackgen import __version__
+from trackgen.card import Card, InputSpec
+from trackgen.hub.facts import facts_html
+from trackgen.hub.igv import IGV_VERSION
+from trackgen.hub.model import Hub, HubTrack
+from trackgen.hub.templates import escaped, fill
+from trackgen.hub.text import number_text
+
+__all__ = ["ABSOLUTE_SESSION", "render_hub_page", "render_index", "render_track_page"]
+
+# igv.json with absolute addresses, for pages elsewhere; written only when the hub's public address is known.
+ABSOLUTE_SESSION = "igv.absolute.json"
+# Of igv.js (igv.org/doc/igvjs, "nucleotideColors"), UCSC and IGV alike.
+LETTER_COLORS = "A green, C blue, G orange, T red"
+
+
+def render_track_page(hub: Hub, track: HubTrack) -> str:
+    """The HTML page of one track: what it is, how to read it, its training and its numbers."""
+    card = track.card
+    return fill(
+        "track.html",
+        title=escaped(_track_title(track)),
+        subtitle=escaped(f"{card.title or card.name}; {hub.genome.title}"),
+        base=escaped(hub.base_url),
+        color=_color(track),
+        description=escaped(card.description or card.title or card.name),
+        what=facts_html(_model_facts(track)),
+        reading=_reading(track),
+        colors=_colors(track),
+        training=_training(card),
+        facts=facts_html(_track_facts(track)),
+        version=escaped(track.run.version or __version__),
+    )
+
+
+def render_hub_page(hub: Hub) -> str:
+    """The HTML page of the hub, and of its genome in an assembly hub: the models and their tracks."""
+    models = []
+    for card in hub.cards:
+        rows = [_row("hub_row.html", track, hub.base_url) for track in hub.tracks if track.card == card]
+        title, description = escaped(card.title or card.name), escaped(card.description)
+        models.append(fill("hub_model.html", title=title, description=description, rows="".join(rows)))
+    return fill(
+        "hub.html",
+        title=escaped(hub.long_label),
+        subtitle=escaped(_subtitle(hub)),
+        base=escaped(hub.base_url),
+        models="\n".join(models),
+        version=__version__,
+    )
+
+
+def render_index(hub: Hub, igv_address: str) -> str:
+    """The page with the browser on it. `igv_address` is igv.js: a file of the hub, or a public address."""
+    return fill(
+        "index.html",
+        title=escaped(hub.long_label),
+        subtitle=escaped(_subtitle(hub)),
+        igv=escaped(igv_address),
+        rows="".join(_row("index_row.html", track, "") for track in hub.tracks),
+        links="".join(_link(*link) for link in _links(hub)),
+        version=__version__,
+        igv_version=IGV_VERSION,
+    )
+
+
+def _subtitle(hub: Hub) -> str:
+    genome = hub.genome
+    bases = sum(genome.lengths.values())
+    species = f"{genome.organism}, " if genome.organism != genome.title else ""
+    count = len(hub.tracks)
+    return f"{species}{genome.title}, {bases:,} bases. {count} track{'' if count == 1 else 's'}."
+
+
+def _row(template: str, track: HubTrack, base: str) -> str:
+    values = {
+        "color": _color(track),
+        "page": escaped(base + track.page),
+        "label": escaped(track.label),
+        "strand": track.strand or "both",
+        "quantity": escaped(_quantity(track)),
+    }
+    if template == "index_row.html":
+        values |= {
+            "step": f"{track.resolution:,} bp",
+            "axis": f"{number_text(track.limits.low)} to {number_text(track.limits.high)}",
+            "threshold": "" if track.threshold is None else number_text(track.threshold),
+            "model": escaped(track.model),
+        }
+    return fill(template, **values)
+
+
+def _links(hub: Hub) -> list[tuple[str, str, str, str]]:
+    """Name, address, text and note of each way to show the hub elsewhere."""
+    links = [
+        ("UCSC, JBrowse, IGV", "hub.txt", "hub.txt", " is the track hub: give them its public address"),
+        ("igv.js", "igv.json", "igv.json", " is the argument of igv.createBrowser and a session"),
+        ("About", "hub.html", "models and tracks", " in words"),
+    ]
+    if not hub.base_url:
+        return links
+    address, position = f"{hub.base_url}hub.txt", quote(hub.genome.locus.text, safe=":-")
+    hub_parameter = f"hubUrl={quote(address, safe='')}"
+    ucsc = f"https://genome.ucsc.edu/cgi-bin/hgTracks?db={hub.genome.id}&{hub_parameter}&position={position}"
+    if hub.genome.two_bit:
+        ucsc = f"https://genome.ucsc.edu/cgi-bin/hgGateway?genome={hub.genome.id}&{hub_parameter}"
+    session = quote(f"{hub.base_url}{ABSOLUTE_SESSION}", safe="")
+    desktop = f"http://localhost:60151/load?hubURL={quote(address, safe='')}"
+    return [
+        ("Track hub", address, address, ""),
+        ("UCSC", ucsc, "open in the UCSC Genome Browser", ""),
+        ("IGV on the web", f"https://igv.org/app/?sessionURL={session}", "open at igv.org", ""),
+        ("IGV Desktop", desktop, "open in a running IGV 3", ""),
+        *links[1:],
+    ]
+
+
+def _link(name: str, address: str, text: str, note: str) -> str:
+    return fill("link.html", name=escaped(name), address=escaped(address), text=escaped(text), note=escaped(note))
+
+
+def _track_title(track: HubTrack) -> str:
+    strand = f", {track.strand} strand" if track.strand else ""
+    kind = ": contributions" if track.role == "contribution" else ""
+    return f"{track.label}{strand}{kind}"
+
+
+def _quantity(track: HubTrack) -> str:
+    names = {"probability": "probability", "signal": "signal", "contribution": "contribution"}
+    name = names[track.role]
+    return f"{name} ({track.unit})" if track.unit and track.unit != name else name
+
+
+def _color(track: HubTrack) -> str:
+    return ",".join(str(part) for part in track.color)
+
+
+def _model_facts(track: HubTrack) -> dict[str, Any]:
+    card = track.card
+    centre = "the base at its centre" if card.bin == 1 else f"the {card.bin:,} bp at its centre"
+    reads = {"both": "each strand by itself", "average": "the mean of both strands", "forward": "the forward strand"}
+    return {
+        "model": card.name,
+        "class": track.class_name,
+        "shows": _quantity(track),
+        "strand": track.strand or reads[card.strands],
+        "reads": ", ".join(_input(entry) for entry in card.inputs),
+        "window": f"{card.window:,} bp; a prediction is about {centre}",
+        "step": f"{track.resolution:,} bp",
+        "licence": card.license,
+    }
+
+
+def _input(entry: InputSpec) -> str:
+    return "the DNA sequence" if entry.kind == "sequence" else f"{entry.name} ({entry.kind})"
+
+
+def _reading(track: HubTrack) -> str:
+    low, high = number_text(track.limits.low), number_text(track.limits.high)
+    values = {
+        "label": escaped(track.label),
+        "axis": f"<p>Browsers start with an axis from {low} to {high}; what is beyond is cut off in the picture, not "
+        "in the data.</p>",
+        "strand": "",
+    }
+    if track.strand == "minus":
+        values["strand"] = (
+            "<p>This is the minus strand: the model read it from right to left, and values stand at the coordinates "
+            "of the forward strand.</p>"
+        )
+    if track.role == "probability":
+        values["threshold"] = _threshold(track)
+    else:
+        values["unit"] = escaped(f" (unit: {track.unit})") if track.unit else ""
+    return fill(f"reading_{track.role}.html", **values)
+
+
+def _threshold(track: HubTrack) -> str:
+    if track.threshold is None:
+        return ""
+    return (
+        f"<p>From {number_text(track.threshold)} on (the dotted line) a base counts as a call. The threshold was set "
+        "on validation data; where true sites are rare it is far below one half.</p>"
+    )
+
+
+def _colors(track: HubTrack) -> str:
+    swatch = f'<span class="swatch" style="background:rgb({_color(track)})"></span>'
+    if track.sequence_letters:
+        return f"<p>Letters: {LETTER_COLORS}. {swatch}bars where letters would be too narrow.</p>"
+    return f"<p>{swatch}{escaped(track.label)}, in every browser.</p>"
+
+
+def _training(card: Card) -> str:
+    """Data, held-out performance and calibration, as the card gives them; nothing when it gives none."""
+    training = dict(card.training)
+    calibration = training.pop("calibration", None)
+    metrics = training.pop("metrics", None)
+    parts = [("Data", training), ("Performance on held-out data", metrics), ("Calibration", calibration)]
+    sections = []
+    for heading, facts in parts:
+        text = facts_html(facts if isinstance(facts, dict) else {heading.lower(): facts})
+        if text:
+            sections.append(f"<h2>{heading}</h2>\n{text}")
+    return "\n".join(sections)
+
+
+def _track_facts(track: HubTrack) -> dict[str, Any]:
+    run = track.run
+    percentiles = {f"{key} %": value for key, value in run.percentiles.items()}
+    checks = {key: value for key, value in run.checks.items() if isinstance(value, Mapping) and value.get("n")}
+    return {
+        "file": track.file,
+        "bases with a value": run.values,
+        "lowest value": run.minimum,
+        "highest value": run.maximum,
+        "percentiles": percentiles,
+        "rounding": run.rounding,
+        "checks of the run": checks,
+    }

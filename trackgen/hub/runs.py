@@ -1,0 +1,218 @@
+"""Reads what a scan left in its folder: ``run.json`` and the tracks beside it.
+
+Coordinates and lengths are in bases (bp). Percentiles and extremes are of the values as written, over bases.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trackgen.card import Card, card_from_dict
+from trackgen.errors import DataError
+
+__all__ = ["Run", "RunTrack", "read_run"]
+
+SCHEMA_VERSION = 1
+ROLES = ("probability", "signal", "contribution")
+STRANDS = {"plus": "plus", "+": "plus", "minus": "minus", "-": "minus"}
+BIGWIG_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
+
+
+@dataclass(frozen=True)
+class RunTrack:
+    """One track of a run. `strand` is ``plus``, ``minus`` or empty; extremes are None where the track is empty."""
+
+    path: Path
+    model: str
+    class_name: str
+    label: str
+    color: str
+    strand: str
+    role: str
+    unit: str
+    resolution: int
+    rounding: str
+    minimum: float | None
+    maximum: float | None
+    percentiles: Mapping[str, float]
+    values: int
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """The file's name, without its folder."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished scan. `lengths` are of all sequences of its genome, in file order."""
+
+    folder: Path
+    version: str
+    cards: Mapping[str, Card]
+    genome_file: str
+    assembly: str
+    lengths: Mapping[str, int]
+    checks: Mapping[str, Any]
+    tracks: tuple[RunTrack, ...]
+
+
+def read_run(folder: Path) -> Run:
+    """Read the run in `folder` and make sure that its tracks are there.
+
+    Raises:
+        DataError: there is no finished run in the folder, run.json cannot be read, or a track is missing or no BigWig.
+        ModelError: a model's card in run.json is not valid.
+    """
+    path = folder / "run.json"
+    values = _Values(_load(path), path)
+    version = values.get("schema_version", int)
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            "the run has an unknown schema version",
+            path=path,
+            place="schema_version",
+            found=version,
+            wanted=SCHEMA_VERSION,
+            remedy="update trackgen, or scan again",
+        )
+    genome = values.inner("genome")
+    cards = {entry.get("name", str): _card(entry) for entry in values.inners("models")}
+    tracks = tuple(_track(entry, folder) for entry in values.inners("tracks"))
+    for track in tracks:
+        if track.model not in cards:
+            raise DataError("a track names a model that the run does not list", path=path, found=track.model)
+        _check_bigwig(track.path)
+    return Run(
+        folder=folder,
+        version=values.get("trackgen", str, ""),
+        cards=cards,
+        genome_file=Path(genome.get("file", str, "")).name,
+        assembly=genome.get("assembly", str, ""),
+        lengths=_lengths(genome),
+        checks=values.get("checks", dict, {}),
+        tracks=tracks,
+    )
+
+
+def _load(path: Path) -> Any:
+    if not path.parent.is_dir():
+        raise DataError("there is no such folder", path=path.parent, wanted="the output folder of trackgen scan")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            "there is no run.json in the folder, so it holds no finished scan",
+            path=path.parent,
+            remedy="run trackgen scan to its end first",
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError("the file cannot be read as JSON", path=path, found=error) from error
+
+
+class _Values:
+    """A JSON object of run.json that names the field in every complaint."""
+
+    def __init__(self, values: Any, path: Path, place: str = "") -> None:
+        if not isinstance(values, dict):
+            raise DataError("a JSON object is missing", path=path, place=place or None, found=type(values).__name__)
+        self.values, self.path, self.place = values, path, place
+
+    def get(self, key: str, kind: type, default: Any = None) -> Any:
+        """The value of `key`; null and absent give the default, and without a default are an error."""
+        value = self.values.get(key)
+        if value is None:
+            value = default
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise DataError(
+                "the run's description has a missing or wrong field",
+                path=self.path,
+                place=self.place + key,
+                found=value,
+                wanted=kind.__name__,
+            )
+        return value
+
+    def number(self, key: str) -> float | None:
+        """A finite number, or None where it is null or absent."""
+        if self.values.get(key) is None:
+            return None
+        value: float = self.get(key, float)
+        return value if math.isfinite(value) else None
+
+    def inner(self, key: str) -> _Values:
+        return _Values(self.values.get(key), self.path, f"{self.place}{key}.")
+
+    def inners(self, key: str) -> list[_Values]:
+        entries = self.get(key, list)
+        return [_Values(entry, self.path, f"{self.place}{key}[{index}].") for index, entry in enumerate(entries)]
+
+
+def _card(entry: _Values) -> Card:
+    return card_from_dict(entry.get("card", dict), f"{entry.path}, {entry.place}card")
+
+
+def _track(entry: _Values, folder: Path) -> RunTrack:
+    name = entry.get("file", str)
+    if Path(name).name != name:
+        raise DataError("a track's file has a folder in its name", path=entry.path, place=entry.place, found=name)
+    role = entry.get("role", str)
+    if role not in ROLES:
+        raise DataError(
+            "a track has an unknown role", path=entry.path, place=entry.place, found=role, wanted=", ".join(ROLES)
+        )
+    rounding = entry.values.get("rounding")
+    percentiles = entry.get("percentiles", dict, {})
+    return RunTrack(
+        path=folder / name,
+        model=entry.get("model", str),
+        class_name=entry.get("class", str),
+        label=entry.get("label", str, ""),
+        color=entry.get("color", str, ""),
+        strand=STRANDS.get(entry.get("strand", str, ""), ""),
+        role=role,
+        unit=entry.get("unit", str, ""),
+        resolution=entry.get("resolution", int, 1),
+        rounding="" if rounding is None else str(rounding),
+        minimum=entry.number("min"),
+        maximum=entry.number("max"),
+        percentiles={key: float(value) for key, value in percentiles.items() if value is not None},
+        values=entry.get("values", int, 0),
+        sha256=entry.get("sha256", str, ""),
+    )
+
+
+def _lengths(genome: _Values) -> dict[str, int]:
+    """Names to lengths, whether run.json holds them as one object or as two lists side by side."""
+    lengths = genome.values.get("lengths")
+    if isinstance(lengths, dict):
+        return {str(name): int(length) for name, length in lengths.items()}
+    names = genome.get("names", list)
+    lengths = genome.get("lengths", list)
+    if len(names) != len(lengths) or not names:
+        raise DataError(
+            "the run lists as many sequence names as lengths, and at least one",
+            path=genome.path,
+            place="genome",
+            found=f"{len(names)} names, {len(lengths)} lengths",
+        )
+    return {str(name): int(length) for name, length in zip(names, lengths, strict=True)}
+
+
+def _check_bigwig(path: Path) -> None:
+    """The first four bytes say whether this is a BigWig at all."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except FileNotFoundError:
+        raise DataError("a track that run.json lists is missing", path=path, remedy="scan again") from None
+    if magic not in BIGWIG_MAGIC:
+        raise DataError("the track is not a BigWig file", path=path, found=magic.hex() or "an empty file")
