@@ -67,9 +67,9 @@ def small_model(
     random = np.random.default_rng(seed)
     count = len(classes) * (positions or 1)
     weights = {
-        "first_weight": random.normal(0, 0.5, (4 * window, 6)).astype(np.float32),
+        "first_weight": random.normal(0, window**-0.5, (4 * window, 6)).astype(np.float32),
         "first_bias": random.normal(0, 0.5, 6).astype(np.float32),
-        "second_weight": random.normal(0, 1, (6, count)).astype(np.float32),
+        "second_weight": random.normal(0, 0.7, (6, count)).astype(np.float32),
         "second_bias": random.normal(0, 1, count).astype(np.float32),
     }
     model = onnx.parser.parse_model(_graph(window, len(classes), positions, activation, layout, batch))
@@ -78,7 +78,9 @@ def small_model(
         shape = np.array([0, len(classes), positions], np.int64)
         model.graph.initializer.append(onnx.numpy_helper.from_array(shape, "shape"))
     resolution = bin_ // positions if positions else None
-    card = _card(name, window, bin_, stride, strands, classes, activation, layout, bases, reverse, resolution, card_fields)
+    card = _card(
+        name, window, bin_, stride, strands, classes, activation, layout, bases, reverse, resolution, card_fields
+    )
     entry = model.metadata_props.add()
     entry.key, entry.value = "trackgen.card", json.dumps(card)
     path = folder / f"{name}.onnx"

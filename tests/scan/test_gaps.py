@@ -59,7 +59,7 @@ def test_states_and_skipped_lines_equal_brute_force(
     skipped.close()
     found, last = [], None
     for line in file.text.splitlines():
-        name, begin, end, reason = line.split("\t")
+        _, begin, end, reason = line.split("\t")
         assert last != (int(begin), reason), "two lines of one reason touch"
         last = (int(end), reason)
         found += [(position, reason) for position in range(int(begin), int(end))]

@@ -50,9 +50,7 @@ def test_the_windows_of_a_tile_are_those_that_fill_its_items(grid: Grid, length:
             for window in grid.windows(length)
             if any(
                 item in items
-                for item in range(
-                    window * grid.stride // grid.step, window * grid.stride // grid.step + grid.positions
-                )
+                for item in range(window * grid.stride // grid.step, window * grid.stride // grid.step + grid.positions)
             )
         ]
         assert list(grid.windows_of_items(items, length)) == wanted

@@ -112,7 +112,9 @@ def test_every_base_has_the_value_of_the_reference(
 def test_a_chromosome_of_3001_bases(tmp_path: Path, bin_: int, stride: int, strands: str) -> None:
     sequences = {"chr1": random_sequence(np.random.default_rng(bin_ + stride), 3001)}
     model = small_model(tmp_path, window=WINDOW, bin_=bin_, strands=strands)
-    options = ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", stride=stride, digits="full")
+    options = ScanOptions(
+        (str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", stride=stride, digits="full"
+    )
     run_scan(options)
     assert_equals_reference(tmp_path / "out", model, stride, sequences, strands)
 
@@ -128,9 +130,18 @@ def test_profiles_are_averaged_where_windows_overlap(
     random = np.random.default_rng(positions)
     sequences = {"a": random_sequence(random, 333), "b": "ACG", "c": random_sequence(random, 60)}
     model = small_model(
-        tmp_path, window=50, bin_=bin_, stride=stride, strands=strands, positions=positions, activation="none", reverse=True
+        tmp_path,
+        window=50,
+        bin_=bin_,
+        stride=stride,
+        strands=strands,
+        positions=positions,
+        activation="none",
+        reverse=True,
     )
-    options = ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", tile=40, digits="full")
+    options = ScanOptions(
+        (str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", tile=40, digits="full"
+    )
     run_scan(options)
     geometry = Window(50, bin_, stride, resolution)
     scale = 20.0  # values reach about 10
@@ -146,7 +157,9 @@ def test_profiles_are_averaged_where_windows_overlap(
 def test_layout_and_order_of_bases_follow_the_card(tmp_path: Path, layout: str, bases: str) -> None:
     sequences = {"chr1": random_sequence(np.random.default_rng(5), 150)}
     model = small_model(tmp_path, layout=layout, bases=bases, strands="both")
-    run_scan(ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", digits="full"))
+    run_scan(
+        ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", digits="full")
+    )
     assert_equals_reference(tmp_path / "out", model, 1, sequences, "both")
 
 
@@ -154,7 +167,9 @@ def test_a_fault_of_one_base_would_be_seen(tmp_path: Path) -> None:
     """The comparison itself can fail: the same track against a sequence that is shifted by one base."""
     sequences = {"chr1": random_sequence(np.random.default_rng(6), 150).replace("N", "A")}
     model = small_model(tmp_path)
-    run_scan(ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", digits="full"))
+    run_scan(
+        ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", digits="full")
+    )
     shifted = {"chr1": sequences["chr1"][1:] + "A"}
     with pytest.raises(AssertionError):
         assert_equals_reference(tmp_path / "out", model, 1, shifted, "forward")
@@ -179,7 +194,9 @@ def test_probabilities_keep_ten_mantissa_bits_unless_told_otherwise(tmp_path: Pa
 def test_run_file_tells_what_the_tracks_hold(tmp_path: Path) -> None:
     sequences = {"chr1": random_sequence(np.random.default_rng(8), 500)}
     model = small_model(tmp_path)
-    run_scan(ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", digits="full"))
+    run_scan(
+        ScanOptions((str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", digits="full")
+    )
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     values = read_track(tmp_path / "out" / "small.hit.bw", sequences)["chr1"]
     values = values[np.isfinite(values)]

@@ -62,7 +62,7 @@ def progress_to(quiet: bool, log_file: Path | None) -> Iterator[Progress]:
         if log_file is not None:
             file = stack.enter_context(open(log_file, "a", encoding="utf-8"))
             log = LineProgress(file)
-            progress = log if isinstance(shown, NullProgress) else _Both(shown, log)  # type: ignore[assignment]
+            progress = log if isinstance(shown, NullProgress) else _Both(shown, log)
         stack.callback(progress.finish)
         yield progress
 

@@ -13,7 +13,7 @@ from trackgen.cli.options import command_line, progress_options, progress_to, sp
 __all__ = ["command"]
 
 
-class Digits(click.ParamType):
+class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A number of decimals, or ``full``."""
 
     name = "N|full"

@@ -10,7 +10,7 @@ from trackgen.genome.sequence import genome_digest, open_genome
 
 __all__ = ["SACCER3_DIGEST", "find_saccer3", "verify_saccer3"]
 
-SACCER3_DIGEST = ""
+SACCER3_DIGEST = "21d92a5a9ab52db02d50185f13f2158af34e3d04a887b68b8ad6c240189a879e"
 """`genome_digest` of sacCer3 (R64, 17 sequences, 12,157,105 bp): equal for every sound copy in any format."""
 SACCER3_BASES = 12_157_105
 URL = "https://hgdownload.soe.ucsc.edu/goldenPath/sacCer3/bigZips/sacCer3.2bit"

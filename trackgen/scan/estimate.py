@@ -11,7 +11,7 @@ from trackgen.genome import open_genome
 from trackgen.progress import NullProgress, Progress
 from trackgen.scan.job import open_runners, tiles_of
 from trackgen.scan.options import ScanOptions
-from trackgen.scan.plan import ScanPlan, make_plan
+from trackgen.scan.plan import ScanPlan, make_plan, refuse_swapped
 from trackgen.scan.report import peak_memory
 from trackgen.scan.tile import read_tile, run_model, track_values
 
@@ -47,6 +47,7 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
     Raises:
         As `run_scan`, for everything that can be known before the end.
     """
+    refuse_swapped(options)
     with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
         plan = make_plan(options, genome)
         runners = open_runners(plan, options, progress or NullProgress())

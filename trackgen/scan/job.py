@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trackgen.bigwig import BigWigWriter, TrackStatistics, round_values
+from trackgen.bigwig import BigWigWriter, TrackStatistics
+from trackgen.bigwig.rounding import round_values
 from trackgen.errors import ResourceError
 from trackgen.genome import Genome, open_genome
 from trackgen.genome.tiling import Tile, cut_into_tiles
@@ -25,7 +26,7 @@ from trackgen.scan.checks import WindowCheck
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder
 from trackgen.scan.gaps import SkippedBases
 from trackgen.scan.options import ScanOptions
-from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan
+from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan, refuse_swapped
 from trackgen.scan.report import RunRecord, write_run_file
 from trackgen.scan.tile import TileInput, read_tile, run_model, track_values
 from trackgen.scan.windows import WindowRunner, default_batch_size
@@ -64,6 +65,7 @@ class _Clock:
 
 def list_outputs(options: ScanOptions) -> list[str]:
     """The files that a scan would write into OUT."""
+    refuse_swapped(options)
     with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
         plan = make_plan(options, genome)
     return [*(track.file for model in plan.models for track in model.tracks), RUN_FILE, SKIPPED_FILE]
@@ -92,6 +94,7 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
     """
     progress = progress or NullProgress()
     began = time.perf_counter()
+    refuse_swapped(options)
     with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
         plan = make_plan(options, genome)
         files = tuple(track.file for model in plan.models for track in model.tracks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trackgen.card import Card, OutputSpec, read_card
 from trackgen.errors import ModelError
-from trackgen.runtime import open_session
+from trackgen.runtime import Session, open_session
 from trackgen.scan.checks import PROBABILITY_BAR, SIGNAL_BAR
 from trackgen.scan.windows import WindowRunner
 
@@ -51,11 +51,12 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
     starts = np.arange(count, dtype=np.int64)
     results, seconds = [], 0.0
     for size in BATCH_SIZES:
-        values, seconds = _timed(lambda size=size: _run(card, session, size, codes, starts, path))
-        results.append(values)
+        began = time.perf_counter()
+        results.append(_run(card, session, size, codes, starts, path))
+        seconds = time.perf_counter() - began  # of the largest size, in the end
     largest = 0.0
     for number, output in enumerate(card.outputs):
-        single, *others = [values[number] for values in results]
+        single, others = results[0][number], [values[number] for values in results[1:]]
         _check_values(output, single, path)
         scale = 1.0 if output.role == "probability" else float(np.abs(single).max()) or 1.0
         bar = (PROBABILITY_BAR if output.role == "probability" else SIGNAL_BAR) * scale
@@ -74,23 +75,15 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
     return ModelCheck(card, count, largest, count / max(seconds, 1e-9), session.device)
 
 
-def _timed(call: Callable[[], list[NDArray[np.float32]]]) -> tuple[list[NDArray[np.float32]], float]:
-    import time
-
-    began = time.perf_counter()
-    values = call()
-    return values, time.perf_counter() - began
-
-
 def _run(
     card: Card,
-    session: object,
+    session: Session,
     size: int,
     codes: NDArray[np.uint8],
     starts: NDArray[np.int64],
     path: str | os.PathLike[str],
 ) -> list[NDArray[np.float32]]:
-    runner = WindowRunner(card, session, size, lambda text: None)  # type: ignore[arg-type]
+    runner = WindowRunner(card, session, size, lambda text: None)
     try:
         return runner.run(codes, starts, reverse=False)
     except ModelError as error:

@@ -25,11 +25,13 @@ from trackgen.genome.tiling import Grid
 from trackgen.resources import find_model
 from trackgen.scan.options import ScanOptions
 
-__all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan"]
+__all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan", "refuse_swapped"]
 
 Spans = NDArray[np.int64]
 """(n, 2) sorted disjoint intervals of one sequence, 0-based half-open."""
 
+GENOME_BEGINNINGS = (b">", b"\x1f\x8b", b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43")
+"""First bytes of FASTA, bgzip and 2bit."""
 PROBABILITY_ROUNDING = "10 bits"
 NOT_MAIN = re.compile(r"(?!NC_\d)(.*[_.].*|(GL|KI|NT|NW)\d.*|(chr)?(Un|EBV).*)", re.IGNORECASE)
 """Names of unplaced, alternative and decoy sequences, in the styles of UCSC, Ensembl and RefSeq."""
@@ -131,15 +133,36 @@ def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
     )
 
 
+def refuse_swapped(options: ScanOptions) -> None:
+    """Say it plainly where MODEL and GENOME were given in the wrong order.
+
+    Raises:
+        UsageError: a model looks like a genome, and the genome like a model.
+    """
+    for text in options.models:
+        if _first_bytes(Path(text)).startswith(GENOME_BEGINNINGS) and _first_bytes(options.genome)[:1] == b"\x08":
+            raise UsageError(
+                "MODEL and GENOME are swapped",
+                found=f"the genome {text} first, the model {options.genome} last",
+                wanted="MODEL comes first, GENOME last",
+                remedy=f"trackgen scan {options.genome} {text} -o {options.output}",
+            )
+
+
+def _first_bytes(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(4)
+    except OSError:
+        return b""
+
+
 def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, hexadecimal."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(file)
-
-
-def _sha256(file: Any) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(1 << 20):
-        digest.update(piece)
+        digest = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
     return digest.hexdigest()
 
 
@@ -243,9 +266,9 @@ def _read_regions(text: str, genome: Genome, notes: list[str]) -> list[Interval]
 
 
 def _read_bed(path: Path, genome: Genome, notes: list[str]) -> list[Interval]:
-    rows, mapping = read_bed(path, genome.lengths)
-    _note(notes, describe(mapping))
-    return rows
+    bed = read_bed(path, genome.lengths)
+    _note(notes, describe(bed.mapping))
+    return bed.intervals
 
 
 def _note(notes: list[str], text: str | None) -> None:

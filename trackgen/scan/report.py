@@ -98,7 +98,7 @@ def _track_values(record: RunRecord, model: ModelPlan, track: TrackPlan) -> dict
         "rounding": track.rounding,
         "min": statistics.min,
         "max": statistics.max,
-        "percentiles": dict(statistics.percentiles),
+        "percentiles": statistics.percentiles,
         "values": statistics.values,
         "sha256": file_sha256(record.folder / track.file),
     }

@@ -100,7 +100,7 @@ class WindowRunner:
             pairs = [self._run_batch({name: value[half] for name, value in inputs.items()}) for half in halves]
             return [np.concatenate(pair) for pair in zip(*pairs, strict=True)]
         for output, values in zip(self._card.outputs, results, strict=True):
-            wanted = (count, len(output.classes))
+            wanted: tuple[int, ...] = (count, len(output.classes))
             if output.resolution is not None:
                 wanted = (*wanted, self._card.bin // output.resolution)
             if values.shape != wanted:

@@ -1,0 +1,244 @@
+"""``trackgen scan`` as a user meets it: good runs, bad input with message and exit status, interruptions."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyBigWig
+import pytest
+
+from tests.cli.conftest import Trackgen
+from tests.models import small_model
+from tests.scan.test_values import write_fasta
+
+LETTERS = "ACGT"
+
+
+@pytest.fixture
+def genome(tmp_path: Path) -> Path:
+    random = np.random.default_rng(1)
+    sequences = {name: "".join(random.choice(list(LETTERS), size)) for name, size in (("chrI", 900), ("chrII", 500))}
+    return write_fasta(tmp_path / "genome.fa", sequences)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return small_model(tmp_path, strands="both").path
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
+    assert result.returncode == status, result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    missing = [word for word in words if word.lower() not in result.stderr.lower()]
+    assert not missing, f"{missing} not in: {result.stderr}"
+
+
+def test_a_scan_writes_the_documented_files_and_names_them_on_stdout(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    result = trackgen("scan", model, genome, "-o", "out", "--device", "cpu", "-t", 1)
+    assert result.returncode == 0, result.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    tracks = {f"small.{entry}.{strand}.bw" for entry in ("background", "hit") for strand in ("plus", "minus")}
+    assert names == tracks | {"run.json", "skipped.bed"}
+    assert {Path(line).name for line in result.stdout.split()} == tracks
+    assert "device: cpu" in result.stderr
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run["genome"]["names"] == ["chrI", "chrII"]
+    assert run["command"][:2] == ["trackgen", "scan"]
+
+
+def test_classes_chroms_and_regions_leave_the_other_values_unchanged(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    bed = tmp_path / "regions.bed"
+    bed.write_text("chrI\t100\t250\nchrI\t200\t300\nII\t10\t11\n")
+    assert trackgen("scan", model, genome, "-o", "all", "--digits", "full").returncode == 0
+    result = trackgen(
+        "scan", model, genome, "-o", "part", "--digits", "full", "--classes", "hit", "--regions", bed, "--tile", 64
+    )
+    assert result.returncode == 0, result.stderr
+    assert "II" in result.stderr
+    assert "chrII" in result.stderr
+    assert not (tmp_path / "part" / "small.background.plus.bw").exists()
+    for strand in ("plus", "minus"):
+        with (
+            pyBigWig.open(str(tmp_path / "all" / f"small.hit.{strand}.bw")) as whole,
+            pyBigWig.open(str(tmp_path / "part" / f"small.hit.{strand}.bw")) as part,
+        ):
+            for name, spans in (("chrI", [(100, 300)]), ("chrII", [(10, 11)])):
+                size = whole.chroms()[name]
+                expected = np.asarray(whole.values(name, 0, size, numpy=True))
+                asked = np.zeros(size, bool)
+                for start, end in spans:
+                    asked[start:end] = True
+                expected[~asked] = np.nan
+                np.testing.assert_allclose(part.values(name, 0, size, numpy=True), expected, rtol=0, atol=1e-7)
+
+
+def test_a_one_based_region_and_an_exclusion(trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path) -> None:
+    (tmp_path / "no.bed").write_text("chrI\t104\t106\n")
+    result = trackgen("scan", model, genome, "-o", "out", "--regions", "chrI:101-110", "--exclude", "no.bed")
+    assert result.returncode == 0, result.stderr
+    with pyBigWig.open(str(tmp_path / "out" / "small.hit.plus.bw")) as track:
+        values = track.values("chrI", 0, 900, numpy=True)
+    assert np.flatnonzero(np.isfinite(values)).tolist() == [100, 101, 102, 103, 106, 107, 108, 109]
+    assert (tmp_path / "out" / "skipped.bed").read_text() == "chrI\t104\t106\texcluded\n"
+
+
+def test_two_models_share_one_pass(trackgen: Trackgen, tmp_path: Path, genome: Path) -> None:
+    first = small_model(tmp_path, name="one", window=20).path
+    second = small_model(tmp_path, name="two", window=60, bin_=50, stride=10, seed=3).path
+    assert trackgen("scan", first, second, genome, "-o", "both").returncode == 0
+    assert trackgen("scan", second, genome, "-o", "alone").returncode == 0
+    together, alone = (tmp_path / folder / "two.hit.bw" for folder in ("both", "alone"))
+    assert together.read_bytes() == alone.read_bytes()
+    assert json.loads((tmp_path / "both" / "run.json").read_text())["mode"] == {"one": "window", "two": "window"}
+
+
+def test_the_same_scan_again_does_nothing_and_another_is_refused(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    assert trackgen("scan", model, genome, "-o", "out").returncode == 0
+    track = tmp_path / "out" / "small.hit.plus.bw"
+    before = track.stat().st_mtime_ns
+    again = trackgen("scan", model, genome, "-o", "out", "--threads", 1, "--resume")
+    assert again.returncode == 0
+    assert "already" in again.stderr
+    assert track.stat().st_mtime_ns == before
+    other = trackgen("scan", model, genome, "-o", "out", "--stride", 5)
+    assert_refused(other, 2, "out", "holds a finished run", "another stride", "--overwrite")
+    assert track.stat().st_mtime_ns == before
+    assert trackgen("scan", model, genome, "-o", "out", "--stride", 5, "--overwrite").returncode == 0
+    assert track.stat().st_mtime_ns != before
+
+
+def test_estimate_and_list_outputs_write_nothing(trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path) -> None:
+    listed = trackgen("scan", model, genome, "-o", "out", "--list-outputs")
+    assert "small.hit.minus.bw" in listed.stdout.split()
+    estimate = trackgen("scan", model, genome, "-o", "out", "--estimate")
+    assert estimate.returncode == 0, estimate.stderr
+    assert [line.split("\t")[0] for line in estimate.stdout.splitlines()] == ["time", "memory", "disk", "bases"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_option_can_be_an_environment_variable(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    assert (
+        trackgen("scan", model, genome, TRACKGEN_SCAN_OUTPUT="from-environment", TRACKGEN_SCAN_CLASSES="hit").returncode
+        == 0
+    )
+    assert not (tmp_path / "from-environment" / "small.background.plus.bw").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["MODEL", "nothing.fa", "-o", "out"], 3, ["nothing.fa", "does not exist"]),
+        (["nothing.onnx", "GENOME", "-o", "out"], 4, ["nothing.onnx", "does not exist"]),
+        (["tss-yeats", "GENOME", "-o", "out"], 2, ["tss-yeats", "did you mean tss-yeast"]),
+        (["GENOME", "MODEL", "-o", "out"], 2, ["MODEL comes first", "GENOME", "swapped"]),
+        (["MODEL", "GENOME", "-o", "out", "--device", "gpu"], 2, ["--device", "gpu", "cuda:N"]),
+        (["MODEL", "GENOME", "-o", "out", "--device", "cuda:99"], 2, ["cuda:99", "trackgen doctor"]),
+        (["MODEL", "GENOME", "-o", "out", "--classes", "hitt"], 2, ["hitt", "did you mean hit"]),
+        (["MODEL", "MODEL", "GENOME", "-o", "out"], 2, ["two models of one name", "small"]),
+        (["MODEL", "GENOME", "-o", "genome.fa"], 2, ["genome.fa", "not a folder"]),
+        (["MODEL", "GENOME", "-o", "genome.fa/sub"], 2, ["genome.fa", "can't be written"]),
+        (["MODEL", "GENOME", "-o", "out", "--chroms", "chrX"], 2, ["--chroms", "chrX"]),
+        (["MODEL", "GENOME", "-o", "out", "--regions", "chrI:10-2"], 2, ["chrI:10-2"]),
+        (["MODEL", "GENOME", "-o", "out", "--regions", "chrI:1-901"], 2, ["900"]),
+        (["MODEL", "GENOME", "-o", "out", "--regions", "none.bed"], 3, ["none.bed", "does not exist"]),
+        (["MODEL", "GENOME", "-o", "out", "--stride", "0"], 2, ["--stride", "0"]),
+        (["MODEL", "GENOME", "-o", "out", "--digits", "many"], 2, ["--digits", "many", "full"]),
+        (["MODEL", "GENOME"], 2, ["--output"]),
+    ],
+)
+def test_bad_input_names_the_cause(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path, arguments: list[str], status: int, words: list[str]
+) -> None:
+    named = {"MODEL": str(model), "GENOME": str(genome)}
+    result = trackgen("scan", *[named.get(word, word) for word in arguments])
+    assert_refused(result, status, *words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("chrI\t20\t10", ["line 2", "20", "10"]),
+        ("chrI\t20\t901", ["line 2", "901", "900"]),
+        ("chrZ\t20\t30", ["line 2", "chrZ"]),
+        ("chrI 20 30", ["line 2", "tab"]),
+        ("chrI\ttwenty\t30", ["line 2", "twenty"]),
+    ],
+)
+def test_a_bad_bed_line_is_named(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path, line: str, words: list[str]
+) -> None:
+    (tmp_path / "r.bed").write_text(f"chrI\t0\t10\n{line}\n")
+    assert_refused(trackgen("scan", model, genome, "-o", "out", "--regions", "r.bed"), 3, "r.bed", *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_yields_nan_is_refused_with_the_window(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    proto = onnx.load(str(model))
+    (bias,) = [entry for entry in proto.graph.initializer if entry.name == "second_bias"]
+    bias.CopyFrom(onnx.numpy_helper.from_array(np.array([0, np.nan], np.float32), "second_bias"))
+    onnx.save(proto, str(model))
+    result = trackgen("scan", model, genome, "-o", "out")
+    assert_refused(result, 4, "not a number", "window chrI:")
+    assert not list((tmp_path / "out").glob("*.bw"))
+    assert_refused(trackgen("model", "check", model), 4, "not a number")
+
+
+def test_a_batch_size_frozen_inside_the_graph_is_found_by_check(trackgen: Trackgen, tmp_path: Path) -> None:
+    """The input's batch axis is open, and a constant inside is not: only running it tells."""
+    path = small_model(tmp_path, positions=4, bin_=4, activation="none").path
+    proto = onnx.load(str(path))
+    (shape,) = [entry for entry in proto.graph.initializer if entry.name == "shape"]
+    shape.CopyFrom(onnx.numpy_helper.from_array(np.array([1, 2, 4], np.int64), "shape"))
+    onnx.save(proto, str(path))
+    assert_refused(trackgen("model", "check", path), 4, "batch size 7", "open batch axis")
+
+
+def test_model_commands_list_show_and_check(trackgen: Trackgen, model: Path) -> None:
+    assert "tss-yeast" in trackgen("model", "list").stdout
+    assert json.loads(trackgen("model", "show", model).stdout)["name"] == "small"
+    checked = trackgen("model", "check", model)
+    assert checked.returncode == 0, checked.stderr
+    assert "1, 7, 256" in checked.stdout
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_stopped_scan_leaves_no_track_and_can_be_run_again(
+    trackgen: Trackgen, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    random = np.random.default_rng(2)
+    genome = write_fasta(tmp_path / "large.fa", {"chr1": "".join(random.choice(list(LETTERS), 2_000_000))})
+    model = small_model(tmp_path, strands="both").path
+    arguments = [sys.executable, "-m", "trackgen", "scan", str(model), str(genome), "-o", "out"]
+    process = subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out" / ".trackgen" / "skipped.bed").exists():
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait(timeout=20) == status
+    assert not list((tmp_path / "out").glob("*.bw"))
+    assert not (tmp_path / "out" / "run.json").exists()
+    small = trackgen("scan", model, genome, "-o", "out", "--stride", 400)
+    assert_refused(small, 2, "unfinished run", "another stride")
+    done = trackgen("scan", model, genome, "-o", "out", "--stride", 400, "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "small.hit.minus.bw").exists()
+    assert not (tmp_path / "out" / ".trackgen").exists()
