@@ -1,0 +1,44 @@
+"""Genomes and what stands on them: sequence as codes, names, intervals, signals. Coordinates are 0-based half-open."""
+
+from trackgen.genome.aliases import describe, reconcile
+from trackgen.genome.codes import UNKNOWN, decode, encode, reverse_complement
+from trackgen.genome.names import assembly_name
+from trackgen.genome.regions import (
+    BedFile,
+    Interval,
+    intersect,
+    merge,
+    parse_region,
+    parse_regions,
+    read_bed,
+    subtract,
+    total,
+)
+from trackgen.genome.sequence import Genome, genome_digest, open_genome
+from trackgen.genome.signals import SignalReader, open_signal
+from trackgen.genome.twobit import write_twobit
+
+__all__ = [
+    "UNKNOWN",
+    "BedFile",
+    "Genome",
+    "Interval",
+    "SignalReader",
+    "assembly_name",
+    "decode",
+    "describe",
+    "encode",
+    "genome_digest",
+    "intersect",
+    "merge",
+    "open_genome",
+    "open_signal",
+    "parse_region",
+    "parse_regions",
+    "read_bed",
+    "reconcile",
+    "reverse_complement",
+    "subtract",
+    "total",
+    "write_twobit",
+]

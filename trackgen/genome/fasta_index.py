@@ -1,0 +1,253 @@
+"""The index of a FASTA in samtools' form (``.fai``, and ``.gzi`` for bgzip): made, read, and held against the FASTA.
+
+Every index is checked against the FASTA itself before use, whatever the times of the files: the records must fill the
+file from its first byte to its last, each behind a header line with its name. That costs one small read a sequence,
+and finds an index of an older or other FASTA as well as names that stand twice (which samtools drops in silence).
+Times alone prove nothing (copying and checking out files change them), so an index that is older than its FASTA but
+matches it is used; one that does not match is an error, never silently replaced: it may be the FASTA that is wrong.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+from trackgen.errors import DataError
+from trackgen.genome.bgzf import BgzfText
+from trackgen.genome.sequence import GZIP_MAGIC
+
+__all__ = ["FastaIndex", "Record", "build_index", "check_records", "may_write", "read_index"]
+
+LONGEST_HEADER = 1 << 16
+"""Bytes read for one header line."""
+
+
+class Record(NamedTuple):
+    """One line of a ``.fai`` index."""
+
+    name: str
+    length: int
+    offset: int
+    """Byte of the first base."""
+    line_bases: int
+    line_bytes: int
+
+    @property
+    def end(self) -> int:
+        """Byte behind the last base."""
+        if not self.length:
+            return self.offset
+        last = self.length - 1
+        return self.offset + last // self.line_bases * self.line_bytes + last % self.line_bases + 1
+
+
+class FastaIndex(NamedTuple):
+    """Where the index of a FASTA is, or would be."""
+
+    fai: Path
+    gzi: Path | None
+
+    @classmethod
+    def beside(cls, path: Path, compressed: bool) -> FastaIndex:
+        return cls.inside(path.parent, path, compressed)
+
+    @classmethod
+    def inside(cls, folder: Path, path: Path, compressed: bool) -> FastaIndex:
+        return cls(folder / f"{path.name}.fai", folder / f"{path.name}.gzi" if compressed else None)
+
+    @property
+    def is_there(self) -> bool:
+        return self.fai.exists() and (self.gzi is None or self.gzi.exists())
+
+    @property
+    def gzi_text(self) -> str | None:
+        return None if self.gzi is None else os.fspath(self.gzi)
+
+    def move_to(self, other: FastaIndex) -> None:
+        # The .fai last: with it the index counts as there.
+        if self.gzi is not None and other.gzi is not None:
+            os.replace(self.gzi, other.gzi)
+        os.replace(self.fai, other.fai)
+
+
+def may_write(folder: Path) -> bool:
+    """Whether the folder is meant to be written to: root could write to any, also where nobody should."""
+    try:
+        return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+    except OSError:
+        return False
+
+
+def build_index(path: Path, index: FastaIndex) -> FastaIndex:
+    """Write `index` for the FASTA at `path`, and return it.
+
+    Raises:
+        DataError: the FASTA has lines of differing lengths, or another fault.
+    """
+    from pysam import faidx, set_verbosity
+    from pysam.utils import SamtoolsError
+
+    options = ["--fai-idx", os.fspath(index.fai)]
+    if index.gzi is not None:
+        options += ["--gzi-idx", os.fspath(index.gzi)]
+    # htslib would write its own messages to stderr; ours follow from the failure.
+    verbosity = set_verbosity(0)
+    try:
+        faidx(*options, os.fspath(path))
+    except SamtoolsError as error:
+        raise _why_no_index(path) or DataError(
+            f"the FASTA can't be indexed ({str(error).splitlines()[-1]})", path=path
+        ) from error
+    finally:
+        set_verbosity(verbosity)
+    return index
+
+
+def _why_no_index(path: Path) -> DataError | None:
+    """The fault that keeps a FASTA from being indexed: a line of another length inside a sequence."""
+    name, width, ended = "", 0, False
+    for number, line in enumerate(_lines(path), 1):
+        if line.startswith(b">"):
+            name, width, ended = _name_of(line), 0, False
+            continue
+        length = len(line.rstrip(b"\r\n"))
+        if length and (ended or (width and length > width)):
+            return DataError(
+                "the lines of a sequence differ in length",
+                path=path,
+                place=f"line {number}, sequence {name}",
+                found=f"{length} bases in a line" + (" behind a shorter one" if ended else ""),
+                wanted=f"{width} in every line but the last",
+                remedy="wrap the file again, for example with: seqkit seq -w 60",
+            )
+        ended = ended or bool(width and length < width)
+        width = width or length
+    return None
+
+
+def _name_of(header: bytes) -> str:
+    """The name in a header line: all up to the first white space."""
+    return (header[1:].split(maxsplit=1) or [b""])[0].decode(errors="replace")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as plain:
+        compressed = plain.read(2) == GZIP_MAGIC
+    with gzip.open(path) if compressed else open(path, "rb") as file:
+        yield from file
+
+
+def read_index(index: FastaIndex, made: bool) -> list[Record]:
+    """The records of a ``.fai`` in the order of the FASTA."""
+    try:
+        lines = index.fai.read_text().splitlines()
+        records = [_record(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise DataError(
+            "the index can't be read", path=index.fai, found=str(error), wanted="name, length, offset, line lengths",
+            remedy=None if made else f"delete {index.fai.name}",
+        ) from error  # fmt: skip
+    return sorted(records, key=lambda record: record.offset)
+
+
+def _record(line: str) -> Record:
+    name, *numbers = line.split("\t")
+    record = Record(name, *map(int, numbers[:4]))
+    if min(record[1:]) < 0 or (record.length and not 0 < record.line_bases <= record.line_bytes):
+        raise ValueError(line)
+    return record
+
+
+class _Text(Protocol):
+    """The text of a FASTA, by offset."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes; fewer at the end."""
+
+
+class _PlainText:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+def check_records(path: Path, index: FastaIndex, records: list[Record], made: bool) -> None:
+    """Refuse an index whose records do not fill the FASTA, and a FASTA with a name that stands twice."""
+    with open(path, "rb") as file:
+        try:
+            text: _Text = _PlainText(file) if index.gzi is None else BgzfText(file, index.gzi)
+            _walk(path, text, records)
+        except ValueError as error:
+            older = index.fai.stat().st_mtime < path.stat().st_mtime
+            remedy = f"delete {index.fai.name}" + (f" and {index.gzi.name}" if index.gzi else "")
+            raise DataError(
+                f"the index is older than its FASTA and does not match it ({error})"
+                if older
+                else f"the index does not match its FASTA ({error})",
+                path=path if made else index.fai,
+                wanted="an index made from this very file",
+                remedy="get the FASTA again" if made else f"{remedy}: it is made anew by itself",
+            ) from error
+
+
+def _walk(path: Path, text: _Text, records: list[Record]) -> None:
+    """Step from record to record through the text. ValueError says what does not fit."""
+    seen: set[str] = set()
+    position = 0
+    for record in records:
+        header = _next_header(path, text, position, seen)
+        if header is None:
+            raise ValueError(f"the file ends before the sequence {record.name}")
+        name, start = header
+        _refuse_second(path, name, seen)
+        if name != record.name or (record.length and start != record.offset):
+            raise ValueError(f"where {record.name} should begin, the file has {name} at byte {start:,}")
+        seen.add(name)
+        if record.length > record.line_bases and text.read(record.offset + record.line_bases, 1) not in (b"\n", b"\r"):
+            raise ValueError(f"the lines of {name} are not {record.line_bases} bases long")
+        if len(text.read(record.end - 1, 1)) != 1:
+            raise ValueError(f"the file ends inside the sequence {name}")
+        position = record.end
+    last = _next_header(path, text, position, seen)
+    if last is not None:
+        _refuse_second(path, last[0], seen)
+        raise ValueError(f"the sequence {last[0]} is not in it")
+
+
+def _next_header(path: Path, text: _Text, position: int, seen: set[str]) -> tuple[str, int] | None:
+    """(name, byte of the first base) of the next sequence that has bases, from behind a base on; None at the end.
+
+    Headers without bases are stepped over: samtools leaves such sequences out.
+    """
+    while True:
+        part = text.read(position, LONGEST_HEADER)
+        header = part.lstrip(b"\r\n")
+        if not header.strip():
+            return None
+        if not header.startswith(b">") or (position and header == part):
+            raise ValueError(f"no sequence ends at byte {position:,}")
+        line = header.splitlines(keepends=True)[0]
+        position += len(part) - len(header) + len(line)
+        name = _name_of(line)
+        below = text.read(position, LONGEST_HEADER).lstrip(b"\r\n")
+        if below and not below.startswith(b">"):
+            return name, position
+        _refuse_second(path, name, seen)
+        seen.add(name)
+
+
+def _refuse_second(path: Path, name: str, seen: set[str]) -> None:
+    if name in seen:
+        raise DataError(
+            "two sequences have one name",
+            path=path,
+            found=name,
+            wanted="a name of its own for every sequence",
+            remedy="rename or remove one of them",
+        )

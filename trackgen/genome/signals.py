@@ -1,0 +1,169 @@
+"""Values along a genome, from users' BigWig tracks: through pyBigWig, or pybigtools where that has no wheel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.errors import DataError, UsageError
+from trackgen.genome.sequence import inside, near_files, unknown_sequence
+
+__all__ = ["SignalReader", "open_signal"]
+
+BIGWIG_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
+BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
+"""Little endian and big endian (Kent et al. 2010, doi:10.1093/bioinformatics/btq351, supplement)."""
+
+
+class SignalReader(Protocol):
+    """An open signal. One object serves one thread."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bases of each sequence that the file lists."""
+
+    def values(self, name: str, start: int, end: int) -> NDArray[np.float32]:
+        """Values of [start, end), 0-based half-open: float32[end - start], NaN where there is none.
+
+        Both ends may lie outside [0, length); bases there read as NaN.
+
+        Raises:
+            DataError: the file lists no sequence of this name, or proves damaged.
+        """
+
+    def close(self) -> None:
+        """Release the file. Closing twice is fine."""
+
+    def __enter__(self) -> SignalReader: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+def open_signal(path: str | os.PathLike[str]) -> SignalReader:
+    """Open a BigWig track.
+
+    Raises:
+        DataError: the file is missing, unreadable, damaged or no BigWig.
+        UsageError: neither pyBigWig nor pybigtools is installed.
+    """
+    path = Path(path)
+    _check_magic(path)
+    try:
+        import pyBigWig
+    except ImportError:
+        return _PybigtoolsSignal(path)
+    return _PyBigWigSignal(path, pyBigWig)
+
+
+def _check_magic(path: Path) -> None:
+    # The libraries print to stderr, or name neither file nor reason, when they are given something else.
+    try:
+        with open(path, "rb") as file:
+            magic = file.read(4)
+    except FileNotFoundError:
+        raise DataError("the signal file does not exist", path=path, remedy=near_files(path)) from None
+    except OSError as error:
+        raise DataError(f"the signal file can't be read ({error.strerror})", path=path) from error
+    if magic in BIGBED_MAGIC:
+        raise DataError("this is a bigBed file, which holds intervals, not values", path=path, wanted="a BigWig file")
+    if magic not in BIGWIG_MAGIC:
+        raise DataError(
+            "this is not a BigWig file",
+            path=path,
+            place="first bytes",
+            found=magic.hex(" ") or "an empty file",
+            wanted=BIGWIG_MAGIC[0].hex(" "),
+        )
+
+
+class _Signal:
+    """What both readers share: limits, overhangs, errors."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._reader, self.lengths = self._open()
+        except (RuntimeError, OSError, ValueError, TypeError) as error:
+            raise self._damaged(error) from error
+
+    def _open(self) -> tuple[Any, dict[str, int]]:
+        raise NotImplementedError
+
+    def _read(self, name: str, start: int, end: int) -> NDArray[np.floating[Any]]:
+        raise NotImplementedError
+
+    def values(self, name: str, start: int, end: int) -> NDArray[np.float32]:
+        if name not in self.lengths:
+            raise unknown_sequence(self.path, name, self.lengths)
+        values = np.full(max(0, end - start), np.nan, np.float32)
+        first, last = inside(self.lengths[name], start, end)
+        if first < last:
+            try:
+                values[first - start : last - start] = self._read(name, first, last)
+            except (RuntimeError, OSError, ValueError, KeyError) as error:
+                raise self._damaged(error) from error
+        return values
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(f"the BigWig file is damaged ({error})", path=self.path, remedy="get the file again")
+
+    def __enter__(self) -> SignalReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _PyBigWigSignal(_Signal):
+    def __init__(self, path: Path, library: Any) -> None:
+        self._library = library
+        super().__init__(path)
+
+    def _open(self) -> tuple[Any, dict[str, int]]:
+        reader = self._library.open(os.fspath(self.path))
+        return reader, dict(reader.chroms())
+
+    def _read(self, name: str, start: int, end: int) -> NDArray[np.floating[Any]]:
+        values: NDArray[np.float32] = np.asarray(self._reader.values(name, start, end, numpy=True), np.float32)
+        return values
+
+
+class _PybigtoolsSignal(_Signal):
+    def _open(self) -> tuple[Any, dict[str, int]]:
+        try:
+            import pybigtools
+        except ImportError:
+            raise UsageError(
+                "no library that reads BigWig is installed",
+                path=self.path,
+                wanted="pyBigWig or pybigtools",
+                remedy="install one: pip install pybigtools",
+            ) from None
+        reader = pybigtools.open(os.fspath(self.path))
+        return reader, dict(reader.chroms())
+
+    def _read(self, name: str, start: int, end: int) -> NDArray[np.floating[Any]]:
+        try:
+            values = self._reader.values(name, start, end, fillna=None)
+        except TypeError:
+            # Before version 0.3 bases without a value read as 0 unless told otherwise, by another name.
+            values = self._reader.values(name, start, end, missing=float("nan"))
+        return np.asarray(values, np.float32)
