@@ -67,12 +67,8 @@ def command(
     click.echo(f"hub\t{hub.path} (hub.txt for UCSC, igv.json, index.html)")
     click.echo(f"time\t{time.monotonic() - began:.0f} s")
     if open_page:
-        _serve(hub.path)
+        from trackgen.cli.serve import command as serve
+
+        click.get_current_context().invoke(serve, root=hub.path, open_page=True)
     else:
         click.echo(f"show\ttrackgen serve {hub.path}")
-
-
-def _serve(hub: Path) -> None:
-    from trackgen.cli.serve import show_hub
-
-    show_hub(hub)
