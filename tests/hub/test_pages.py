@@ -66,7 +66,7 @@ def test_an_address_gives_links_to_the_browsers(build: Build) -> None:
     hub = "https%3A%2F%2Fexample.org%2Fhubs%2Fmini%2Fhub.txt"
     assert any(f"genome.ucsc.edu/cgi-bin/hgTracks?db=hg38&hubUrl={hub}" in link for link in found)
     assert any(link.startswith("https://igv.org/app/?sessionURL=") for link in found)
-    assert any(link.startswith("http://localhost:60151/load?hubURL=") for link in found)
+    assert any(link.startswith("http://localhost:60151/?hubURL=") for link in found)
     session = json.loads((report.path / "igv.absolute.json").read_text())
     assert all(track["url"].startswith("https://example.org/hubs/mini/tss-mini.") for track in session["tracks"])
 

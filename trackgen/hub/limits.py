@@ -45,7 +45,7 @@ def nice_ceiling(value: float) -> float:
     """The smallest round number (1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten) that is at least `value` > 0."""
     power = 10.0 ** math.floor(math.log10(value))
     for step in NICE:
-        if step * power >= value * (1 - 1e-9):
+        if step * power >= value * (1 - 1e-6):
             return float(f"{step * power:.3g}")
     return float(f"{10 * power:.3g}")
 

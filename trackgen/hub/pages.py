@@ -1,7 +1,8 @@
 """Hub -> web pages: one per track from the model's card, one of the hub, and the index with the browser on it.
 
-UCSC shows the pages of tracks and hub inside its own, so they hold no script, little style, and their links are
-absolute as soon as the hub's public address is known. Whatever comes from cards and runs is escaped.
+UCSC shows the pages of tracks and hub inside its own, where relative links lead nowhere: so they hold no script, they
+need no style sheet (which would also restyle the page around them), and they name the hub's public address. Whatever
+comes from cards and runs is escaped.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ def render_track_page(hub: Hub, track: HubTrack) -> str:
         "track.html",
         title=escaped(_track_title(track)),
         subtitle=escaped(f"{card.title or card.name}; {hub.genome.title}"),
-        base=escaped(hub.base_url),
-        color=_color(track),
+        swatch=_swatch(track),
         description=escaped(card.description or card.title or card.name),
         what=facts_html(_model_facts(track)),
         reading=_reading(track),
@@ -42,6 +42,7 @@ def render_track_page(hub: Hub, track: HubTrack) -> str:
         training=_training(card),
         facts=facts_html(_track_facts(track)),
         version=escaped(track.run.version or __version__),
+        published=_published(hub),
     )
 
 
@@ -49,16 +50,16 @@ def render_hub_page(hub: Hub) -> str:
     """The HTML page of the hub, and of its genome in an assembly hub: the models and their tracks."""
     models = []
     for card in hub.cards:
-        rows = [_row("hub_row.html", track, hub.base_url) for track in hub.tracks if track.card == card]
+        rows = [_row("hub_row.html", track) for track in hub.tracks if track.card == card]
         title, description = escaped(card.title or card.name), escaped(card.description)
         models.append(fill("hub_model.html", title=title, description=description, rows="".join(rows)))
     return fill(
         "hub.html",
         title=escaped(hub.long_label),
         subtitle=escaped(_subtitle(hub)),
-        base=escaped(hub.base_url),
         models="\n".join(models),
         version=__version__,
+        published=_published(hub),
     )
 
 
@@ -69,7 +70,7 @@ def render_index(hub: Hub, igv_address: str) -> str:
         title=escaped(hub.long_label),
         subtitle=escaped(_subtitle(hub)),
         igv=escaped(igv_address),
-        rows="".join(_row("index_row.html", track, "") for track in hub.tracks),
+        rows="".join(_row("index_row.html", track) for track in hub.tracks),
         links="".join(_link(*link) for link in _links(hub)),
         version=__version__,
         igv_version=IGV_VERSION,
@@ -84,10 +85,15 @@ def _subtitle(hub: Hub) -> str:
     return f"{species}{genome.title}, {bases:,} bases. {count} track{'' if count == 1 else 's'}."
 
 
-def _row(template: str, track: HubTrack, base: str) -> str:
+def _published(hub: Hub) -> str:
+    address = escaped(hub.base_url)
+    return f' Published at <a href="{address}">{address}</a>.' if address else ""
+
+
+def _row(template: str, track: HubTrack) -> str:
     values = {
-        "color": _color(track),
-        "page": escaped(base + track.page),
+        "swatch": _swatch(track),
+        "page": escaped(track.page),
         "label": escaped(track.label),
         "strand": track.strand or "both",
         "quantity": escaped(_quantity(track)),
@@ -117,7 +123,7 @@ def _links(hub: Hub) -> list[tuple[str, str, str, str]]:
     if hub.genome.two_bit:
         ucsc = f"https://genome.ucsc.edu/cgi-bin/hgGateway?genome={hub.genome.id}&{hub_parameter}"
     session = quote(f"{hub.base_url}{ABSOLUTE_SESSION}", safe="")
-    desktop = f"http://localhost:60151/load?hubURL={quote(address, safe='')}"
+    desktop = f"http://localhost:60151/?hubURL={quote(address, safe='')}"
     return [
         ("Track hub", address, address, ""),
         ("UCSC", ucsc, "open in the UCSC Genome Browser", ""),
@@ -143,8 +149,8 @@ def _quantity(track: HubTrack) -> str:
     return f"{name} ({track.unit})" if track.unit and track.unit != name else name
 
 
-def _color(track: HubTrack) -> str:
-    return ",".join(str(part) for part in track.color)
+def _swatch(track: HubTrack) -> str:
+    return fill("swatch.html", color=",".join(str(part) for part in track.color)).strip()
 
 
 def _model_facts(track: HubTrack) -> dict[str, Any]:
@@ -197,10 +203,9 @@ def _threshold(track: HubTrack) -> str:
 
 
 def _colors(track: HubTrack) -> str:
-    swatch = f'<span class="swatch" style="background:rgb({_color(track)})"></span>'
     if track.sequence_letters:
-        return f"<p>Letters: {LETTER_COLORS}. {swatch}bars where letters would be too narrow.</p>"
-    return f"<p>{swatch}{escaped(track.label)}, in every browser.</p>"
+        return f"<p>Letters: {LETTER_COLORS}.</p>\n<p>{_swatch(track)}Bars, where letters would be too narrow.</p>"
+    return f"<p>{_swatch(track)}{escaped(track.label)}, in every browser.</p>"
 
 
 def _training(card: Card) -> str:
