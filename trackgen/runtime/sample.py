@@ -49,7 +49,7 @@ def make_sample() -> Sample:
 
     random = np.random.default_rng(0)
     filters = random.normal(0, 0.5, (FILTERS, 4, WIDTH)).astype(np.float32)
-    weights = random.normal(0, 0.2, (FILTERS, CLASSES)).astype(np.float32)
+    weights = random.normal(0, 0.05, (FILTERS, CLASSES)).astype(np.float32)
     bases = random.integers(0, 4, (WINDOWS, LENGTH))
     sequence = np.eye(4, dtype=np.float32)[bases].transpose(0, 2, 1).copy()
     model = onnx.parser.parse_model(GRAPH)
