@@ -19,23 +19,14 @@ from tests.serve.conftest import DATA
 from trackgen.errors import DataError, UsageError
 from trackgen.serve import serve
 
-START = """
-import sys
-from trackgen.cli.serve import command
-from trackgen.errors import TrackgenError
-try:
-    command.main(sys.argv[1:], standalone_mode=False)
-except TrackgenError as error:
-    print(error, file=sys.stderr)
-    sys.exit(error.exit_status)
-"""
+START = "from trackgen.cli.main import main; main()"
 
 
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and the address it printed; it is ended with Ctrl-C's signal and must then exit with 0."""
     process = subprocess.Popen(
-        [sys.executable, "-c", START, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", START, "serve", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trackgen import progress
+from trackgen.cli.options import progress_options, progress_to
 
 
 @click.group()
@@ -24,14 +24,21 @@ def command() -> None:
 )
 @click.option("--email", metavar="ADDRESS", help="The contact that UCSC wants in a published hub.")
 @click.option("--url", metavar="BASE", help="The address of the published folder, for absolute links.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@progress_options
 def build(
-    runs: tuple[Path, ...], output: Path, genome: str | None, email: str | None, url: str | None, quiet: bool
+    runs: tuple[Path, ...],
+    output: Path,
+    genome: str | None,
+    email: str | None,
+    url: str | None,
+    quiet: bool,
+    verbose: bool,
+    log_file: Path | None,
 ) -> None:
     """Build the folder HUB from the tracks of the runs OUT..., which trackgen scan made."""
     from trackgen.hub import build_hub
 
-    reporter = progress.for_stream(quiet=quiet)
-    report = build_hub(runs, output, genome=genome, email=email, url=url, progress=reporter)
-    reporter.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
+    with progress_to(quiet, log_file) as progress:
+        report = build_hub(runs, output, genome=genome, email=email, url=url, progress=progress)
+        progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
     click.echo(report.path)
