@@ -28,7 +28,7 @@ CORE = "core"
 PACKAGES = (
     (CORE, "", ("click", "numpy", "onnx", "pysam", "isal", "pooch")),
     ("the page in the browser", "serve", ("starlette", "uvicorn")),
-    ("training and export", "train", ("torch", "onnxscript", "pybedtools", "scikit-learn", "matplotlib")),
+    ("training and export", "train", ("torch", "onnxscript", "pybedtools", "scikit-learn", "scipy", "matplotlib")),
     ("shards over many machines", "cluster", ("distributed",)),
 )
 """Purpose, extra of setup.cfg, and its packages. A test holds this to setup.cfg."""
