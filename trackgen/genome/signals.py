@@ -143,7 +143,8 @@ class _PyBigWigSignal(_Signal):
 
     def _read(self, name: str, start: int, end: int) -> NDArray[np.floating[Any]]:
         values: NDArray[np.float32] = np.asarray(self._reader.values(name, start, end, numpy=True), np.float32)
-        return values
+        # Of a file without any value the library gives no values at all, not even missing ones.
+        return values if len(values) else np.full(end - start, np.nan, np.float32)
 
 
 class _PybigtoolsSignal(_Signal):

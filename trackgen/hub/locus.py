@@ -20,8 +20,9 @@ __all__ = ["informative_locus"]
 # Contributions are letters only while a base has a pixel; predictions want a few neighbours around a call.
 LETTERS_WIDTH, PREDICTIONS_WIDTH, WIDTH_PER_RESOLUTION = 400, 10_000, 300
 PIECE = 1 << 20
-PIECES_WITH_VALUES, PIECES_LOOKED_AT = 12, 300
+PIECES_WITH_SIGHT, PIECES_LOOKED_AT = 12, 300
 TRACKS_LOOKED_AT = 4
+PART_OF_LONGEST = 0.1
 # A value below this part of the axis is background: many small values are no sight.
 PART_OF_AXIS = 0.2
 
@@ -36,24 +37,39 @@ def informative_locus(tracks: Sequence[HubTrack], lengths: Mapping[str, int]) ->
         lengths: bp, of all sequences.
     """
     width = _width(tracks)
-    predictions = [track for track in tracks if track.role != "contribution"]
-    shown = (predictions or list(tracks))[:TRACKS_LOOKED_AT]
-    best, best_score, with_values = _middle(lengths, width), 0.0, 0
+    filled = [track for track in tracks if track.run.values]
+    predictions = [track for track in filled if track.role != "contribution"]
+    shown = (predictions or filled)[:TRACKS_LOOKED_AT]
     readers = [(open_signal(track.source), max(track.limits.high, -track.limits.low)) for track in shown]
     try:
-        for name, start, end in _spread(_pieces(lengths)):
-            sight = _total_sight(readers, name, start, end)
-            if not sight.any():
-                continue
-            offset, score = _best_stretch(sight, width)
-            if score > best_score:
-                best, best_score = _around(name, start + offset, width, lengths[name]), score
-            with_values += 1
-            if with_values == PIECES_WITH_VALUES:
-                break
+        for pieces in _candidates(lengths):
+            found = _best_of(pieces, readers, width, lengths)
+            if found is not None:
+                return found
     finally:
         for reader, _ in readers:
             reader.close()
+    return _middle(lengths, width)
+
+
+def _best_of(
+    pieces: Sequence[tuple[str, int, int]],
+    readers: Sequence[tuple[SignalReader, float]],
+    width: int,
+    lengths: Mapping[str, int],
+) -> Locus | None:
+    """The best stretch among the first few of `pieces` that show anything."""
+    best, best_score, with_sight = None, 0.0, 0
+    for name, start, end in pieces[:PIECES_LOOKED_AT]:
+        sight = _total_sight(readers, name, start, end)
+        if not sight.any():
+            continue
+        offset, score = _best_stretch(sight, width)
+        if score > best_score:
+            best, best_score = _around(name, start + offset, width, lengths[name]), score
+        with_sight += 1
+        if with_sight == PIECES_WITH_SIGHT:
+            break
     return best
 
 
@@ -73,6 +89,14 @@ def _around(name: str, start: int, width: int, length: int) -> Locus:
     return Locus(name, start, min(start + width, length))
 
 
+def _candidates(lengths: Mapping[str, int]) -> list[list[tuple[str, int, int]]]:
+    """The pieces to look at: those of chromosomes, then those of what is small beside them (organelles, contigs)."""
+    least = PART_OF_LONGEST * max(lengths.values())
+    chromosomes = {name: length for name, length in lengths.items() if length >= least}
+    rest = {name: length for name, length in lengths.items() if length < least}
+    return [_spread(_pieces(chromosomes)), _spread(_pieces(rest))]
+
+
 def _pieces(lengths: Mapping[str, int]) -> list[tuple[str, int, int]]:
     return [
         (name, start, min(start + PIECE, length))
@@ -82,12 +106,13 @@ def _pieces(lengths: Mapping[str, int]) -> list[tuple[str, int, int]]:
 
 
 def _spread(pieces: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    """At most PIECES_LOOKED_AT pieces, in an order in which any beginning is spread over the whole genome."""
+    """The pieces in an order in which any beginning is spread over all of them."""
     count = len(pieces)
+    # A step near the golden section: consecutive pieces lie far apart, and none comes twice.
     stride = max(1, round(count * 0.618))
     while math.gcd(stride, count) != 1:
         stride -= 1
-    return [pieces[index * stride % count] for index in range(min(count, PIECES_LOOKED_AT))]
+    return [pieces[index * stride % count] for index in range(count)]
 
 
 def _total_sight(
