@@ -23,6 +23,7 @@ __all__ = ["FastaIndex", "Record", "build_index", "check_records", "may_write", 
 
 LONGEST_HEADER = 1 << 16
 """Bytes read for one header line."""
+WHITE = b" \t\r\n"
 
 
 class Record(NamedTuple):
@@ -38,8 +39,6 @@ class Record(NamedTuple):
     @property
     def end(self) -> int:
         """Byte behind the last base."""
-        if not self.length:
-            return self.offset
         last = self.length - 1
         return self.offset + last // self.line_bases * self.line_bytes + last % self.line_bases + 1
 
@@ -107,25 +106,32 @@ def build_index(path: Path, index: FastaIndex) -> FastaIndex:
 
 
 def _why_no_index(path: Path) -> DataError | None:
-    """The fault that keeps a FASTA from being indexed: a line of another length inside a sequence."""
-    name, width, ended = "", 0, False
+    """The fault that keeps a FASTA from being indexed: uneven lines in a sequence, or nothing below the last header."""
+    name, width, ended, length = "", 0, False, 0
     for number, line in enumerate(_lines(path), 1):
+        length = 0 if line.startswith(b">") else len(line.strip())
         if line.startswith(b">"):
             name, width, ended = _name_of(line), 0, False
-            continue
-        length = len(line.rstrip(b"\r\n"))
-        if length and (ended or (width and length > width)):
+        elif length and (ended or length > width > 0):
             return DataError(
                 "the lines of a sequence differ in length",
                 path=path,
                 place=f"line {number}, sequence {name}",
-                found=f"{length} bases in a line" + (" behind a shorter one" if ended else ""),
-                wanted=f"{width} in every line but the last",
+                found=f"{length} bases" + (" below a shorter or empty line" if ended else ""),
+                wanted=f"{width or length} in every line but the last, and no empty line",
                 remedy="wrap the file again, for example with: seqkit seq -w 60",
             )
-        ended = ended or bool(width and length < width)
-        width = width or length
-    return None
+        else:
+            ended = ended or length < max(width, 1)
+            width = width or length
+    if width:
+        return None
+    return DataError(
+        "the FASTA ends in a header without a base below it",
+        path=path,
+        place=f"sequence {name}",
+        remedy="get the file again if it was cut off, else remove the header",
+    )
 
 
 def _name_of(header: bytes) -> str:
@@ -141,21 +147,25 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def read_index(index: FastaIndex, made: bool) -> list[Record]:
-    """The records of a ``.fai`` in the order of the FASTA."""
+    """The records of a ``.fai`` in the order of the FASTA, less those without a base (older samtools list them)."""
     try:
-        lines = index.fai.read_text().splitlines()
-        records = [_record(line) for line in lines]
+        records = [_record(line) for line in index.fai.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise DataError(
-            "the index can't be read", path=index.fai, found=str(error), wanted="name, length, offset, line lengths",
-            remedy=None if made else f"delete {index.fai.name}",
-        ) from error  # fmt: skip
-    return sorted(records, key=lambda record: record.offset)
+            "the index can't be read",
+            path=index.fai,
+            found=str(error),
+            wanted="lines of a name and four numbers, separated by tabs",
+            remedy=None if made else f"delete {index.fai.name}: it is made anew by itself",
+        ) from error
+    return sorted((record for record in records if record.length), key=lambda record: record.offset)
 
 
 def _record(line: str) -> Record:
     name, *numbers = line.split("\t")
-    record = Record(name, *map(int, numbers[:4]))
+    if len(numbers) != 4:
+        raise ValueError(line)
+    record = Record(name, *map(int, numbers))
     if min(record[1:]) < 0 or (record.length and not 0 < record.line_bases <= record.line_bytes):
         raise ValueError(line)
     return record
@@ -206,10 +216,10 @@ def _walk(path: Path, text: _Text, records: list[Record]) -> None:
             raise ValueError(f"the file ends before the sequence {record.name}")
         name, start = header
         _refuse_second(path, name, seen)
-        if name != record.name or (record.length and start != record.offset):
+        if name != record.name or start != record.offset:
             raise ValueError(f"where {record.name} should begin, the file has {name} at byte {start:,}")
         seen.add(name)
-        if record.length > record.line_bases and text.read(record.offset + record.line_bases, 1) not in (b"\n", b"\r"):
+        if record.length > record.line_bases and text.read(record.offset + record.line_bases, 1) not in WHITE:
             raise ValueError(f"the lines of {name} are not {record.line_bases} bases long")
         if len(text.read(record.end - 1, 1)) != 1:
             raise ValueError(f"the file ends inside the sequence {name}")
@@ -225,21 +235,23 @@ def _next_header(path: Path, text: _Text, position: int, seen: set[str]) -> tupl
 
     Headers without bases are stepped over: samtools leaves such sequences out.
     """
+    behind_a_base = position > 0
     while True:
         part = text.read(position, LONGEST_HEADER)
-        header = part.lstrip(b"\r\n")
+        header = part.lstrip(WHITE)
         if not header.strip():
             return None
-        if not header.startswith(b">") or (position and header == part):
+        if not header.startswith(b">") or (behind_a_base and header == part):
             raise ValueError(f"no sequence ends at byte {position:,}")
         line = header.splitlines(keepends=True)[0]
         position += len(part) - len(header) + len(line)
         name = _name_of(line)
-        below = text.read(position, LONGEST_HEADER).lstrip(b"\r\n")
+        below = text.read(position, LONGEST_HEADER).lstrip(WHITE)
         if below and not below.startswith(b">"):
             return name, position
         _refuse_second(path, name, seen)
         seen.add(name)
+        behind_a_base = False
 
 
 def _refuse_second(path: Path, name: str, seen: set[str]) -> None:

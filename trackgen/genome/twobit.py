@@ -75,12 +75,12 @@ class TwoBitGenome:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with open(path, "rb") as file:
-            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file = open(path, "rb")  # noqa: SIM115 - `close` closes it
         try:
-            self._records = _Header(self._bytes, path).records()
+            with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                self._records = _Header(content, path).records()
         except BaseException:
-            self._bytes.close()
+            self._file.close()
             raise
         self.names = tuple(self._records)
         self.lengths = {name: record.length for name, record in self._records.items()}
@@ -93,14 +93,16 @@ class TwoBitGenome:
         codes = np.full(max(0, end - start), UNKNOWN, np.uint8)
         first, last = inside(record.length, start, end)
         if first < last:
-            packed = self._bytes[record.first_byte + first // 4 : record.first_byte + (last + 3) // 4]
+            # Not through a memory map: its pages would count as memory of this process, up to the whole file.
+            size = (last + 3) // 4 - first // 4
+            packed = os.pread(self._file.fileno(), size, record.first_byte + first // 4)
             letters = _FOUR_CODES.take(np.frombuffer(packed, np.uint8)).view(np.uint8)
             codes[first - start : last - start] = letters[first % 4 : first % 4 + last - first]
             _paint_unknown(codes, start, record.unknown, first, last)
         return codes
 
     def close(self) -> None:
-        self._bytes.close()
+        self._file.close()
 
     def __enter__(self) -> TwoBitGenome:
         return self
@@ -151,10 +153,15 @@ class _Header:
         """(name, offset of the record, position of the next entry)."""
         size = self._slice(position, 1, place)[0]
         raw = self._slice(position + 1, size, place)
-        try:
-            name = raw.decode()
-        except UnicodeDecodeError:
-            raise DataError("a name is not text", path=self._path, place=place, found=repr(raw)[1:]) from None
+        name = raw.decode(errors="replace")
+        if not name.isprintable() or "\ufffd" in name or not name:
+            raise DataError(
+                "the 2bit file is damaged: a name is not text",
+                path=self._path,
+                place=place,
+                found=repr(raw)[1:],
+                remedy="get the file again",
+            )
         width = 4 if version == 0 else 8
         offset = int(self._integers(position + 1 + size, 1, place, width)[0])
         return name, offset, position + 1 + size + width
