@@ -32,7 +32,8 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert process.stdout is not None
         yield process, process.stdout.readline().strip()
     finally:
-        process.send_signal(signal.SIGINT)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -53,6 +54,13 @@ def test_it_serves_ranges_and_ends_cleanly(root: Path) -> None:
     said = process.stderr.read()
     assert "Traceback" not in said
     assert f"ssh -N -L {address.split(':')[2].strip('/')}:127.0.0.1:" in said
+
+
+def test_it_ends_when_it_is_terminated(root: Path) -> None:
+    with running(str(root), "--port", "0") as (process, address):
+        assert httpx.get(f"{address}hub.txt").status_code == 200
+        process.terminate()
+        assert process.wait(timeout=20) == 143
 
 
 def test_raw_bytes_on_the_wire_cannot_leave_the_folder(root: Path) -> None:
