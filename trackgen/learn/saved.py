@@ -1,0 +1,76 @@
+"""A trained net on disk, before export: its architecture, weights, calibration and card, in one file."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from trackgen.card import Card, card_from_dict
+from trackgen.errors import ModelError
+from trackgen.learn.architectures import architecture
+from trackgen.learn.calibration import Calibration
+
+__all__ = ["SavedModel", "load_saved", "save_model"]
+
+FORMAT = "trackgen net 1"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """Everything that `trackgen.learn.export.export` needs.
+
+    Attributes:
+        architecture: its name in `trackgen.learn.architectures`.
+        weights: the net's state.
+        calibration: of its logits.
+        card: of the exported model.
+    """
+
+    architecture: str
+    weights: dict[str, Tensor]
+    calibration: Calibration
+    card: Card
+
+    def build(self) -> nn.Module:
+        """The net with its weights, in evaluation mode."""
+        net = architecture(self.architecture).build()
+        net.load_state_dict(self.weights)
+        return net.eval()
+
+
+def save_model(model: SavedModel, path: Path) -> None:
+    """Write `model`, whole or not at all."""
+    state = {
+        "format": FORMAT, "architecture": model.architecture, "weights": model.weights,
+        "calibration": asdict(model.calibration), "card": model.card.to_dict(),
+    }  # fmt: skip
+    part = path.with_name(path.name + ".tmp")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def load_saved(path: Path) -> SavedModel:
+    """The model in `path`; nothing in the file is executed.
+
+    Raises:
+        ModelError: missing, not such a file, or of an architecture that this version lacks.
+    """
+    if not path.is_file():
+        raise ModelError("the file does not exist", path=path, wanted="the model.pt of a training run")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict) or state.get("format") != FORMAT:
+            raise ModelError("the file is not a trained net", path=path, wanted="the model.pt of a training run")
+        calibration = Calibration(state["calibration"]["scale"], tuple(state["calibration"]["shift"]))
+        card = card_from_dict(state["card"], str(path))
+        return SavedModel(state["architecture"], state["weights"], calibration, card)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        raise ModelError(
+            "the file is not a trained net", path=path, found=str(error).splitlines()[0],
+            wanted="the model.pt of a training run",
+        ) from error  # fmt: skip
