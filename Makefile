@@ -34,11 +34,11 @@ demo: install-demo
 # pytest comes last, so that its summary ends the output.
 test: install-test
 	@$(MAKE) check VENV=$(VENV)
-	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES) -m "not slow"
+	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup -m "not slow"
 
 test-all: install-test
 	@$(MAKE) check VENV=$(VENV)
-	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES)
+	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check .
