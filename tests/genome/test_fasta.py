@@ -41,6 +41,12 @@ def test_empty_lines_between_sequences_and_sequences_without_bases_are_stepped_o
     assert read_all(tmp_path / "x.fa") == {"a": "ACGTAC", "b": "GG"}
 
 
+@pytest.mark.parametrize("size", [1000, 1021, 1022, 1023, 1024, 1025, 5000, 200_000])
+def test_header_lines_of_any_length_are_read(size: int, tmp_path: Path) -> None:
+    (tmp_path / "x.fa").write_text(f">a {'x' * size}\nACGT\n>b {'y' * size}\nGG\n")
+    assert read_all(tmp_path / "x.fa") == {"a": "ACGT", "b": "GG"}
+
+
 def test_the_index_is_made_beside_the_fasta_as_samtools_makes_it(tmp_path: Path) -> None:
     path = write_fasta(tmp_path / "x.fa", RECORDS)
     read_all(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,9 @@ def write(folder: Path, form: str, records: dict[str, str], name: str = "dataset
 
 
 @pytest.fixture(params=FORMATS)
-def genome(request: pytest.FixtureRequest, tmp_path: Path) -> Genome:
-    opened = open_genome(write(tmp_path, request.param, RECORDS))
-    request.addfinalizer(opened.close)
-    return opened
+def genome(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Genome]:
+    with open_genome(write(tmp_path, request.param, RECORDS)) as opened:
+        yield opened
 
 
 def test_the_format_is_known_by_content_whatever_the_file_is_called(genome: Genome) -> None:
@@ -117,9 +117,10 @@ def test_the_digest_is_that_of_names_lengths_and_codes(tmp_path: Path) -> None:
     ],
 )
 def test_the_digest_changes_with_a_base_a_name_a_length_or_a_sequence(other: dict[str, str], tmp_path: Path) -> None:
-    with open_genome(write_fasta(tmp_path / "x.fa", {"chrI": "ACGT", "chrII": "ACG"})) as first:
-        with open_genome(write_fasta(tmp_path / "y.fa", other)) as second:
-            assert genome_digest(first) != genome_digest(second)
+    one = write_fasta(tmp_path / "x.fa", {"chrI": "ACGT", "chrII": "ACG"})
+    two = write_fasta(tmp_path / "y.fa", other)
+    with open_genome(one) as first, open_genome(two) as second:
+        assert genome_digest(first) != genome_digest(second)
 
 
 def test_the_digest_reports_every_base_as_progress(tmp_path: Path) -> None:
@@ -237,13 +238,13 @@ def test_yeast_survives_being_written_as_2bit(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_a_human_chromosome_reads_alike_from_2bit_and_bgzip() -> None:
-    with open_genome(data_file("human_hg19/hg19_chr22_1-22000000.2bit")) as first:
-        with open_genome(data_file("human_hg19/hg19_chr22_1-22000000.fa.gz")) as second:
-            assert first.lengths == second.lengths
-            (name,) = first.names
-            for start in range(16_040_000, 22_000_000, 500_000):
-                codes = first.fetch(name, start, start + 20_000)
-                assert np.array_equal(codes, second.fetch(name, start, start + 20_000))
+    one, two = (data_file(f"human_hg19/hg19_chr22_1-22000000.{suffix}") for suffix in ("2bit", "fa.gz"))
+    with open_genome(one) as first, open_genome(two) as second:
+        assert first.lengths == second.lengths
+        (name,) = first.names
+        for start in range(16_040_000, 22_000_000, 500_000):
+            codes = first.fetch(name, start, start + 20_000)
+            assert np.array_equal(codes, second.fetch(name, start, start + 20_000))
 
 
 @pytest.mark.data

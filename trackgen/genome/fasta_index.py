@@ -21,8 +21,9 @@ from trackgen.genome.sequence import GZIP_MAGIC
 
 __all__ = ["FastaIndex", "Record", "build_index", "check_records", "may_write", "read_index"]
 
-LONGEST_HEADER = 1 << 16
-"""Bytes read for one header line."""
+USUAL_HEADER = 1 << 10
+LONGEST_HEADER = 1 << 20
+"""Bytes read for a header line, and for one that is longer."""
 WHITE = b" \t\r\n"
 
 
@@ -237,7 +238,9 @@ def _next_header(path: Path, text: _Text, position: int, seen: set[str]) -> tupl
     """
     behind_a_base = position > 0
     while True:
-        part = text.read(position, LONGEST_HEADER)
+        part = text.read(position, USUAL_HEADER)
+        if len(part) == USUAL_HEADER and len(part.lstrip(WHITE).split(b"\n", 1)) == 1:
+            part = text.read(position, LONGEST_HEADER)
         header = part.lstrip(WHITE)
         if not header.strip():
             return None
@@ -246,7 +249,7 @@ def _next_header(path: Path, text: _Text, position: int, seen: set[str]) -> tupl
         line = header.splitlines(keepends=True)[0]
         position += len(part) - len(header) + len(line)
         name = _name_of(line)
-        below = text.read(position, LONGEST_HEADER).lstrip(WHITE)
+        below = header[len(line) :].lstrip(WHITE) or text.read(position, USUAL_HEADER).lstrip(WHITE)
         if below and not below.startswith(b">"):
             return name, position
         _refuse_second(path, name, seen)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +20,13 @@ __all__ = ["SignalReader", "open_signal"]
 
 BIGWIG_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
 BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
-"""Little endian and big endian (Kent et al. 2010, doi:10.1093/bioinformatics/btq351, supplement)."""
+"""Little endian and big endian; this and the header as in Kent et al. 2010, doi:10.1093/bioinformatics/btq351."""
+HEADER_BYTES = 64
+ZOOM_HEADER_BYTES = 24
+TREE_HEADER_BYTES = 32
+"""The chromosome tree's; that of the data's index is larger still."""
+SUFFIXES = (".bw", ".bigwig")
+"""What pybigtools wants a path to end in; it knows an open file by its content."""
 
 
 class SignalReader(Protocol):
@@ -58,7 +67,7 @@ def open_signal(path: str | os.PathLike[str]) -> SignalReader:
         UsageError: neither pyBigWig nor pybigtools is installed.
     """
     path = Path(path)
-    _check_magic(path)
+    _check_head(path)
     try:
         import pyBigWig
     except ImportError:
@@ -66,15 +75,17 @@ def open_signal(path: str | os.PathLike[str]) -> SignalReader:
     return _PyBigWigSignal(path, pyBigWig)
 
 
-def _check_magic(path: Path) -> None:
-    # The libraries print to stderr, or name neither file nor reason, when they are given something else.
+def _check_head(path: Path) -> None:
+    """Refuse what the libraries can't: they crash, print, or name no file when a header is wrong or cut off."""
     try:
         with open(path, "rb") as file:
-            magic = file.read(4)
+            head = file.read(HEADER_BYTES)
+            size = file.seek(0, os.SEEK_END)
     except FileNotFoundError:
         raise DataError("the signal file does not exist", path=path, remedy=near_files(path)) from None
     except OSError as error:
         raise DataError(f"the signal file can't be read ({error.strerror})", path=path) from error
+    magic = head[:4]
     if magic in BIGBED_MAGIC:
         raise DataError("this is a bigBed file, which holds intervals, not values", path=path, wanted="a BigWig file")
     if magic not in BIGWIG_MAGIC:
@@ -85,6 +96,19 @@ def _check_magic(path: Path) -> None:
             found=magic.hex(" ") or "an empty file",
             wanted=BIGWIG_MAGIC[0].hex(" "),
         )
+    order = "<" if magic == BIGWIG_MAGIC[0] else ">"
+    needed = HEADER_BYTES
+    if len(head) == HEADER_BYTES:
+        zooms, *offsets = struct.unpack_from(order + "H3Q", head, 6)
+        needed = max(HEADER_BYTES + ZOOM_HEADER_BYTES * zooms, *offsets) + TREE_HEADER_BYTES
+    if size < needed:
+        raise DataError(
+            "the BigWig file is truncated",
+            path=path,
+            found=f"{size:,} bytes",
+            wanted=f"at least {needed:,}",
+            remedy="get the file again",
+        )
 
 
 class _Signal:
@@ -92,10 +116,13 @@ class _Signal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reader: Any = None
         try:
-            self._reader, self.lengths = self._open()
-        except (RuntimeError, OSError, ValueError, TypeError) as error:
-            raise self._damaged(error) from error
+            with self._guard():
+                self._reader, self.lengths = self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> tuple[Any, dict[str, int]]:
         raise NotImplementedError
@@ -109,10 +136,8 @@ class _Signal:
         values = np.full(max(0, end - start), np.nan, np.float32)
         first, last = inside(self.lengths[name], start, end)
         if first < last:
-            try:
+            with self._guard():
                 values[first - start : last - start] = self._read(name, first, last)
-            except (RuntimeError, OSError, ValueError, KeyError) as error:
-                raise self._damaged(error) from error
         return values
 
     def close(self) -> None:
@@ -120,7 +145,20 @@ class _Signal:
             self._reader.close()
         self._reader = None
 
-    def _damaged(self, error: Exception) -> DataError:
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Turn what the libraries raise for a damaged file into our error."""
+        try:
+            yield
+        except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+            raise self._damaged(error) from error
+        except BaseException as error:
+            # A panic in pybigtools' Rust arrives as a class outside Exception that can't be imported.
+            if type(error).__name__ != "PanicException":
+                raise
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: BaseException) -> DataError:
         return DataError(f"the BigWig file is damaged ({error})", path=self.path, remedy="get the file again")
 
     def __enter__(self) -> SignalReader:
@@ -148,6 +186,8 @@ class _PyBigWigSignal(_Signal):
 
 
 class _PybigtoolsSignal(_Signal):
+    _file: BinaryIO | None = None
+
     def _open(self) -> tuple[Any, dict[str, int]]:
         try:
             import pybigtools
@@ -158,7 +198,9 @@ class _PybigtoolsSignal(_Signal):
                 wanted="pyBigWig or pybigtools",
                 remedy="install one: pip install pybigtools",
             ) from None
-        reader = pybigtools.open(os.fspath(self.path))
+        if self.path.suffix.lower() not in SUFFIXES:
+            self._file = open(self.path, "rb")  # noqa: SIM115 - closed with the reader
+        reader = pybigtools.open(self._file or os.fspath(self.path))
         return reader, dict(reader.chroms())
 
     def _read(self, name: str, start: int, end: int) -> NDArray[np.floating[Any]]:
@@ -168,3 +210,8 @@ class _PybigtoolsSignal(_Signal):
             # Before version 0.3 bases without a value read as 0 unless told otherwise, by another name.
             values = self._reader.values(name, start, end, missing=float("nan"))
         return np.asarray(values, np.float32)
+
+    def close(self) -> None:
+        super().close()
+        if self._file is not None:
+            self._file.close()
