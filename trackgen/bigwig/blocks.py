@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,13 @@ EXTENT = np.dtype([("chromosome", "<u4"), ("start", "<u4"), ("end", "<u4"), ("si
 NO_EXTENTS: NDArray[Any] = np.empty(0, EXTENT)
 # Above level 1 isal takes longer and saves nothing on float32; below it, files are half as large again.
 _LEVEL = 1
+# Deflate without header and checksum, with a window of 32 KB.
+_RAW = -15
+# The header of zlib format (RFC 1950: deflate, 32 KB, fastest), then that of a stored block (RFC 1951, 3.2.4).
+_STORED = struct.Struct("<HBHH")
+_ZLIB_FORMAT = 0x0178
+# How much of a block stands before what is compressed.
+_HEAD = 24
 
 
 class Blocks(NamedTuple):
@@ -32,14 +40,26 @@ class Blocks(NamedTuple):
     largest: int
 
 
-def compress(data: bytes | memoryview) -> bytes:
-    """One block, compressed (zlib format)."""
-    block: bytes = isal_zlib.compress(data, _LEVEL)
-    return block
+def compress(head: bytes | memoryview, rest: memoryview) -> bytes:
+    """One block, compressed: zlib format, of ``head`` followed by ``rest``.
+
+    At levels 1 and 2, isal enters a hash of its own address where a stream starts (igzip_icf_body_h1_gr_bt.asm,
+    label write_first_byte, still in version 2.31), so that now and then equal data give different bytes in another
+    thread or process. It does not where a stream continues from a dictionary. So the head is stored as it is, and the
+    rest is compressed with the head as its dictionary, which readers have before them anyway.
+
+    Args:
+        head: the first bytes, at least 8 and at most 32,767 of them.
+        rest: the other bytes, at most 32,768 of them.
+    """
+    stored = _STORED.pack(_ZLIB_FORMAT, 0, len(head), len(head) ^ 0xFFFF)
+    stream = isal_zlib.compressobj(_LEVEL, wbits=_RAW, zdict=head)
+    checksum = isal_zlib.adler32(rest, isal_zlib.adler32(head))
+    return b"".join((stored, head, stream.compress(rest), stream.flush(), checksum.to_bytes(4, "big")))
 
 
 def compress_parts(data: NDArray[np.uint8], borders: NDArray[np.int64]) -> list[bytes]:
     """Compress data[borders[i]:borders[i + 1]] for each i; ``data`` is contiguous."""
     view = data.data
-    begins = borders.tolist()
-    return [compress(view[begin:end]) for begin, end in itertools.pairwise(begins)]
+    pairs = itertools.pairwise(borders.tolist())
+    return [compress(view[begin : begin + _HEAD], view[begin + _HEAD : end]) for begin, end in pairs]

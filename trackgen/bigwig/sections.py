@@ -53,7 +53,7 @@ def encode_sections(chromosome: int, grid: Grid, first: int, items: CutItems) ->
     Args:
         chromosome: its id.
         grid: where items stand.
-        first: number of the first item, a multiple of 4096, so that sections and records are whole.
+        first: number of the first item, a multiple of 8192, so that sections and records are whole.
         items: whole items and the pieces among them, ascending.
 
     Returns:
@@ -100,12 +100,8 @@ def _compress(headers: NDArray[Any], values: NDArray[np.float32], begins: NDArra
     places = zip(begins.tolist(), headers["items"].tolist(), strict=True)
     data = [
         compress(
-            b"".join(
-                (
-                    header_view[place * header_size : (place + 1) * header_size],
-                    value_view[begin * value_size : (begin + count) * value_size],
-                )
-            )
+            header_view[place * header_size : (place + 1) * header_size],
+            value_view[begin * value_size : (begin + count) * value_size],
         )
         for place, (begin, count) in enumerate(places)
     ]

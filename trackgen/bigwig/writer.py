@@ -29,7 +29,7 @@ class BigWigWriter:
 
     Use it in a ``with`` statement: at its end the file appears under its name, whole; where an error ends it, nothing
     is left of the file, and one of the same name that was there before stays. Memory does not grow with the length of
-    chromosomes, but for 16 bytes a section of 4096 items.
+    chromosomes, but for 16 bytes a section of 8192 items.
 
     The same values give the same bytes, in whatever order chromosomes come and however items are spread over calls.
     """

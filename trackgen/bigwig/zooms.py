@@ -42,7 +42,7 @@ ZOOM_RECORD = np.dtype(
         ("sum_squares", "<f4"),
     ]
 )
-RECORDS_PER_BLOCK = 512
+RECORDS_PER_BLOCK = 1024
 # Sums of huge values can pass what the file can hold.
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -149,7 +149,7 @@ def _merge(summaries: NDArray[Any], group: NDArray[np.int64], first: NDArray[np.
 
 
 class BlockEncoder:
-    """Packs summaries of one level into blocks of up to 512 records of one chromosome."""
+    """Packs summaries of one level into blocks of up to 1024 records of one chromosome."""
 
     def __init__(self, lengths: NDArray[np.int64], reduction: int, offset: int) -> None:
         """``lengths`` int64[c] by chromosome id, ``reduction`` bases per record, ``offset`` of the grid, bp."""
