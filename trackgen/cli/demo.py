@@ -26,7 +26,13 @@ DEFAULT_STRIDE = 10
     help="Distance between windows, bp.",
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to run.")
-@click.option("--open", "open_page", is_flag=True, help="Serve the page at once and open it in the browser.")
+@click.option(
+    "--open",
+    "open_page",
+    envvar="TRACKGEN_DEMO_OPEN",
+    is_flag=True,
+    help="Serve the page at once and open it in the browser.",
+)
 @threads_option
 @progress_options
 def command(

@@ -19,7 +19,7 @@ GIBIBYTE = 1 << 30
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("--json", "as_json", envvar="TRACKGEN_DOCTOR_JSON", is_flag=True, help="Print the report as JSON.")
 def command(as_json: bool) -> None:
     """Say what is installed, which devices really run a small graph, and what is missing and how to get it.
 

@@ -29,7 +29,9 @@ from trackgen.serve import DEFAULT_PORT, serve
     show_default=True,
     help="The address to listen on; 0.0.0.0 shows the hub to the network.",
 )
-@click.option("--open", "open_page", is_flag=True, help="Open the page in the web browser.")
+@click.option(
+    "--open", "open_page", envvar="TRACKGEN_SERVE_OPEN", is_flag=True, help="Open the page in the web browser."
+)
 def command(root: Path, port: int, host: str, open_page: bool) -> None:
     """Show the hub in the folder HUB in a web browser, until Ctrl-C."""
 
