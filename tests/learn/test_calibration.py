@@ -52,5 +52,6 @@ def test_reliability_counts_every_base_once() -> None:
     probability = np.array([0.0, 5e-6, 0.02, 0.02, 0.95, 1.0])
     truth = np.array([False, False, False, True, True, True])
     rows = reliability(probability, truth)
-    assert [(row["from"], row["bases"], row["observed"]) for row in rows] == [(0.0, 2, 0.0), (0.01, 2, 0.5), (0.9, 2, 1.0)]
+    found = [(row["from"], row["bases"], row["observed"]) for row in rows]
+    assert found == [(0.0, 2, 0.0), (0.01, 2, 0.5), (0.9, 2, 1.0)]
     assert rows[2]["predicted"] == pytest.approx(0.975)

@@ -26,7 +26,8 @@ CALIBRATION = Calibration(0.8, (0.0, -6.0, -5.5))
 def card_of(name: str = "tss-test", **settings: Any) -> Card:
     classes = tuple(ClassSpec(c) for c in ("background", "sharp", "broad"))
     outputs = (OutputSpec("tss", "softmax", classes, role="probability", unit="probability"),)
-    return Card(name=name, **{"window": 200, "inputs": (InputSpec("sequence", "sequence"),), "outputs": outputs} | settings)
+    inputs = (InputSpec("sequence", "sequence"),)
+    return Card(name=name, **{"window": 200, "inputs": inputs, "outputs": outputs} | settings)
 
 
 def net(seed: int = 1) -> nn.Module:

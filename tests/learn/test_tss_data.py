@@ -69,9 +69,8 @@ def test_ties_go_to_the_first_base_in_the_direction_of_transcription(world: Worl
 def test_overlapping_clusters_of_replicates_are_united_and_counts_summed(world: World, genome: Genome) -> None:
     first = world.write("r1.bed", ["one\t100\t105\t.\t3\t+", "one\t300\t310\t.\t3\t+"])
     second = world.write("r2.bed", ["one\t104\t120\t.\t3\t+", "one\t100\t105\t.\t3\t-", "one\t310\t320\t.\t3\t+"])
-    counts = open_counts(
-        [world.write(f"c{i}.bed", [f"one\t{102 + i}\t{103 + i}\t.\t{2 + i}\t+"]) for i in (0, 1)], [], [], genome.lengths
-    )
+    files = [world.write(f"c{i}.bed", [f"one\t{102 + i}\t{103 + i}\t.\t{2 + i}\t+"]) for i in (0, 1)]
+    counts = open_counts(files, [], [], genome.lengths)
     clusters = load_clusters([first, second], counts, genome.lengths)
     found = list(zip(clusters.start.tolist(), clusters.end.tolist(), clusters.sites.minus.tolist(), strict=True))
     assert found == [(100, 120, False), (100, 105, True), (300, 310, False), (310, 320, False)]

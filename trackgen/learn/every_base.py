@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from trackgen.genome import Genome, reverse_complement
 from trackgen.learn.datasets.windows import window_flanks
@@ -33,9 +33,10 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class NetScorer:
-    """A net from float32 (N, 4, L) to (N, K) logits: through its own method ``along`` where it has one, else by windows.
+    """A net from float32 (N, 4, L) to (N, K) logits.
 
-    Such a method takes float32 (1, 4, n + L - 1) and returns (1, K, n), the same numbers with the work shared.
+    Where the net has a method ``along``, from float32 (1, 4, n + L - 1) to (1, K, n), it is used: the same numbers
+    with the work of neighbouring windows shared. Otherwise the net runs window by window.
     """
 
     net: nn.Module
@@ -45,14 +46,13 @@ class NetScorer:
 
     def along(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
         channels = torch.from_numpy(_CHANNELS[:, codes]).to(self.device)
-        if hasattr(self.net, "along"):
-            self.net.eval()
-            with torch.no_grad():
-                along: NDArray[np.float32] = self.net.along(channels[None])[0].T.contiguous().cpu().numpy()
-            return along
-        windows = channels.unfold(1, self.window, 1).transpose(0, 1)
         self.net.eval()
+        along: Callable[[Tensor], Tensor] | None = getattr(self.net, "along", None)
         with torch.no_grad():
+            if along is not None:
+                shared: NDArray[np.float32] = along(channels[None])[0].T.contiguous().cpu().numpy()
+                return shared
+            windows = channels.unfold(1, self.window, 1).transpose(0, 1)
             parts = [
                 self.net(windows[start : start + self.batch_size].contiguous()).cpu()
                 for start in range(0, len(windows), self.batch_size)

@@ -71,6 +71,6 @@ def load_saved(path: Path) -> SavedModel:
         return SavedModel(state["architecture"], state["weights"], calibration, card)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise ModelError(
-            "the file is not a trained net", path=path, found=str(error).splitlines()[0],
+            "the file is not a trained net", path=path, found=f"{type(error).__name__}: {str(error)[:80]}",
             wanted="the model.pt of a training run",
         ) from error  # fmt: skip

@@ -42,7 +42,7 @@ def tss_card(
         threshold = calls[name]["threshold"]
         classes.append(ClassSpec(name, label=f"{name} TSS", color=COLORS[name], threshold=threshold))
     training = {
-        "assembly": options["assembly"], "data": options["data"], "architecture": options["architecture"],
+        "assembly": figures["data"]["assembly"], "data": options["data"], "architecture": options["architecture"],
         "seed": options["seed"], "split": figures["data"]["split"], "held_out": figures["data"]["split"]["test"],
         "clusters": figures["data"]["clusters"], "min_count": options["min_count"],
         "examples": figures["data"]["examples"], "metrics": _card_metrics(figures),

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import Genome, open_genome
+from trackgen.genome import Genome, assembly_name, open_genome
 from trackgen.genome.regions import Interval, parse_regions
 from trackgen.learn.architectures import Architecture, architecture
 from trackgen.learn.calibration import Calibration, fit_calibration, prior_shift
@@ -58,7 +58,6 @@ class TssOptions:
     name: str = "tss"
     title: str = "Transcription start sites"
     data: str = ""
-    assembly: str = ""
     license: str = ""
     architecture: str = "tss-thesis"
     epochs: int = 100
@@ -265,6 +264,7 @@ def _base_frequencies(genome: Genome, split: Split) -> tuple[float, float, float
 def _data_figures(data: TssData, parts: Mapping[str, _Part], options: TssOptions) -> dict[str, Any]:
     lengths = class_labels(data.kept)
     return {
+        "assembly": assembly_name(data.genome.lengths) or "",
         "clusters": {name: int((lengths == i).sum()) for i, name in enumerate(CLASSES) if i},
         "min_count": options.min_count,
         "split": {part: list(getattr(data.split, part)) for part in PARTS},

@@ -80,9 +80,8 @@ class CentreTss(nn.Module):
         number = sequence.shape[2] - self.window + 1
         context = _pooled_everywhere(self.context(sequence), 4)
         middle = sequence[:, :, self.centre - self.reach : self.centre + self.reach + number]
-        split = self.hidden.weight.split([752, 560], dim=1)
-        hidden = _dense_everywhere(context, split[0], 4)[:, :, :number] + self.hidden.bias[:, None]
-        hidden = hidden + _dense_everywhere(torch.relu(self.register(middle)), split[1], 1)
+        hidden = _dense_everywhere(context, self.hidden.weight[:, :752], 4)[:, :, :number] + self.hidden.bias[:, None]
+        hidden = hidden + _dense_everywhere(torch.relu(self.register(middle)), self.hidden.weight[:, 752:], 1)
         return _dense_everywhere(torch.relu(hidden), self.output.weight, 1) + self.output.bias[:, None]
 
 
@@ -92,7 +91,7 @@ def _pooled_everywhere(values: Tensor, width: int) -> Tensor:
 
 
 def _dense_everywhere(values: Tensor, weight: Tensor, step: int) -> Tensor:
-    """A dense layer on flattened (C, n) features, `step` apart, at every position: the same weights as a convolution."""
+    """A dense layer on flattened (C, n) features, `step` apart, at every position: its weights as a convolution."""
     return functional.conv1d(values, weight.reshape(len(weight), values.shape[1], -1), dilation=step)
 
 
