@@ -30,6 +30,7 @@ WITH_NPM_LIMITS = npm_config_fetch_retries=1 npm_config_fetch_timeout=30000
 
 demo: install-demo
 	@$(WITH_DATA) PATH="$$(cd $(BIN) && pwd):$$PATH" trackgen demo $(DEMO)
+	@echo "Look at it: $(BIN)/trackgen serve $(DEMO)/hub"
 
 # pytest comes last, so that its summary ends the output.
 test: install-test

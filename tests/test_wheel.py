@@ -108,3 +108,14 @@ def test_the_doctor_of_an_installed_trackgen_finds_no_torch_and_can_scan(program
     found = {part["name"]: part["found"] for part in report["packages"]}
     assert found["torch"] is None
     assert found["starlette"] is None
+
+
+def test_a_command_whose_extra_is_missing_names_it(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "index.html").write_text("")
+    (tmp_path / "hub" / "hub.txt").write_text("")
+    for words, extra in ((["serve", "hub"], "serve"), (["export", "model.pt", "-o", "model.onnx"], "train")):
+        done = subprocess.run([program, *words], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 2
+        assert f"pip install 'trackgen[{extra}]'" in done.stderr
+        assert "Traceback" not in done.stderr

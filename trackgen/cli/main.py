@@ -16,6 +16,7 @@ from typing import NoReturn
 import click
 
 import trackgen
+from trackgen.cli.extras import missing_extra
 from trackgen.errors import ResourceError, TrackgenError
 
 __all__ = ["main"]
@@ -70,7 +71,7 @@ def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """Run the command line and exit with the status of DESIGN: 0, 1, 2, 3, 4, 75, 130 or 143."""
+    """Run the command line and exit with 0, 1, 2, 3, 4, 75, 130 or 143."""
     signal.signal(signal.SIGTERM, _raise_terminated)
     debug = "--debug" in sys.argv or bool(os.environ.get("TRACKGEN_DEBUG"))
     try:
@@ -88,6 +89,11 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except TrackgenError as error:
         _leave(error.exit_status, str(error), debug)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        _leave(missing.exit_status, str(missing), debug)
     except MemoryError:
         _leave(ResourceError.exit_status, "memory ran out; the same command may succeed with more", debug)
     except BrokenPipeError:
