@@ -103,7 +103,7 @@ def assemble(file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Sourc
 def _header(offsets: _Offsets, zooms: list[_Zoom], totals: Totals, largest: int) -> bytes:
     summary_offset = _HEADER.size + len(zooms) * _ZOOM_HEADER.size
     # Field counts and the autoSql offset are zero: they describe bigBed. So is the offset of an extended header.
-    # The size of the largest block is never zero, which would say that blocks are not compressed.
+    # The size of the largest block is never zero, also without blocks: that would say that they are not compressed.
     header = _HEADER.pack(
         MAGIC,
         VERSION,
@@ -115,7 +115,7 @@ def _header(offsets: _Offsets, zooms: list[_Zoom], totals: Totals, largest: int)
         0,
         0,
         summary_offset,
-        max(largest, SUMMARY.itemsize),
+        largest or SUMMARY.itemsize,
         0,
     )
     levels = [_ZOOM_HEADER.pack(min(zoom.reduction, LONGEST), 0, zoom.data_offset, zoom.index_offset) for zoom in zooms]

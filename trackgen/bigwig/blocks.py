@@ -44,7 +44,7 @@ def compress(head: bytes | memoryview, rest: memoryview) -> bytes:
     """One block, compressed: zlib format, of ``head`` followed by ``rest``.
 
     At levels 1 and 2, isal enters a hash of its own address where a stream starts (igzip_icf_body_h1_gr_bt.asm,
-    label write_first_byte, still in version 2.31), so that now and then equal data give different bytes in another
+    label write_first_byte, still in ISA-L 2.32), so that now and then equal data give different bytes in another
     thread or process. It does not where a stream continues from a dictionary. So the head is stored as it is, and the
     rest is compressed with the head as its dictionary, which readers have before them anyway.
 
