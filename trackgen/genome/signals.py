@@ -24,6 +24,7 @@ BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
 HEADER_BYTES = 64
 ZOOM_HEADER_BYTES = 24
 TREE_HEADER_BYTES = 32
+COUNT_BYTES = 8
 """The chromosome tree's; that of the data's index is larger still."""
 SUFFIXES = (".bw", ".bigwig")
 """What pybigtools wants a path to end in; it knows an open file by its content."""
@@ -99,8 +100,10 @@ def _check_head(path: Path) -> None:
     order = "<" if magic == BIGWIG_MAGIC[0] else ">"
     needed = HEADER_BYTES
     if len(head) == HEADER_BYTES:
-        zooms, *offsets = struct.unpack_from(order + "H3Q", head, 6)
-        needed = max(HEADER_BYTES + ZOOM_HEADER_BYTES * zooms, *offsets) + TREE_HEADER_BYTES
+        zooms, names, data, index = struct.unpack_from(order + "H3Q", head, 6)
+        # pyBigWig writes files without any value that have no index: its offset is 0.
+        ends = (names + TREE_HEADER_BYTES, data + COUNT_BYTES, index + TREE_HEADER_BYTES)
+        needed = max(HEADER_BYTES + ZOOM_HEADER_BYTES * zooms, *ends)
     if size < needed:
         raise DataError(
             "the BigWig file is truncated",
