@@ -242,3 +242,24 @@ def test_a_stopped_scan_leaves_no_track_and_can_be_run_again(
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "small.hit.minus.bw").exists()
     assert not (tmp_path / "out" / ".trackgen").exists()
+
+
+def test_threads_tiles_and_batches_never_change_a_byte(trackgen: Trackgen, tmp_path: Path, genome: Path) -> None:
+    ways = [["-t", "1"], ["-t", "2"], ["--tile", "97"], ["--batch-size", "31"], ["-t", "2", "--tile", "701"]]
+    written = []
+    for number, way in enumerate(ways):
+        assert trackgen("scan", "tss-yeast", genome, "-o", f"out{number}", *way).returncode == 0
+        written.append({path.name: path.read_bytes() for path in (tmp_path / f"out{number}").glob("*.bw")})
+    assert len(written[0]) == 4
+    assert all(files == written[0] for files in written[1:])
+
+
+def test_a_finished_run_that_lost_a_track_is_run_again(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    assert trackgen("scan", model, genome, "-o", "out").returncode == 0
+    track = tmp_path / "out" / "small.hit.plus.bw"
+    before = track.read_bytes()
+    track.unlink()
+    assert trackgen("scan", model, genome, "-o", "out").returncode == 0
+    assert track.read_bytes() == before

@@ -47,10 +47,12 @@ class OutputFolder:
             raise UsageError("the output is not a folder", path=self.path, place="--output", wanted="a folder")
         run = self._read(self.path / RUN_FILE)
         if run is not None:
-            if run.get("plan") == self._plan and not self._overwrite:
-                return True
-            self._refuse_or_replace(run.get("plan"), f"a finished run of {_names(run.get('plan'))}")
             self._old_files = [str(track["file"]) for track in run.get("tracks", [])] + [RUN_FILE, SKIPPED_FILE]
+            same = run.get("plan") == self._plan
+            if same and not self._overwrite and all((self.path / name).exists() for name in self._old_files):
+                return True
+            if not same:
+                self._refuse_or_replace(run.get("plan"), f"a finished run of {_names(run.get('plan'))}")
         plan = self._read(self.work / PLAN_FILE)
         if plan is not None and plan != self._plan:
             self._refuse_or_replace(plan, f"an unfinished run of {_names(plan)}")
