@@ -54,6 +54,15 @@ def test_bases_may_differ_by_value_and_histograms_add_up(values: np.ndarray, dat
     assert_like_numpy(whole.percentiles(float(values.min()), float(values.max())), np.repeat(values, bases))
 
 
+@pytest.mark.parametrize("count", [10, 10_000])
+def test_every_value_counts_for_its_bases(count: int) -> None:
+    values = np.random.default_rng(0).normal(0, 1, count).astype(np.float32)
+    one, other = Histogram(), Histogram()
+    one.add(values, 3)
+    other.add(np.repeat(values, 3), 1)
+    np.testing.assert_array_equal(one.counts, other.counts)
+
+
 def test_an_empty_histogram_has_none() -> None:
     assert Histogram().percentiles(0.0, 0.0) is None
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.bigwig.oracle import File, Record, Section, expected_records, read
-from tests.bigwig.tracks import Track, tracks
+from tests.bigwig.tracks import Chromosome, Track, tracks
 
 # Zoom records hold float32 sums of float64 sums: half a unit in the last place, and the order of float64 sums.
 SUM_TOLERANCE = 2.0**-23
@@ -103,6 +103,21 @@ def check_sections(track: Track, file: File) -> None:
         touch = before.chromosome == after.chromosome and before.end == after.start
         if touch and is_whole(before) and is_whole(after):
             assert (after.start - track.offset) % bases == 0, "a section that ends before the border of the grid"
+
+
+def test_short_chromosomes_stay_apart_on_levels_where_each_is_one_record(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    lengths = {"a": 40, "b": 3, "c": 70_000, "d": 129, "e": 1}
+    gaps = np.empty((0, 2), np.int64)
+    track = Track(
+        1,
+        0,
+        {name: Chromosome(length, [(0, random.random(length, np.float32))], gaps) for name, length in lengths.items()},
+    )
+    track.write(tmp_path / "x.bw")
+    file = read(tmp_path / "x.bw")
+    assert len(file.zooms) == 3
+    check_zooms(track, tmp_path / "x.bw", file)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -20,6 +20,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -129,19 +130,14 @@ def _write_zooms(
     """Append all zoom levels; each is read once, from a temporary file, while the next is written to another."""
     zooms = []
     summaries: Iterable[NDArray[Any]] = source.summaries()
-    current = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-    try:
+    with ExitStack() as files:
         for reduction in reductions:
-            following = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+            following: BinaryIO = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
             encoder = BlockEncoder(chromosomes.lengths, reduction, grid.offset)
             zooms.append(_write_zoom(file, encoder, reduction, summaries, following))
-            current.close()
-            current = following
-            summaries = _stored(current)
-        # One level more than is written, and a whole track in a few records per chromosome.
+            summaries = _stored(following)
+        # These are of one level more than is written: a few records per chromosome.
         return zooms, Totals.of(np.concatenate([NO_SUMMARIES, *summaries]))
-    finally:
-        current.close()
 
 
 def _write_zoom(
