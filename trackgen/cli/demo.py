@@ -70,11 +70,11 @@ def command(
         result = run_scan(options, progress)
         hub = build_hub([result.folder], output / "hub", genome=str(path), email=None, url=None, progress=progress)
     click.echo(f"tracks\t{result.folder} ({len(result.tracks)} BigWig files, run.json, skipped.bed)")
-    click.echo(f"hub\t{hub.path} (hub.txt for UCSC, igv.json, index.html)")
+    click.echo(f"hub\t{output / 'hub'} (hub.txt for UCSC, igv.json, index.html)")
     click.echo(f"time\t{time.monotonic() - began:.0f} s")
     if open_page:
         from trackgen.cli.serve import command as serve
 
         click.get_current_context().invoke(serve, root=hub.path, open_page=True)
     else:
-        click.echo(f"show\ttrackgen serve {hub.path}")
+        click.echo(f"show\ttrackgen serve {output / 'hub'}")
