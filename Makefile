@@ -32,14 +32,14 @@ demo: install-demo
 	@$(WITH_DATA) PATH="$$(cd $(BIN) && pwd):$$PATH" trackgen demo $(DEMO)
 	@echo "Look at it: $(BIN)/trackgen serve $(DEMO)/hub"
 
-# pytest comes last, so that its summary ends the output.
+# pytest comes last, so that its summary ends the output. A file's tests stay on one core: they share what is costly.
 test: install-test
 	@$(MAKE) check VENV=$(VENV)
-	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup -m "not slow"
+	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow"
 
 test-all: install-test
 	@$(MAKE) check VENV=$(VENV)
-	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	@$(WITH_DATA) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check .

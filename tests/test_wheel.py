@@ -19,8 +19,6 @@ from tests.source import ROOT
 
 SOURCES = ("trackgen", "hub_templates", "exported_models", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 LEFTOVERS = shutil.ignore_patterns("__pycache__", "assets")
-# One worker builds and installs once for all tests of this file.
-pytestmark = pytest.mark.xdist_group("wheel")
 
 
 def run(*command: object, folder: Path) -> str:
