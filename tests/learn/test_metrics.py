@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trackgen.learn.metrics import CallTable, auprc, auroc, call_peaks, confusion, one_vs_all
@@ -13,6 +13,7 @@ SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_
 
 
 @given(SCORES, st.integers(0, 12))
+@example([0.25, 0.0, 0.0], 1)
 def test_a_call_is_the_first_highest_base_within_its_distance(scores: list[float], distance: int) -> None:
     wanted = []
     for i, score in enumerate(scores):

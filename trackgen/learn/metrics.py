@@ -72,10 +72,13 @@ def call_peaks(score: Floats, distance: int) -> Ints:
     from scipy.ndimage import maximum_filter1d
 
     highest = maximum_filter1d(score, 2 * distance + 1, mode="constant", cval=-np.inf)
-    candidates = np.flatnonzero(score == highest)
-    # candidates within reach of each other are equal: only one without an equal before it within reach is the first
-    first = np.diff(candidates, prepend=-distance - 1) > distance
-    return np.asarray(candidates[first], dtype=np.int64)
+    called = score == highest
+    if distance:
+        # An equal before it within reach comes first, whether or not that one is a call itself.
+        previous = np.concatenate([[-np.inf], score])[:-1]
+        before = maximum_filter1d(previous, distance, origin=(distance - 1) // 2, mode="constant", cval=-np.inf)
+        called &= score > before
+    return np.asarray(np.flatnonzero(called), dtype=np.int64)
 
 
 @dataclass(frozen=True)
