@@ -143,3 +143,61 @@ def _card(
     if stride:
         card["stride"] = stride
     return card | fields
+
+
+MIXED_GRAPH = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[N, 4, {window}] sequence) => (float[N, 2, {positions}] profile, float[N, 1] count)
+{{
+  flat = Flatten(sequence)
+  flat_profile = Gemm(flat, profile_weight)
+  profile = Reshape(flat_profile, shape)
+  count = Gemm(flat, count_weight)
+}}
+"""
+
+
+def mixed_model(folder: Path, *, window: int, bin_: int, stride: int, positions: int, strands: str) -> list[SmallModel]:
+    """A model with a profile output (two classes) and a scalar one, as BPNet has; one `SmallModel` per output."""
+    random = np.random.default_rng(window)
+    weights = {
+        "profile_weight": random.normal(0, 0.2, (4 * window, 2 * positions)).astype(np.float32),
+        "count_weight": random.normal(0, 0.2, (4 * window, 1)).astype(np.float32),
+    }
+    model = onnx.parser.parse_model(MIXED_GRAPH.format(window=window, positions=positions))
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, key) for key, value in weights.items())
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, 2, positions], np.int64), "shape"))
+    resolution = bin_ // positions
+    card = {
+        "schema_version": 1,
+        "name": "mixed",
+        "window": window,
+        "bin": bin_,
+        "stride": stride,
+        "strands": strands,
+        "inputs": [{"name": "sequence", "kind": "sequence"}],
+        "outputs": [
+            {
+                "name": "profile",
+                "activation": "none",
+                "resolution": resolution,
+                "classes": [{"name": "up", "reverse": "down"}, {"name": "down", "reverse": "up"}],
+            },
+            {"name": "count", "activation": "none", "classes": [{"name": "count"}]},
+        ],
+    }
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "trackgen.card", json.dumps(card)
+    path = folder / "mixed.onnx"
+    path.write_bytes(model.SerializeToString())
+
+    def profile(letters: str) -> np.ndarray:
+        return np.asarray((one_hot(letters).ravel() @ weights["profile_weight"].astype(float)).reshape(2, positions))
+
+    def count(letters: str) -> np.ndarray:
+        return np.asarray(one_hot(letters).ravel() @ weights["count_weight"].astype(float))
+
+    return [
+        SmallModel(path, card, Window(window, bin_, stride, resolution), profile, ["up", "down"]),
+        SmallModel(path, card, Window(window, bin_, stride), count, ["count"]),
+    ]

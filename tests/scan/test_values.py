@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.models import SmallModel, small_model
+from tests.models import SmallModel, mixed_model, small_model
 from tests.oracles import Window, gap_spans, track_at_every_base
 from trackgen.scan import ScanOptions, run_scan
 
@@ -210,3 +210,48 @@ def test_run_file_tells_what_the_tracks_hold(tmp_path: Path) -> None:
     assert run["checks"]["windows"]["n"] >= 1
     assert run["checks"]["windows"]["max_abs_diff"] <= 1e-5
     assert str(tmp_path) not in (tmp_path / "out" / "run.json").read_text()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    bin_and_stride=st.sampled_from([(30, 30), (30, 15), (30, 3), (12, 6), (12, 4)]),
+    positions=st.sampled_from([2, 6]),
+    strands=st.sampled_from(["forward", "both", "average"]),
+    length=st.integers(1, 150),
+    tile=st.sampled_from([7, 37, 1000]),
+)
+def test_profile_and_scalar_outputs_of_one_model_keep_their_own_windows(
+    tmp_path_factory: pytest.TempPathFactory,
+    bin_and_stride: tuple[int, int],
+    positions: int,
+    strands: str,
+    length: int,
+    tile: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("mixed")
+    bin_, stride = bin_and_stride
+    stride = max(stride, bin_ // positions) // (bin_ // positions) * (bin_ // positions)
+    models = mixed_model(folder, window=44, bin_=bin_, stride=stride, positions=positions, strands=strands)
+    sequences = {"chr1": random_sequence(np.random.default_rng(length), length)}
+    genome = write_fasta(folder / "g.fa", sequences)
+    run_scan(ScanOptions((str(models[0].path),), genome, folder / "out", tile=tile, digits="full"))
+    for model in models:
+        for strand in ("plus", "minus") if strands == "both" else (None,):
+            reading = strand or ("average" if strands == "average" else "plus")
+            for index, name in enumerate(model.classes):
+                file = ".".join(part for part in ("mixed", name, strand, "bw") if part)
+                found = read_track(folder / "out" / file, sequences)["chr1"]
+                partner = len(model.classes) - 1 - index
+                wanted = track_at_every_base(sequences["chr1"], model.geometry, model.function, index, reading, partner)
+                # Values reach about 10.
+                np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5, err_msg=file)
+
+
+def test_a_stride_far_beyond_the_chromosome_needs_no_memory_for_it(tmp_path: Path) -> None:
+    sequences = {"chr1": "ACGT" * 50}
+    model = small_model(tmp_path)
+    options = ScanOptions(
+        (str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", stride=2_000_000_000
+    )
+    run_scan(options)
+    assert len(set(read_track(tmp_path / "out" / "small.hit.bw", sequences)["chr1"])) == 1

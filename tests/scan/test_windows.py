@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_windows_that_influence_each_other_fail_the_run(tmp_path: Path) -> None:
     codes, starts = random_codes(200), np.arange(100, dtype=np.int64)
     raw = runner.run(codes, starts, reverse=True)
     with pytest.raises(SelfCheckError, match="depends on the other windows") as caught:
-        WindowCheck().add(card, runner, np.ascontiguousarray(codes), starts, raw, reverse=True)
+        WindowCheck().add(path, card, runner, SimpleNamespace(codes=codes, start=0), starts, raw, reverse=True)  # type: ignore[arg-type]
     assert caught.value.exit_status == 1
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +12,20 @@ from trackgen.card import Card
 from trackgen.errors import SelfCheckError
 from trackgen.scan.windows import WindowRunner
 
-__all__ = ["WindowCheck"]
+__all__ = ["PROBABILITY_BAR", "SIGNAL_BAR", "WindowCheck"]
+
+
+class Stretch(Protocol):
+    """A stretch of genome as codes."""
+
+    @property
+    def start(self) -> int:
+        """Its first base on the chromosome."""
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """(T,) codes."""
+
 
 PROBABILITY_BAR = 1e-5
 """Largest difference in probability."""
@@ -30,9 +46,10 @@ class WindowCheck:
 
     def add(
         self,
+        path: Path,
         card: Card,
         runner: WindowRunner,
-        codes: NDArray[np.uint8],
+        source: Stretch,
         starts: NDArray[np.int64],
         raw: list[NDArray[np.float32]],
         *,
@@ -41,8 +58,9 @@ class WindowCheck:
         """Check the first and the last window of a tile.
 
         Args:
-            codes: (T,) the stretch that was run.
-            starts: (N,) first bases of its windows.
+            path: the model's file, for messages.
+            source: the stretch that was run.
+            starts: (N,) first bases of its windows, counted in the stretch.
             raw: per output (N, K[, M]), as the run gave them.
 
         Raises:
@@ -50,7 +68,7 @@ class WindowCheck:
         """
         for index in {0, len(starts) - 1}:
             start = int(starts[index])
-            alone = runner.run(codes[start : start + card.window], np.zeros(1, np.int64), reverse=reverse)
+            alone = runner.run(source.codes[start : start + card.window], np.zeros(1, np.int64), reverse=reverse)
             for output, batch, single in zip(card.outputs, raw, alone, strict=True):
                 difference = float(np.abs(batch[index] - single[0]).max())
                 scale = 1.0 if output.role == "probability" else float(np.abs(batch).max()) or 1.0
@@ -59,6 +77,8 @@ class WindowCheck:
                 if not difference <= bar:
                     raise SelfCheckError(
                         f"output {output.name} of model {card.name} depends on the other windows of its batch",
+                        path=path,
+                        place=f"window {source.start + start + 1:,}-{source.start + start + card.window:,}",
                         found=f"a difference of {difference:.3g}",
                         wanted=f"at most {bar:.3g}",
                         remedy="export the model in evaluation mode with an open batch axis",

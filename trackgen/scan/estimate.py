@@ -60,7 +60,7 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
             began = time.perf_counter()
             source = read_tile(genome, plan, tile)
             for model, runner in zip(plan.models, runners, strict=True):
-                values = run_model(model, runner, source, None)
+                values = run_model(model, runner, source)
                 for track in model.tracks:
                     fills[track.file] += int(np.isfinite(track_values(track, source, values).values).sum())
             # The first tile also pays for the first call of every kernel: leave it out where there are more.

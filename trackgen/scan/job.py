@@ -18,7 +18,7 @@ import numpy as np
 from trackgen.bigwig import BigWigWriter, TrackStatistics
 from trackgen.bigwig.rounding import round_values
 from trackgen.errors import ResourceError
-from trackgen.genome import Genome, open_genome
+from trackgen.genome import Genome, intersect, open_genome, total
 from trackgen.genome.tiling import Tile, cut_into_tiles
 from trackgen.progress import NullProgress, Progress
 from trackgen.runtime import open_session
@@ -61,6 +61,27 @@ class _Clock:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+class _TileShares:
+    """Progress inside a tile, so that a slow model is not silent for minutes."""
+
+    def __init__(self, progress: Progress, bases: int, models: int) -> None:
+        self._progress, self._bases, self._models = progress, bases, models
+        self._share = 0.0
+        self._told = 0
+
+    def add(self, share: float) -> None:
+        """`share` of one model's work on the tile is done."""
+        self._share += share / self._models
+        self._tell(min(self._bases, int(self._bases * self._share)))
+
+    def finish(self) -> None:
+        self._tell(self._bases)
+
+    def _tell(self, bases: int) -> None:
+        self._progress.advance(bases - self._told)
+        self._told = bases
 
 
 def list_outputs(options: ScanOptions) -> list[str]:
@@ -145,15 +166,17 @@ def _run_tiles(
         for number, tile in enumerate(tiles):
             with clock.stage("read"):
                 source = read_tile(genome, plan, tile)
+            shares = _TileShares(progress, _bases_asked(plan, tile), len(plan.models))
             for model, runner in zip(plan.models, runners, strict=True):
                 with clock.stage("run"):
-                    values = run_model(model, runner, source, check if number % check_every == 0 else None)
+                    checked = check if number % check_every == 0 else None
+                    values = run_model(model, runner, source, checked, shares.add)
                 with clock.stage("encode"):
                     for track in model.tracks:
                         _write(writers[track.file], track, source, values)
             with clock.stage("commit"):
                 skipped.add(tile.name, tile.start, source.core_state)
-            progress.advance(_bases_asked(plan, tile))
+            shares.finish()
         with clock.stage("assemble"):
             skipped.close()
             statistics = {file: _close(writer) for file, writer in writers.items()}
@@ -184,8 +207,7 @@ def _close(writer: BigWigWriter) -> TrackStatistics:
 
 
 def _bases_asked(plan: ScanPlan, tile: Tile) -> int:
-    spans = plan.wanted[tile.name]
-    return int(np.clip(np.minimum(spans[:, 1], tile.end) - np.maximum(spans[:, 0], tile.start), 0, None).sum())
+    return total(intersect(plan.wanted[tile.name], np.array([[tile.start, tile.end]], np.int64)))
 
 
 @contextlib.contextmanager

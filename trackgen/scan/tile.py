@@ -9,14 +9,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.card import Card, OutputSpec
+from trackgen.card import OutputSpec
 from trackgen.errors import ModelError
 from trackgen.genome import Genome
 from trackgen.genome.tiling import Grid, Tile
@@ -80,27 +80,33 @@ def read_tile(genome: Genome, plan: ScanPlan, tile: Tile) -> TileInput:
         grids = [model.grid(output) for output in model.card.outputs]
         for grid, items in zip(grids, part.items, strict=True):
             if items:
-                low = min(low, items.start * grid.step + grid.offset)
-                high = max(high, items.stop * grid.step + grid.offset)
+                high = max(high, grid.item_span(items[-1], tile.length)[1])
         if part.windows:
-            grid = grids[0]  # pad and tail are the same for every output
-            first, last = part.windows[0] * model.stride, part.windows[-1] * model.stride
-            # Plus windows begin pad before their bin, minus windows tail before it.
-            low = min(low, first - max(grid.pad, grid.tail))
-            high = max(high, last - min(grid.pad, grid.tail) + model.card.window)
+            first, last, window = part.windows[0], part.windows[-1], model.card.window
+            grid = grids[0]  # windows begin at the same places for every output
+            low = min(low, grid.plus_start(first), grid.minus_start(first))
+            high = max(high, grid.plus_start(last) + window, grid.minus_start(last) + window)
     codes = genome.fetch(tile.name, low, high)
     wanted, excluded = plan.wanted.get(tile.name, NO_SPANS), plan.excluded.get(tile.name, NO_SPANS)
     return TileInput(tile, low, codes, classify(codes, low, wanted, excluded))
 
 
 def run_model(
-    model: ModelPlan, runner: WindowRunner, source: TileInput, check: WindowCheck | None
+    model: ModelPlan,
+    runner: WindowRunner,
+    source: TileInput,
+    check: WindowCheck | None = None,
+    tell_share: Callable[[float], None] = lambda share: None,
 ) -> dict[tuple[int, str | None], Float32]:
     """The values of all items that get one, per output and strand.
 
+    Args:
+        check: where a sample of windows is checked; None for no check.
+        tell_share: called with the share of the tile's work that was just done; the shares sum to 1.
+
     Returns:
         (output index, strand) -> (items, K) float32 in the card's order of classes, NaN where an item has no base
-        that gets a value.
+        that gets a value. Outputs without an item in the tile are absent.
 
     Raises:
         ModelError: the model yields NaN or infinity, with the window's interval.
@@ -112,9 +118,14 @@ def run_model(
     results: dict[tuple[int, str | None], Float32] = {}
     if not len(indices):
         return results
-    for strand, values in _passes(model, runner, source, indices, check).items():
+    for strand, values in _passes(model, runner, source, indices, check, tell_share).items():
         for number, (grid, items) in enumerate(zip(grids, part.items, strict=True)):
-            filled = _fill_items(values[number], indices, grid, items)
+            if not items:
+                continue
+            # Outputs of one model may have different windows: a profile has none before the chromosome.
+            own = grid.windows_of_items(items, source.tile.length)
+            mine = (indices >= own.start) & (indices < own.stop)
+            filled = _fill_items(values[number][mine], indices[mine], grid, items)
             filled[~needed_items[number]] = np.nan
             results[number, strand] = filled
     return results
@@ -126,17 +137,18 @@ def track_values(track: TrackPlan, source: TileInput, values: Mapping[tuple[int,
     column = values.get((track.output, track.strand))
     if column is None:
         return TrackValues(items.start, np.zeros(0, np.float32), NO_SPANS)
-    begin = max(0, items.start * track.grid.step + track.grid.offset)
-    end = min(source.tile.length, items.stop * track.grid.step + track.grid.offset)
+    begin, _ = track.grid.item_span(items[0], source.tile.length)
+    _, end = track.grid.item_span(items[-1], source.tile.length)
     state = source.state[begin - source.start : end - source.start]
     return TrackValues(items.start, column[:, track.class_index], runs_of(state != VALUE, begin))
 
 
 def _needed_items(source: TileInput, grid: Grid, items: range) -> NDArray[np.bool_]:
     """Which of `items` hold at least one base that gets a value."""
-    begin = items.start * grid.step + grid.offset - source.start
-    span = source.state[begin : begin + len(items) * grid.step]
-    return np.asarray((span == VALUE).reshape(len(items), grid.step).any(axis=1))
+    total = np.concatenate([[0], np.cumsum(source.state == VALUE)])
+    starts = np.arange(items.start, items.stop, dtype=np.int64) * grid.step + grid.offset - source.start
+    ends = np.clip(starts + grid.step, 0, len(source.state))
+    return np.asarray(total[ends] > total[np.clip(starts, 0, len(source.state))])
 
 
 def _needed_windows(part: ModelTile, grids: list[Grid], needed_items: list[NDArray[np.bool_]]) -> NDArray[np.int64]:
@@ -151,19 +163,25 @@ def _needed_windows(part: ModelTile, grids: list[Grid], needed_items: list[NDArr
 
 
 def _passes(
-    model: ModelPlan, runner: WindowRunner, source: TileInput, indices: NDArray[np.int64], check: WindowCheck | None
+    model: ModelPlan,
+    runner: WindowRunner,
+    source: TileInput,
+    indices: NDArray[np.int64],
+    check: WindowCheck | None,
+    tell_share: Callable[[float], None],
 ) -> dict[str | None, list[Float32]]:
     """Window values per strand, (N, K[, M]) per output, classes and positions in forward order."""
     card = model.card
     grid = model.grid(card.outputs[0])
-    plus = indices * model.stride - grid.pad - source.start
-    minus = indices * model.stride - grid.tail - source.start
+    plus = indices * grid.stride + grid.plus_start(0) - source.start
+    minus = indices * grid.stride + grid.minus_start(0) - source.start
+    passes = 1 if card.strands == "forward" else 2
 
     def run(starts: NDArray[np.int64], reverse: bool) -> list[Float32]:
-        raw = runner.run(source.codes, starts, reverse=reverse)
-        _refuse_not_finite(card, raw, starts + source.start, source.tile.name)
+        raw = runner.run(source.codes, starts, reverse=reverse, tell_share=lambda share: tell_share(share / passes))
+        _refuse_not_finite(model, raw, starts + source.start, source.tile)
         if check is not None:
-            check.add(card, runner, source.codes, starts, raw, reverse=reverse)
+            check.add(model.path, card, runner, source, starts, raw, reverse=reverse)
         return [_forward_order(o, v) for o, v in zip(card.outputs, raw, strict=True)] if reverse else raw
 
     if card.strands == "both":
@@ -200,15 +218,17 @@ def _fill_items(values: Float32, indices: NDArray[np.int64], grid: Grid, items: 
     return filled
 
 
-def _refuse_not_finite(card: Card, raw: list[Float32], starts: NDArray[np.int64], name: str) -> None:
-    for output, values in zip(card.outputs, raw, strict=True):
+def _refuse_not_finite(model: ModelPlan, raw: list[Float32], starts: NDArray[np.int64], tile: Tile) -> None:
+    for output, values in zip(model.card.outputs, raw, strict=True):
         bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
         if bad.any():
             start = int(starts[np.argmax(bad)])
+            first, last = max(0, start) + 1, min(tile.length, start + model.card.window)
             raise ModelError(
-                f"output {output.name} of model {card.name} is not a number or infinite",
-                place=f"window {name}:{start + 1:,}-{start + card.window:,}",
+                f"output {output.name} of model {model.card.name} is not a number or infinite",
+                path=model.path,
+                place=f"window at {tile.name}:{first:,}-{last:,}",
                 found=values[np.argmax(bad)].ravel()[:4].tolist(),
                 wanted="finite numbers",
-                remedy="check the model's weights with `trackgen model check`",
+                remedy="look for broken weights with `trackgen model check`",
             )

@@ -46,13 +46,21 @@ class WindowRunner:
         self._sequences = [_encoder(entry) for entry in card.inputs]
         self.batch_size = batch_size
 
-    def run(self, codes: Codes, starts: NDArray[np.int64], *, reverse: bool) -> list[Float32]:
+    def run(
+        self,
+        codes: Codes,
+        starts: NDArray[np.int64],
+        *,
+        reverse: bool,
+        tell_share: Callable[[float], None] = lambda share: None,
+    ) -> list[Float32]:
         """The outputs for windows that start at `starts`.
 
         Args:
             codes: (T,) a stretch of genome, as codes.
             starts: (N,) first bases of the windows, counted in `codes`.
             reverse: read each window as its reverse complement.
+            tell_share: called after each batch with its share of the windows.
 
         Returns:
             One array per output of the card: (N, K), or (N, K, M) for a profile; class and position order are
@@ -73,6 +81,7 @@ class WindowRunner:
             inputs = {name: np.ascontiguousarray(view[batch]) for name, view in zip(names, views, strict=True)}
             for part, values in zip(parts, self._run_batch(inputs), strict=True):
                 part.append(values)
+            tell_share(len(batch) / len(starts))
         return [np.concatenate(part) if part else np.zeros((0,), np.float32) for part in parts]
 
     def _batches(self, starts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
