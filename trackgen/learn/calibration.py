@@ -88,9 +88,7 @@ def fit_calibration(logits: NDArray[np.floating], labels: NDArray[np.int64], sta
     return Calibration(float(np.exp(found.x[0])), (0.0, *(float(value) for value in found.x[1:])))
 
 
-def reliability(
-    probability: NDArray[np.floating], truth: NDArray[np.bool_]
-) -> list[dict[str, Any]]:
+def reliability(probability: NDArray[np.floating], truth: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Reliability table of one class: for each bin of predicted probability, what was predicted and what was true.
 
     Returns:
