@@ -64,7 +64,8 @@ def find_model(text: str) -> Path:
         return shipped[text]
     near = difflib.get_close_matches(text.lower(), shipped, 1, cutoff=0.5)
     if len(path.parts) > 1 or path.suffix or path.exists():
-        raise ModelError("the model file does not exist", path=path, wanted="an ONNX file")
+        what = "this is a folder, not a model" if path.is_dir() else "the model file does not exist"
+        raise ModelError(what, path=path, wanted="an ONNX file, or the name of a shipped model")
     raise UsageError(
         "there is no such file and no shipped model of this name",
         place="MODEL",

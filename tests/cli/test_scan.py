@@ -146,7 +146,14 @@ def test_an_option_can_be_an_environment_variable(
         (["MODEL", "nothing.fa", "-o", "out"], 3, ["nothing.fa", "does not exist"]),
         (["nothing.onnx", "GENOME", "-o", "out"], 4, ["nothing.onnx", "does not exist"]),
         (["tss-yeats", "GENOME", "-o", "out"], 2, ["tss-yeats", "did you mean tss-yeast"]),
-        (["GENOME", "MODEL", "-o", "out"], 2, ["MODEL comes first", "GENOME", "swapped"]),
+        (["GENOME", "MODEL", "-o", "out"], 2, ["swapped", "MODEL first", "run: trackgen scan"]),
+        (["GENOME", "tss-yeast", "-o", "out"], 2, ["swapped", "MODEL first", "scan tss-yeast"]),
+        (["card.json", "GENOME", "-o", "out"], 4, ["card.json", "does not exist"]),
+        (["GENOME", "GENOME", "-o", "out"], 4, ["looks like a genome"]),
+        (["MODEL", "GENOME", "-o", "out", "--classes", ","], 2, ["--classes", "names nothing"]),
+        (["MODEL", "GENOME", "-o", "out", "--resume", "--overwrite"], 2, ["--resume", "--overwrite"]),
+        (["MODEL", "GENOME", "-o", "out", "--regions", "none.narrowPeak"], 3, ["none.narrowPeak", "does not exist"]),
+        (["MODEL", "GENOME", "-o", "out", "--log-file", "none/x.log"], 3, ["none/x.log", "No such file"]),
         (["MODEL", "GENOME", "-o", "out", "--device", "gpu"], 2, ["--device", "gpu", "cuda:N"]),
         (["MODEL", "GENOME", "-o", "out", "--device", "cuda:99"], 2, ["cuda:99", "trackgen doctor"]),
         (["MODEL", "GENOME", "-o", "out", "--classes", "hitt"], 2, ["hitt", "did you mean hit"]),
@@ -197,7 +204,7 @@ def test_a_model_that_yields_nan_is_refused_with_the_window(
     bias.CopyFrom(onnx.numpy_helper.from_array(np.array([0, np.nan], np.float32), "second_bias"))
     onnx.save(proto, str(model))
     result = trackgen("scan", model, genome, "-o", "out")
-    assert_refused(result, 4, "not a number", "window chrI:")
+    assert_refused(result, 4, "small.onnx", "not a number", "window at chrI:")
     assert not list((tmp_path / "out").glob("*.bw"))
     assert_refused(trackgen("model", "check", model), 4, "not a number")
 
@@ -220,28 +227,47 @@ def test_model_commands_list_show_and_check(trackgen: Trackgen, model: Path) -> 
     assert "1, 7, 256" in checked.stdout
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_a_stopped_scan_leaves_no_track_and_can_be_run_again(
-    trackgen: Trackgen, tmp_path: Path, number: signal.Signals, status: int
-) -> None:
+def start_long_scan(folder: Path) -> tuple[subprocess.Popen[str], Path, Path]:
+    """A scan of many seconds that has begun to work, its model and its genome."""
     random = np.random.default_rng(2)
-    genome = write_fasta(tmp_path / "large.fa", {"chr1": "".join(random.choice(list(LETTERS), 2_000_000))})
-    model = small_model(tmp_path, strands="both").path
+    genome = write_fasta(folder / "large.fa", {"chr1": "".join(random.choice(list(LETTERS), 2_000_000))})
+    model = small_model(folder, strands="both").path
     arguments = [sys.executable, "-m", "trackgen", "scan", str(model), str(genome), "-o", "out"]
-    process = subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "out" / ".trackgen" / "skipped.bed").exists():
+    process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (folder / "out" / ".trackgen" / "skipped.bed").exists():
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
+    return process, model, genome
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_scan_leaves_nothing(tmp_path: Path, number: signal.Signals, status: int) -> None:
+    process, _, _ = start_long_scan(tmp_path)
     process.send_signal(number)
     assert process.wait(timeout=20) == status
-    assert not list((tmp_path / "out").glob("*.bw"))
-    assert not (tmp_path / "out" / "run.json").exists()
-    small = trackgen("scan", model, genome, "-o", "out", "--stride", 400)
-    assert_refused(small, 2, "unfinished run", "another stride")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_killed_scan_leaves_no_track_and_can_be_run_again(trackgen: Trackgen, tmp_path: Path) -> None:
+    process, model, genome = start_long_scan(tmp_path)
+    process.kill()
+    process.wait(timeout=20)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".trackgen"]
+    other = trackgen("scan", model, genome, "-o", "out", "--stride", 400)
+    assert_refused(other, 2, "unfinished run", "another stride", "1 instead of 400", "--overwrite")
     done = trackgen("scan", model, genome, "-o", "out", "--stride", 400, "--overwrite")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "small.hit.minus.bw").exists()
     assert not (tmp_path / "out" / ".trackgen").exists()
+
+
+def test_a_second_run_into_one_folder_is_told_who_writes_there(trackgen: Trackgen, tmp_path: Path) -> None:
+    process, model, genome = start_long_scan(tmp_path)
+    second = trackgen("scan", model, genome, "-o", "out")
+    assert_refused(second, 2, "another run is writing", f"process {process.pid}", "wait for it")
+    assert process.poll() is None
+    process.terminate()
+    process.wait(timeout=20)
 
 
 def test_threads_tiles_and_batches_never_change_a_byte(trackgen: Trackgen, tmp_path: Path, genome: Path) -> None:
@@ -263,3 +289,105 @@ def test_a_finished_run_that_lost_a_track_is_run_again(
     track.unlink()
     assert trackgen("scan", model, genome, "-o", "out").returncode == 0
     assert track.read_bytes() == before
+
+
+def test_files_of_somebody_else_are_not_replaced(trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "skipped.bed").write_text("mine")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    assert_refused(trackgen("scan", model, genome, "-o", "out"), 2, "not trackgen's", "skipped.bed", "--overwrite")
+    assert (tmp_path / "out" / "skipped.bed").read_text() == "mine"
+    assert trackgen("scan", model, genome, "-o", "out", "--overwrite").returncode == 0
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"plan": None, "tracks": [{"file": "../victim.bw"}]},
+        {"plan": {"models": ["a"]}, "tracks": [1]},
+        {"tracks": None},
+        [],
+    ],
+)
+def test_overwrite_removes_nothing_outside_whatever_run_json_says(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path, run: object
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text(json.dumps(run))
+    (tmp_path / "victim.bw").write_text("mine")
+    assert_refused(trackgen("scan", model, genome, "-o", "out"), 2, "holds a finished run of something else")
+    assert trackgen("scan", model, genome, "-o", "out", "--overwrite").returncode == 0
+    assert (tmp_path / "victim.bw").read_text() == "mine"
+
+
+def test_run_json_never_stands_beside_tracks_it_does_not_describe(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    """A kill in the middle of an --overwrite's last step: the old run must not count as finished."""
+    assert trackgen("scan", model, genome, "-o", "out").returncode == 0
+    assert trackgen("scan", model, genome, "-o", "new", "--stride", 7).returncode == 0
+    work = tmp_path / "out" / ".trackgen"
+    work.mkdir()
+    plan = json.loads((tmp_path / "new" / "run.json").read_text())["plan"]
+    (work / "plan.json").write_text(json.dumps(plan))
+    (tmp_path / "new" / "small.hit.plus.bw").replace(tmp_path / "out" / "small.hit.plus.bw")
+    (tmp_path / "out" / "run.json").unlink()
+    assert trackgen("scan", model, genome, "-o", "out", "--stride", 7).returncode == 0
+    assert not work.exists()
+    first = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert first["plan"] == plan
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"models": 3}'])
+def test_a_damaged_record_of_an_unfinished_run_can_be_overwritten(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path, content: str
+) -> None:
+    (tmp_path / "out" / ".trackgen").mkdir(parents=True)
+    (tmp_path / "out" / ".trackgen" / "plan.json").write_text(content)
+    assert_refused(trackgen("scan", model, genome, "-o", "out"), 2, "unfinished run", "--overwrite")
+    assert trackgen("scan", model, genome, "-o", "out", "--overwrite").returncode == 0
+
+
+def test_results_into_a_closed_pipe_and_onto_a_full_device(model: Path) -> None:
+    show = f"{sys.executable} -m trackgen model show {model}"
+    closed = subprocess.run(["bash", "-c", f"{show} | true; exit ${{PIPESTATUS[0]}}"], capture_output=True, check=False)
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    full = subprocess.run(["bash", "-c", f"{show} > /dev/full"], capture_output=True, check=False)
+    assert full.returncode == 75
+    assert b"No space left" in full.stderr
+    assert b"Traceback" not in full.stderr
+
+
+def test_run_json_keeps_no_folder_and_no_private_option(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    (tmp_path / "secret").mkdir()
+    bed = tmp_path / "r.bed"
+    bed.write_text("chrI\t0\t100\n")
+    log = tmp_path / "secret" / "log.txt"
+    result = trackgen(
+        "scan", model, genome, f"--output={tmp_path / 'out'}", f"--regions={bed}", "--tmp-dir", tmp_path / "secret",
+        f"--log-file={log}", "-q",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert "device: cpu" in log.read_text()
+    text = (tmp_path / "out" / "run.json").read_text()
+    assert "secret" not in text
+    assert str(tmp_path) not in text
+    command = ["trackgen", "scan", "small.onnx", "genome.fa", "--output=out", "--regions=r.bed", "-q"]
+    assert json.loads(text)["command"] == command
+
+
+def test_a_model_whose_weights_lie_outside_is_refused_until_it_is_one_file(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    proto = onnx.load(str(model))
+    onnx.save(proto, str(tmp_path / "outside.onnx"), save_as_external_data=True, location="w.bin", size_threshold=0)
+    result = trackgen("scan", tmp_path / "outside.onnx", genome, "-o", "out")
+    assert_refused(result, 4, "outside.onnx", "weights lie in other files", "add-card")
+    (tmp_path / "card.json").write_text(trackgen("model", "show", model).stdout)
+    joined = trackgen("model", "add-card", tmp_path / "outside.onnx", "card.json", "-o", "joined.onnx")
+    assert joined.returncode == 0, joined.stderr
+    assert trackgen("scan", "joined.onnx", genome, "-o", "out").returncode == 0

@@ -221,8 +221,8 @@ def test_a_region_on_an_unknown_chromosome_is_refused_with_near_names(text: str)
 
 
 def test_regions_come_from_a_file_or_from_text(bed) -> None:
-    assert parse_regions(bed("chrI\t0\t5\n"), LENGTHS) == [Interval("chrI", 0, 5)]
-    assert parse_regions("chrI:1-5 II", LENGTHS) == [Interval("chrI", 0, 5), Interval("chrII", 0, 813_184)]
+    assert parse_regions(bed("chrI\t0\t5\n"), LENGTHS).intervals == [Interval("chrI", 0, 5)]
+    assert parse_regions("chrI:1-5 II", LENGTHS).intervals == [Interval("chrI", 0, 5), Interval("chrII", 0, 813_184)]
 
 
 @pytest.mark.parametrize("text", ["nothere.bed", "folder/nothere", "nothere.bed.gz"])

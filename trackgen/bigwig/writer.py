@@ -197,7 +197,8 @@ class BigWigWriter:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            raise ResourceError("the track cannot be written", path=self._path, found=reason) from error
+            remedy = "free space and run the same command again"
+            raise ResourceError("the track cannot be written", path=self._path, found=reason, remedy=remedy) from error
 
 
 def _sorted_chromosomes(chromosomes: Mapping[str, int], path: Path) -> Chromosomes:

@@ -1,6 +1,7 @@
 """The model card: frozen dataclasses <-> JSON <-> the metadata of an ONNX file."""
 
 from trackgen.card.model_file import (
+    GENOME_BEGINNINGS,
     add_card,
     card_of,
     check_against_graph,
@@ -20,6 +21,7 @@ from trackgen.card.schema import (
 )
 
 __all__ = [
+    "GENOME_BEGINNINGS",
     "Card",
     "ClassSpec",
     "ContributionSpec",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from trackgen.errors import ModelError
 
-__all__ = ["Fields"]
+__all__ = ["Fields", "is_finite_number"]
 
 T = TypeVar("T")
 _MISSING: Any = object()
@@ -20,6 +21,11 @@ _KINDS: dict[type, str] = {
     dict: "an object",
     list: "a list",
 }
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether a JSON value is a number that is neither NaN nor infinite; true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 class Fields:
@@ -67,6 +73,8 @@ class Fields:
         value = self._values[name]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.error(name, "the field is not a finite number", found=value, wanted="a finite number")
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(name, "the field has a wrong type", found=value, wanted=_KINDS[kind])
         return value
@@ -98,12 +106,7 @@ class Fields:
         if values is None:
             return default
         for value in values:
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or value != value
-                or abs(value) == float("inf")
-            ):
+            if not is_finite_number(value):
                 raise self.error(
                     name, "the list holds something that is not a finite number", found=value, wanted="numbers"
                 )

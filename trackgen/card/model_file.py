@@ -5,6 +5,7 @@ Never runs a model: `trackgen.runtime` does. The card is UTF-8 JSON under the me
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -12,31 +13,48 @@ from typing import Any
 
 from trackgen.card.parse import parse_card
 from trackgen.card.schema import Card, InputSpec, OutputSpec
-from trackgen.errors import DataError, ModelError
+from trackgen.errors import ModelError, ResourceError, UsageError
 
-__all__ = ["CARD_KEY", "add_card", "check_against_graph", "embed_card", "load_model", "read_card", "save_model"]
+__all__ = [
+    "CARD_KEY",
+    "GENOME_BEGINNINGS",
+    "add_card",
+    "check_against_graph",
+    "embed_card",
+    "load_model",
+    "read_card",
+    "save_model",
+]
 
 CARD_KEY = "trackgen.card"
 FLOAT32 = 1
+GENOME_BEGINNINGS = (b">", b"\x1f\x8b", b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43")
+"""First bytes of FASTA, bgzip and 2bit."""
 REMEDY_NO_CARD = "put one in with `trackgen model add-card MODEL.onnx CARD.json -o OUT.onnx`"
 
 
-def load_model(path: str | os.PathLike[str]) -> Any:
+def load_model(path: str | os.PathLike[str], *, join: bool = False) -> Any:
     """The ONNX model in `path`, an ``onnx.ModelProto``.
 
+    Args:
+        join: read weights that lie in other files too; without it they are refused, since a model is one file.
+
     Raises:
-        ModelError: the file is missing, is not ONNX, or holds no graph.
+        ModelError: the file is missing, is not ONNX, holds no graph, or its weights lie in other files.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelError(
-            "the model file does not exist",
+            "this is a folder, not a model" if path.is_dir() else "the model file does not exist",
             path=path,
             wanted="an ONNX file or the name of a shipped model (`trackgen model list`)",
         )
-    with open(path, "rb") as file:
-        head = file.read(4)
-    if head[:1] == b">" or head == b"\x43\x27\x41\x1a" or head[:2] == b"\x1f\x8b":
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise ModelError("the model file can't be read", path=path, found=error.strerror) from error
+    if head.startswith(GENOME_BEGINNINGS):
         raise ModelError(
             "this looks like a genome, not like a model",
             path=path,
@@ -44,19 +62,35 @@ def load_model(path: str | os.PathLike[str]) -> Any:
             wanted="an ONNX file",
             remedy="MODEL comes first, then GENOME: were they swapped",
         )
+    model = _parse(path, join)
+    if not model.graph.node or not model.graph.output:
+        raise _not_onnx(path)
+    return model
+
+
+def _parse(path: Path, join: bool) -> Any:
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load(str(path))
+        # The format is said, because onnx would choose a parser by the file's suffix.
+        model = onnx.load(str(path), format="protobuf", load_external_data=join)
     except DecodeError as error:
         raise _not_onnx(path) from error
-    except (FileNotFoundError, ValueError, onnx.checker.ValidationError) as error:
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ModelError(
-            "the model's external data can't be read", path=path, found=str(error), remedy="export it as one file"
+            "the model's weights in other files can't be read", path=path, found=error, remedy="export it as one file"
         ) from error
-    if not model.graph.node or not model.graph.output:
-        raise _not_onnx(path)
+    outside = [entry.name for entry in model.graph.initializer if entry.data_location == onnx.TensorProto.EXTERNAL]
+    if outside:
+        raise ModelError(
+            "the model's weights lie in other files",
+            path=path,
+            place=f"weight {outside[0]}",
+            found=f"{len(outside)} weights outside",
+            wanted="one file with everything inside",
+            remedy="`trackgen model add-card` writes one, or export it with external_data=False",
+        )
     return model
 
 
@@ -102,18 +136,21 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     """Write a model whole or not at all.
 
     Raises:
-        DataError: the folder can't be written to.
+        UsageError: the folder can't be written to.
+        ResourceError: the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise DataError(
+        kind = ResourceError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else UsageError
+        raise kind(
             "the model can't be written", path=path, found=error.strerror, wanted="a folder that can be written to"
         ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def add_card(model_path: str | os.PathLike[str], card: Card, output_path: str | os.PathLike[str]) -> None:
@@ -122,7 +159,7 @@ def add_card(model_path: str | os.PathLike[str], card: Card, output_path: str | 
     Raises:
         ModelError: the card contradicts the graph's inputs or outputs.
     """
-    model = load_model(model_path)
+    model = load_model(model_path, join=True)
     check_against_graph(card, model, model_path)
     embed_card(model, card)
     save_model(model, output_path)
@@ -144,11 +181,13 @@ def check_against_graph(card: Card, model: Any, path: str | os.PathLike[str]) ->
         _check_type(path, f"inputs, {name}", entry)
         _check_shape(path, f"inputs, {name}", _shape(entry), _input_shape(card, members))
     shapes = _output_shapes(model)
+    entries = {entry.name: entry for entry in model.graph.output}
     for output in card.outputs:
         if output.name not in shapes:
             raise _contradiction(
                 path, "outputs", "the graph has no such output", card=output.name, graph=", ".join(shapes)
             )
+        _check_type(path, f"outputs, {output.name}", entries[output.name])
         _check_shape(path, f"outputs, {output.name}", shapes[output.name], _output_shape(card, output))
 
 
@@ -205,7 +244,7 @@ def _check_type(path: str | os.PathLike[str], place: str, entry: Any) -> None:
 
         found = onnx.TensorProto.DataType.Name(kind)
         raise ModelError(
-            "the graph's input is not float32",
+            "the graph's value is not float32",
             path=path,
             place=place,
             found=found,

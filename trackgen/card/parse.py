@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from trackgen.card.fields import Fields
+from trackgen.card.fields import Fields, is_finite_number
 from trackgen.card.schema import (
     SCHEMA_VERSION,
     Card,
@@ -38,12 +38,19 @@ def parse_card(text: str, path: str | None = None) -> Card:
     Raises:
         ModelError: the text is not JSON, or not a valid card.
     """
+
+    def refuse(place: str, found: object) -> ModelError:
+        return ModelError(
+            "the card is not JSON", path=path, place=place, found=found, wanted="one JSON object in UTF-8"
+        )
+
     try:
         values = json.loads(text)
+        json.dumps(values, ensure_ascii=False).encode()  # refuses half characters, which no file can hold
     except json.JSONDecodeError as error:
-        raise ModelError(
-            "the card is not JSON", path=path, place=f"card, line {error.lineno}, column {error.colno}", found=error.msg
-        ) from error
+        raise refuse(f"card, line {error.lineno}, column {error.colno}", error.msg) from error
+    except (ValueError, RecursionError) as error:
+        raise refuse("card", error) from error
     return card_from_dict(values, path)
 
 
@@ -128,6 +135,8 @@ def _input(fields: Fields) -> InputSpec:
         raise fields.error(
             "default", "the default has a wrong length", found=len(spec.default), wanted=f"1 or {spec.length} numbers"
         )
+    if len(set(spec.channels)) != len(spec.channels):
+        raise fields.error("channels", "two channels share a name", found=list(spec.channels), wanted="different names")
     for channel in spec.channels:
         if not isinstance(channel, str) or not NAME.fullmatch(channel):
             raise fields.error(
@@ -147,6 +156,10 @@ def _transform(fields: Fields) -> tuple[Transform, ...]:
         if not isinstance(arguments, list) or len(arguments) != TRANSFORM_ARGUMENTS[name]:
             raise fields.error(
                 "transform", f"{name} has a wrong number of values", found=arguments, wanted=TRANSFORM_ARGUMENTS[name]
+            )
+        if not all(is_finite_number(value) for value in arguments):
+            raise fields.error(
+                "transform", f"{name} has a value that is no number", found=arguments, wanted="finite numbers"
             )
         if name == "zscore" and not arguments[1] > 0:
             raise fields.error(
@@ -253,6 +266,9 @@ def _check_inputs(card: Card, fields: Fields) -> None:
 
 
 def _check_outputs(card: Card, fields: Fields) -> None:
+    names = [output.name for output in card.outputs]
+    if len(set(names)) != len(names):
+        raise fields.error("outputs", "two outputs share a name", found=names, wanted="different names")
     seen: dict[str, str] = {}
     for entry in card.classes:
         other = seen.setdefault(entry.name.lower(), entry.name)

@@ -26,6 +26,7 @@ DEFAULT_STRIDE = 10
     help="Distance between windows, bp.",
 )
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to run.")
+@click.option("--overwrite", is_flag=True, help="Replace the run that OUT holds.")
 @click.option(
     "--open",
     "open_page",
@@ -40,10 +41,10 @@ def command(
     genome: Path | None,
     stride: int,
     device: str,
+    overwrite: bool,
     open_page: bool,
     threads: int | None,
     quiet: bool,
-    verbose: bool,
     log_file: Path | None,
 ) -> None:
     """Scan the yeast genome with the shipped models, build a hub in OUT, and say how to look at it."""
@@ -55,16 +56,16 @@ def command(
 
     began = time.monotonic()
     with progress_to(quiet, log_file) as progress:
-        path, origin = find_saccer3(genome)
+        path, origin = find_saccer3(genome, progress)
         progress.note(f"genome: {path.name} from {origin}, verified")
         options = ScanOptions(
-            models=tuple(shipped_models()),
+            models=tuple(map(str, shipped_models().values())),
             genome=path,
             output=output / "tracks",
             stride=stride,
             device=device,
             threads=threads or default_threads(),
-            overwrite=False,
+            overwrite=overwrite,
             command=command_line(),
         )
         result = run_scan(options, progress)

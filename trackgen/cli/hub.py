@@ -32,7 +32,6 @@ def build(
     email: str | None,
     url: str | None,
     quiet: bool,
-    verbose: bool,
     log_file: Path | None,
 ) -> None:
     """Build the folder HUB from the tracks of the runs OUT..., which trackgen scan made."""

@@ -5,19 +5,20 @@ Subcommands are imported only when they are called, so that ``--help`` is instan
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 import trackgen
 from trackgen.cli.extras import missing_extra
-from trackgen.errors import ResourceError, TrackgenError
+from trackgen.errors import DataError, ResourceError, TrackgenError
 
 __all__ = ["main"]
 
@@ -47,6 +48,16 @@ class LazyGroup(click.Group):
         command.name = cmd_name
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader of our results went away (`| head`): nothing is wrong. click would make it status 1.
+            _close_stdout()
+            raise click.exceptions.Exit(0) from None
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -73,15 +84,15 @@ def _raise_terminated(number: int, frame: FrameType | None) -> NoReturn:
 def main() -> NoReturn:
     """Run the command line and exit with 0, 1, 2, 3, 4, 75, 130 or 143."""
     signal.signal(signal.SIGTERM, _raise_terminated)
-    debug = "--debug" in sys.argv or bool(os.environ.get("TRACKGEN_DEBUG"))
+    debug = "--debug" in sys.argv or os.environ.get("TRACKGEN_DEBUG", "0").lower() not in ("", "0", "false")
     try:
         root.main(prog_name="trackgen", standalone_mode=False)
     except click.exceptions.Abort:
-        _leave(130, "interrupted; run the same command again to go on", debug)
+        _leave(130, "interrupted; run the same command again", debug)
     except KeyboardInterrupt:
-        _leave(130, "interrupted; run the same command again to go on", debug)
+        _leave(130, "interrupted; run the same command again", debug)
     except Terminated:
-        _leave(143, "terminated; run the same command again to go on", debug)
+        _leave(143, "terminated; run the same command again", debug)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -96,10 +107,8 @@ def main() -> NoReturn:
         _leave(missing.exit_status, str(missing), debug)
     except MemoryError:
         _leave(ResourceError.exit_status, "memory ran out; the same command may succeed with more", debug)
-    except BrokenPipeError:
-        # The reader of our results went away (`| head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        _leave(_status_of(error), _text_of(error), debug)
     sys.exit(0)
 
 
@@ -108,3 +117,23 @@ def _leave(status: int, message: str, debug: bool) -> NoReturn:
         traceback.print_exc()
     click.echo(f"trackgen: {message}", err=True)
     sys.exit(status)
+
+
+def _status_of(error: OSError) -> int:
+    """A full or failing disk may succeed later; any other refusal of a file is one of the data."""
+    return (
+        ResourceError.exit_status if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else DataError.exit_status
+    )
+
+
+def _text_of(error: OSError) -> str:
+    """What the system says of a file, in one line."""
+    place = error.filename or "the output"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        _close_stdout()
+    return f"{place}: {error.strerror or error}."
+
+
+def _close_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter does not fail again when it flushes it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

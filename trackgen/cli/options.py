@@ -20,12 +20,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def progress_options(command: Command) -> Command:
-    """-q, -v and --log-file: how much is told, and where."""
+    """-q and --log-file: how much is told, and where."""
     for option in (
         click.option(
             "--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Also write what is told to this file."
         ),
-        click.option("-v", "--verbose", is_flag=True, help="Tell more: options used, seconds of each stage."),
         click.option("-q", "--quiet", is_flag=True, help="Tell nothing but errors."),
     ):
         command = option(command)
@@ -67,12 +66,28 @@ def progress_to(quiet: bool, log_file: Path | None) -> Iterator[Progress]:
         yield progress
 
 
-def split_names(_: click.Context, __: click.Parameter, value: tuple[str, ...] | str | None) -> tuple[str, ...]:
-    """``A,B`` or repeated options -> names."""
-    texts = (value,) if isinstance(value, str) else value or ()
-    return tuple(name for text in texts for name in text.split(",") if name)
+def split_names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...] | None) -> tuple[str, ...]:
+    """``A,B`` or repeated options -> names; an option that names nothing is refused."""
+    names = tuple(name.strip() for text in value or () for name in text.split(",") if name.strip())
+    if value and not names:
+        raise click.BadParameter("it names nothing", context, parameter)
+    return names
+
+
+PRIVATE_OPTIONS = ("--tmp-dir", "--log-file")
 
 
 def command_line() -> tuple[str, ...]:
     """This process' command line with file names only: outputs are public, folders are not."""
-    return tuple(os.path.basename(word.rstrip("/")) if "/" in word else word for word in ["trackgen", *sys.argv[1:]])
+    words: list[str] = []
+    skip = False
+    for word in sys.argv[1:]:
+        name, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if not skip and name not in PRIVATE_OPTIONS:
+            words.append(f"{name}{equals}{_file_name(value)}")
+        skip = not skip and name in PRIVATE_OPTIONS and not equals
+    return ("trackgen", *words)
+
+
+def _file_name(word: str) -> str:
+    return os.path.basename(word.rstrip("/")) if "/" in word else word

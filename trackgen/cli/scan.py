@@ -12,6 +12,9 @@ from trackgen.cli.options import command_line, progress_options, progress_to, sp
 
 __all__ = ["command"]
 
+LARGEST_STRIDE = 2**31 - 1
+"""No sequence that BigWig readers agree on is longer."""
+
 
 class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A number of decimals, or ``full``."""
@@ -45,7 +48,10 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     "--exclude", multiple=True, type=click.Path(path_type=Path), metavar="BED", help="No values in these stretches."
 )
 @click.option(
-    "--stride", type=click.IntRange(min=1), metavar="N", help="Distance between windows, bp.  [default: the card's]"
+    "--stride",
+    type=click.IntRange(1, LARGEST_STRIDE),
+    metavar="N",
+    help="Distance between windows, bp.  [default: the card's]",
 )
 @click.option("--digits", type=Digits(), help="Round every track to N decimals, or not at all (full).")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to run.")
@@ -55,9 +61,14 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Bases read at a time.  [default: 32768]")
 @click.option("--estimate", is_flag=True, help="Say how long it will take and what it needs, and stop.")
 @click.option("--list-outputs", is_flag=True, help="List the files that would be written, and stop.")
-@click.option("--resume", is_flag=True, help="Go on with an unfinished run, as running again does anyway.")
+@click.option("--resume", is_flag=True, help="Never replace another run; what happens without --overwrite anyway.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
-@click.option("--tmp-dir", type=click.Path(path_type=Path), help="Where temporary files go.  [default: $TMPDIR]")
+@click.option(
+    "--tmp-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where temporary files go.  [default: $TMPDIR]",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Tell more: options used, seconds of each stage.")
 @threads_option
 @progress_options
 def command(
@@ -66,6 +77,7 @@ def command(
     log_file: Path | None,
     estimate: bool,
     list_outputs: bool,
+    resume: bool,
     tmp_dir: Path | None,
     **values: Any,
 ) -> None:
@@ -76,6 +88,8 @@ def command(
     from trackgen import scan
     from trackgen.runtime import default_threads
 
+    if resume and values["overwrite"]:
+        raise click.UsageError("--resume keeps what is there and --overwrite replaces it: give one of them")
     given = {name: value for name, value in values.items() if value is not None}
     options = scan.ScanOptions(temporary_folder=tmp_dir, command=command_line(), **given)
     if "threads" not in given:
@@ -85,13 +99,15 @@ def command(
         return
     with progress_to(quiet, log_file) as progress:
         if verbose:
-            progress.note(f"{options}")
+            progress.note(f"options: {given}")
         if estimate:
             _show_estimate(scan.estimate_scan(options, progress))
             return
         result = scan.run_scan(options, progress)
         if result.skipped:
             progress.note(f"{result.folder} holds this very run already: nothing to do")
+        elif verbose:
+            progress.note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items()))
     for name in result.tracks:
         click.echo(result.folder / name)
 

@@ -51,7 +51,7 @@ def command() -> None:
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @threads_option
 @progress_options
-def tss(output: Path, name: str | None, threads: int | None, quiet: bool, verbose: bool, **rest: Any) -> None:
+def tss(output: Path, name: str | None, threads: int | None, quiet: bool, **rest: Any) -> None:
     """Train a model of transcription start sites: sharp, broad, background, one base on one strand.
 
     The position of a cluster is the base with the highest count inside it (or the thickStart of its BED line, where

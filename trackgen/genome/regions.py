@@ -202,8 +202,11 @@ def parse_region(text: str, lengths: Mapping[str, int]) -> Interval:
     return Interval(name, start - 1, end)
 
 
-def parse_regions(text: str | os.PathLike[str], lengths: Mapping[str, int]) -> list[Interval]:
+def parse_regions(text: str | os.PathLike[str], lengths: Mapping[str, int]) -> BedFile:
     """Regions from a BED file (also ``-``), or from text: ``chr:a-b`` or ``chr``, several separated by white space.
+
+    Returns:
+        The intervals, and how the names written map to the genome's.
 
     Raises:
         DataError: it is, or reads like, a BED file that is missing or malformed.
@@ -211,8 +214,11 @@ def parse_regions(text: str | os.PathLike[str], lengths: Mapping[str, int]) -> l
     """
     shown = os.fspath(text)
     if shown not in lengths and (shown == STANDARD_INPUT or _reads_like_a_file(shown)):
-        return read_bed(shown, lengths).intervals
-    return [parse_region(part, lengths) for part in shown.split()]
+        return read_bed(shown, lengths)
+    parts = shown.split()
+    intervals = [parse_region(part, lengths) for part in parts]
+    names = [part if part in lengths else part.rpartition(":")[0] or part for part in parts]
+    return BedFile(intervals, {name: interval.name for name, interval in zip(names, intervals, strict=True)})
 
 
 def _reads_like_a_file(text: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trackgen.errors import DataError
 from trackgen.genome.sequence import genome_digest, open_genome
+from trackgen.progress import Progress
 
 __all__ = ["SACCER3_DIGEST", "find_saccer3", "verify_saccer3"]
 
@@ -17,7 +18,7 @@ URL = "https://hgdownload.soe.ucsc.edu/goldenPath/sacCer3/bigZips/sacCer3.2bit"
 IN_DATA_FOLDER = ("genome_yeast/sacCer3.2bit", "genome_yeast/sacCer3.fa.gz")
 
 
-def find_saccer3(file: Path | None) -> tuple[Path, str]:
+def find_saccer3(file: Path | None, progress: Progress) -> tuple[Path, str]:
     """A verified copy of sacCer3, and where it came from in words.
 
     Args:
@@ -36,7 +37,9 @@ def find_saccer3(file: Path | None) -> tuple[Path, str]:
         if path.is_file():
             verify_saccer3(path)
             return path, "the data folder TRACKGEN_DATA"
-    path = _download()
+    if folder:
+        progress.note(f"the data folder {folder} (TRACKGEN_DATA) has no {' or '.join(IN_DATA_FOLDER)}")
+    path = _download(progress)
     verify_saccer3(path)
     return path, "UCSC's public server, cached"
 
@@ -68,8 +71,11 @@ def verify_saccer3(path: Path) -> None:
         )
 
 
-def _download() -> Path:
+def _download(progress: Progress) -> Path:
     import pooch
+
+    pooch.get_logger().setLevel("WARNING")  # progress is told by us
+    progress.note(f"genome: {URL}, unless the cache has it")
 
     try:
         # No hash of the file: what counts is the sequence inside, which is verified in every case.

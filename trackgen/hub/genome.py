@@ -13,6 +13,7 @@ from trackgen.genome import assembly_name, open_genome, write_twobit
 from trackgen.hub.runs import Run
 from trackgen.hub.text import quoted_names
 from trackgen.progress import Progress
+from trackgen.scan.plan import file_sha256
 
 __all__ = ["GenomeSource", "choose_genome", "link_or_copy", "put_two_bit"]
 
@@ -125,8 +126,10 @@ def _stem(file: str) -> str:
 def _find_file(run: Run, output: Path) -> Path:
     folders = [Path.cwd(), output.parent, run.folder, run.folder.parent]
     for folder in folders:
-        if run.genome_file and (folder / run.genome_file).is_file():
-            return folder / run.genome_file
+        path = folder / run.genome_file
+        # Found by its name alone, it must be the very file that was scanned.
+        if run.genome_file and path.is_file() and run.genome_sha256 in ("", file_sha256(path)):
+            return path
     raise UsageError(
         f"the genome file {run.genome_file or 'of the run'} is in none of the places looked at "
         "(the current folder, beside the hub, in and beside the run)",

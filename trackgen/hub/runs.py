@@ -57,6 +57,8 @@ class Run:
     version: str
     cards: Mapping[str, Card]
     genome_file: str
+    genome_sha256: str
+    """Of the genome's file; empty where the run does not say."""
     assembly: str
     lengths: Mapping[str, int]
     checks: Mapping[str, Any]
@@ -94,11 +96,18 @@ def read_run(folder: Path) -> Run:
         version=values.get("trackgen", str, ""),
         cards=cards,
         genome_file=Path(genome.get("file", str, "")).name,
+        genome_sha256=_genome_sha256(values),
         assembly=genome.get("assembly", str, ""),
         lengths=_lengths(genome),
         checks=values.get("checks", dict, {}),
         tracks=tracks,
     )
+
+
+def _genome_sha256(values: _Values) -> str:
+    plan = values.get("plan", dict, {})
+    genome = plan.get("genome") if isinstance(plan.get("genome"), dict) else {}
+    return str(genome.get("sha256", ""))
 
 
 def _load(path: Path) -> Any:

@@ -86,7 +86,12 @@ class Session:
                 found=text,
                 remedy="run the same command again",
             )
-        return ModelError("ONNX Runtime can't run the model", path=self._path, found=text)
+        return ModelError(
+            "ONNX Runtime can't run the model",
+            path=self._path,
+            found=text,
+            remedy="`trackgen model check` tells whether a batch size is frozen inside it",
+        )
 
 
 def one_line(error: Exception) -> str:

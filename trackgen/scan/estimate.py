@@ -19,9 +19,6 @@ __all__ = ["Estimate", "estimate_scan"]
 
 PROBE_SECONDS = 3.0
 PROBE_TILE = 8_192
-BYTES_PER_VALUE = {"10 bits": 2.5, None: 3.7}
-"""Compressed BigWig bytes of one value by rounding, measured on random float32 values; zoom levels included."""
-ROUNDED_BYTES = 2.0
 ENCODE_SECONDS_PER_VALUE = 1 / 20e6
 TRACK_MEMORY = 4 << 20
 """Bytes that one open track holds: the section being filled, its histogram, zoom buffers."""
@@ -45,7 +42,7 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
     """Run a few tiles, spread over what is asked for, and scale up; nothing is written.
 
     Raises:
-        As `run_scan`, for everything that can be known before the end.
+        As `run_scan`, but for what concerns the output folder, which is not looked at.
     """
     refuse_swapped(options)
     with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
@@ -80,7 +77,7 @@ def _scale(
 ) -> Estimate:
     tracks = [track for model in plan.models for track in model.tracks]
     values = {track.file: fills[track.file] * factor for track in tracks}
-    disk = sum(values[track.file] * BYTES_PER_VALUE.get(_key(track.rounding), ROUNDED_BYTES) for track in tracks)
+    disk = sum(values[track.file] * _bytes_per_value(track.rounding) for track in tracks)
     tile_memory = sum(options.tile // track.grid.step * 4 * 4 for track in tracks)
     return Estimate(
         seconds=seconds * factor + sum(values.values()) * ENCODE_SECONDS_PER_VALUE,
@@ -92,5 +89,8 @@ def _scale(
     )
 
 
-def _key(rounding: int | str | None) -> str | None:
-    return rounding if not isinstance(rounding, int) else "digits"
+def _bytes_per_value(rounding: int | str | None) -> float:
+    """Compressed BigWig bytes of one value, zoom levels included: measured on random float32 values."""
+    if rounding is None:
+        return 3.7
+    return 2.5 if isinstance(rounding, str) else 2.0

@@ -5,20 +5,26 @@ Work in progress lives in ``OUT/.trackgen``; finished files are renamed into OUT
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trackgen.errors import UsageError
+from trackgen.errors import ResourceError, UsageError
+from trackgen.scan.lock import take_lock
 
-__all__ = ["OutputFolder"]
+__all__ = ["DISK_ERRORS", "RUN_FILE", "SKIPPED_FILE", "OutputFolder"]
 
 RUN_FILE = "run.json"
 SKIPPED_FILE = "skipped.bed"
 WORK_FOLDER = ".trackgen"
 PLAN_FILE = "plan.json"
+LOCK_FILE = "lock"
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What a full or failing disk says: the same command may succeed later."""
+REMEDY = "choose another folder with -o, or replace what it holds with --overwrite"
 
 
 class OutputFolder:
@@ -27,115 +33,163 @@ class OutputFolder:
     Args:
         path: OUT; made when absent.
         plan: `ScanPlan.summary()`.
+        files: the names of the tracks that will be written.
         overwrite: whether another run's files may be replaced.
 
+    Attributes:
+        finished: OUT holds this very run already, whole.
+
     Raises:
-        UsageError: the folder can't be written to, or holds another run.
+        UsageError: the folder holds another run, or files of somebody else under the same names.
     """
 
-    def __init__(self, path: Path, plan: Mapping[str, Any], *, overwrite: bool) -> None:
+    def __init__(self, path: Path, plan: Mapping[str, Any], files: Sequence[str], *, overwrite: bool) -> None:
         self.path = path
         self.work = path / WORK_FOLDER
-        self._plan = json.loads(json.dumps(plan))
+        self._plan: dict[str, Any] = json.loads(json.dumps(plan))
+        self._files = [*files, SKIPPED_FILE, RUN_FILE]
         self._overwrite = overwrite
         self._old_files: list[str] = []
+        if path.exists() and not path.is_dir():
+            raise UsageError("the output is not a folder", path=path, place="--output", wanted="a folder")
         self.finished = self._look()
 
     def _look(self) -> bool:
         """Whether this very plan is done already; refuses a folder that holds something else."""
-        if self.path.exists() and not self.path.is_dir():
-            raise UsageError("the output is not a folder", path=self.path, place="--output", wanted="a folder")
-        run = self._read(self.path / RUN_FILE)
+        run, unfinished = _read(self.path / RUN_FILE), _read(self.work / PLAN_FILE)
         if run is not None:
-            self._old_files = [str(track["file"]) for track in run.get("tracks", [])] + [RUN_FILE, SKIPPED_FILE]
-            same = run.get("plan") == self._plan
-            if same and not self._overwrite and all((self.path / name).exists() for name in self._old_files):
+            self._old_files = _track_names(run)
+            if run.get("plan") != self._plan:
+                self._refuse(f"a finished run of {_names(run.get('plan'))}", run.get("plan"))
+            elif not self.work.exists() and not self._overwrite and self._has([*self._old_files, SKIPPED_FILE]):
                 return True
-            if not same:
-                self._refuse_or_replace(run.get("plan"), f"a finished run of {_names(run.get('plan'))}")
-        plan = self._read(self.work / PLAN_FILE)
-        if plan is not None and plan != self._plan:
-            self._refuse_or_replace(plan, f"an unfinished run of {_names(plan)}")
+        if unfinished is not None and unfinished != self._plan:
+            self._refuse(f"an unfinished run of {_names(unfinished)}", unfinished)
+        if run is None and unfinished is None:
+            self._refuse_foreign_files()
         return False
 
-    def _read(self, path: Path) -> dict[str, Any] | None:
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                "the folder's record of its run can't be read",
-                path=path,
-                found=str(error),
-                wanted="a file that trackgen wrote",
-                remedy="delete the folder, or choose another one with -o",
-            ) from error
-        return values if isinstance(values, dict) else {}
+    def _has(self, names: Sequence[str]) -> bool:
+        return all((self.path / name).is_file() for name in names)
 
-    def _refuse_or_replace(self, other: Any, what: str) -> None:
+    def _refuse(self, what: str, other: Any) -> None:
         if not self._overwrite:
             raise UsageError(
                 f"the output folder holds {what}",
                 path=self.path,
-                found="; ".join(differences(other, self._plan)) or "the same plan",
+                found="; ".join(differences(other, self._plan)),
                 wanted="an empty folder, or one of the same plan",
-                remedy="choose another folder with -o, or replace that run with --overwrite",
+                remedy=REMEDY,
+            )
+
+    def _refuse_foreign_files(self) -> None:
+        """Files of the same names that no run of ours has written are somebody's own."""
+        taken = [name for name in self._files if (self.path / name).exists()]
+        # A run that was killed right at its start leaves an empty work folder, or a lock alone.
+        if self.work.exists() and any(entry.name != LOCK_FILE for entry in self.work.iterdir()):
+            taken.append(WORK_FOLDER)
+        if taken and not self._overwrite:
+            raise UsageError(
+                "the output folder holds files of the same names that are not trackgen's",
+                path=self.path,
+                found=", ".join(taken[:3]),
+                wanted="a folder without them",
+                remedy=REMEDY,
             )
 
     def begin(self) -> None:
-        """Make OUT and its work folder, empty, and write plan.json.
+        """Make OUT and its work folder, take the lock, and write plan.json.
 
         Raises:
-            UsageError: the folder can't be written to.
+            UsageError: the folder can't be written to, or another run is writing into it.
+            ResourceError: the disk is full.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self.work, ignore_errors=True)
-            self.work.mkdir()
-            (self.work / PLAN_FILE).write_text(json.dumps(self._plan, indent=1), encoding="utf-8")
+            self.work.mkdir(parents=True, exist_ok=True)
+            take_lock(self.work / LOCK_FILE)
+            for entry in self.work.iterdir():
+                if entry.name != LOCK_FILE:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            temporary = self.work / f"{PLAN_FILE}.tmp"
+            temporary.write_text(json.dumps(self._plan, indent=1), encoding="utf-8")
+            temporary.replace(self.work / PLAN_FILE)
         except OSError as error:
-            raise UsageError(
+            kind = ResourceError if error.errno in DISK_ERRORS else UsageError
+            raise kind(
                 "the output folder can't be written to",
                 path=self.path,
                 found=error.strerror,
-                wanted="a folder that you may write to",
+                wanted="a folder with free space that you may write to",
                 remedy="choose another one with -o",
             ) from error
 
-    def commit(self, files: Sequence[str]) -> None:
-        """Move finished files from the work folder into OUT, the last one (run.json) last; remove the work folder."""
+    def commit(self) -> None:
+        """Move the finished files from the work folder into OUT, run.json last; remove the work folder.
+
+        The old run.json goes first: at no moment does it stand beside tracks that it does not describe.
+        """
+        (self.path / RUN_FILE).unlink(missing_ok=True)
         for name in self._old_files:
-            if name not in files:
+            if name not in self._files:
                 (self.path / name).unlink(missing_ok=True)
-        for name in files:
+        for name in self._files:
             (self.work / name).replace(self.path / name)
         shutil.rmtree(self.work)
 
+    def abandon(self) -> None:
+        """Remove the work folder, and OUT too where that leaves it empty."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The JSON object in `path`; empty where it can't be read as one, None where there is no file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (UnicodeDecodeError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _track_names(run: Mapping[str, Any]) -> list[str]:
+    """The tracks that a run.json lists, plain file names only: it may come from anywhere."""
+    tracks = run.get("tracks")
+    names = [entry.get("file") for entry in tracks if isinstance(entry, dict)] if isinstance(tracks, list) else []
+    return [name for name in names if isinstance(name, str) and Path(name).name == name and name.endswith(".bw")]
+
+
+def _models(plan: Any) -> dict[str, dict[str, Any]]:
+    """The models of a plan by name; empty where it is no plan."""
+    models = plan.get("models") if isinstance(plan, dict) else None
+    entries = [entry for entry in models if isinstance(entry, dict)] if isinstance(models, list) else []
+    return {str(entry.get("name")): entry for entry in entries}
+
 
 def _names(plan: Any) -> str:
-    models = plan.get("models", []) if isinstance(plan, dict) else []
-    return ", ".join(str(model["name"]) for model in models) or "something else"
+    return ", ".join(_models(plan)) or "something else"
 
 
 def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
-    """What differs between two plans, in words."""
-    if not isinstance(other, dict):
-        return ["it has no plan"]
-    rows = []
-    for key, text in (("genome", "another genome"), ("wanted", "other regions"), ("excluded", "other exclusions")):
-        if other.get(key) != plan[key]:
-            rows.append(text)
-    if other.get("models") != plan["models"]:
-        old, new = ({model["name"]: model for model in values.get("models", [])} for values in (other, plan))
-        if list(old) != list(new):
-            rows.append(f"models {', '.join(old)} instead of {', '.join(new)}")
-        for name in old.keys() & new.keys():
-            for key, text in (
-                ("sha256", "another file"),
-                ("stride", "another stride"),
-                ("tracks", "other tracks or rounding"),
-            ):
-                if old[name].get(key) != new[name].get(key):
-                    rows.append(f"{text} for model {name}")
+    """What differs between another plan (anything read from a file) and `plan`, in words."""
+    old, new = _models(other), _models(plan)
+    if not old:
+        return ["no plan that can be read"]
+    rows = [
+        text
+        for key, text in (("genome", "another genome"), ("wanted", "other regions"), ("excluded", "other exclusions"))
+        if other.get(key) != plan[key]
+    ]
+    if list(old) != list(new):
+        rows.append(f"models {', '.join(old)} instead of {', '.join(new)}")
+    for name in [name for name in old if name in new]:
+        before, now = old[name], new[name]
+        if before.get("sha256") != now["sha256"]:
+            rows.append(f"another file of model {name}")
+        if before.get("stride") != now["stride"]:
+            rows.append(f"another stride of model {name}: {before.get('stride')} instead of {now['stride']}")
+        if before.get("tracks") != now["tracks"]:
+            rows.append(f"other tracks or rounding of model {name}")
     return rows

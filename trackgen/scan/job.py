@@ -7,7 +7,6 @@ final name before everything is done.
 from __future__ import annotations
 
 import contextlib
-import errno
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from trackgen.genome.tiling import Tile, cut_into_tiles
 from trackgen.progress import NullProgress, Progress
 from trackgen.runtime import open_session
 from trackgen.scan.checks import WindowCheck
-from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder
+from trackgen.scan.folder import DISK_ERRORS, RUN_FILE, SKIPPED_FILE, OutputFolder
 from trackgen.scan.gaps import SkippedBases
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan, refuse_swapped
@@ -44,8 +43,8 @@ class ScanResult:
     tracks: tuple[str, ...]
     skipped: bool
     """True where the folder already held this very run, and nothing was done."""
-    device: str = ""
-    seconds: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of each stage, and in total."""
 
 
 @dataclass
@@ -119,17 +118,22 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
     with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
         plan = make_plan(options, genome)
         files = tuple(track.file for model in plan.models for track in model.tracks)
-        folder = OutputFolder(options.output, plan.summary(), overwrite=options.overwrite)
+        folder = OutputFolder(options.output, plan.summary(), files, overwrite=options.overwrite)
         if folder.finished:
             return ScanResult(folder.path, files, skipped=True)
         runners = open_runners(plan, options, progress)
         folder.begin()
-        with _disk_errors(options.output):
-            record = _run_tiles(options, plan, genome, runners, folder, progress)
-            record.seconds["total"] = time.perf_counter() - began
-            write_run_file(folder.work / RUN_FILE, record)
-            folder.commit([*files, SKIPPED_FILE, RUN_FILE])
-    return ScanResult(folder.path, files, False, record.session.device, record.seconds["total"])
+        try:
+            with _machine_errors(options.output):
+                record = _run_tiles(options, plan, genome, runners, folder, progress)
+                record.seconds["total"] = time.perf_counter() - began
+                write_run_file(folder.work / RUN_FILE, record)
+        except BaseException:
+            folder.abandon()
+            raise
+        with _machine_errors(options.output):
+            folder.commit()
+    return ScanResult(folder.path, files, skipped=False, seconds=record.seconds)
 
 
 def open_runners(plan: ScanPlan, options: ScanOptions, progress: Progress) -> list[WindowRunner]:
@@ -211,7 +215,7 @@ def _bases_asked(plan: ScanPlan, tile: Tile) -> int:
 
 
 @contextlib.contextmanager
-def _disk_errors(output: Path) -> Iterator[None]:
+def _machine_errors(output: Path) -> Iterator[None]:
     """Say a full disk and exhausted memory as what they are."""
     try:
         yield
@@ -220,7 +224,7 @@ def _disk_errors(output: Path) -> Iterator[None]:
             "memory ran out", found=str(error) or None, remedy="use a smaller --tile or --batch-size"
         ) from error
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
+        if error.errno not in DISK_ERRORS:
             raise
         raise ResourceError(
             "the output can't be written",

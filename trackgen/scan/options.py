@@ -31,7 +31,6 @@ class ScanOptions:
         batch_size: windows run at a time; None chooses by window length.
         tile: bases of one tile.
         overwrite: replace another run in ``output``.
-        resume: go on with an unfinished run (what happens anyway; said for clarity in scripts).
         command: the command line, for run.json (file names only).
     """
 
@@ -49,6 +48,5 @@ class ScanOptions:
     batch_size: int | None = None
     tile: int = DEFAULT_TILE
     overwrite: bool = False
-    resume: bool = False
     temporary_folder: Path | None = None
     command: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.card import Card, OutputSpec, read_card
+from trackgen.card import GENOME_BEGINNINGS, Card, OutputSpec, read_card
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import Genome, Interval, describe, merge, parse_region, read_bed, reconcile
+from trackgen.genome import Genome, Interval, describe, merge, parse_regions, read_bed, reconcile
 from trackgen.genome.tiling import Grid
-from trackgen.resources import find_model
+from trackgen.resources import find_model, shipped_models
 from trackgen.scan.options import ScanOptions
 
 __all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan", "refuse_swapped"]
@@ -30,10 +31,10 @@ __all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan", "refuse_swapped"]
 Spans = NDArray[np.int64]
 """(n, 2) sorted disjoint intervals of one sequence, 0-based half-open."""
 
-GENOME_BEGINNINGS = (b">", b"\x1f\x8b", b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43")
-"""First bytes of FASTA, bgzip and 2bit."""
+ONNX_BEGINNING = b"\x08"
+"""First byte of an ONNX file: the tag of its format's version."""
 PROBABILITY_ROUNDING = "10 bits"
-NOT_MAIN = re.compile(r"(?!NC_\d)(.*[_.].*|(GL|KI|NT|NW)\d.*|(chr)?(Un|EBV).*)", re.IGNORECASE)
+NOT_MAIN = re.compile(r"(?!NC_\d).*_.*|(GL|KI|JH|NT_|NW_)\d.*|(chr)?(Un|EBV).*", re.IGNORECASE)
 """Names of unplaced, alternative and decoy sequences, in the styles of UCSC, Ensembl and RefSeq."""
 MITOCHONDRION = re.compile(r"(chr)?(M|MT|Mito|MtDNA)|NC_(001224|012920|001328)(\.\d+)?", re.IGNORECASE)
 
@@ -139,13 +140,15 @@ def refuse_swapped(options: ScanOptions) -> None:
     Raises:
         UsageError: a model looks like a genome, and the genome like a model.
     """
+    genome = str(options.genome)
+    like_a_model = genome in shipped_models() or _first_bytes(options.genome)[:1] == ONNX_BEGINNING
     for text in options.models:
-        if _first_bytes(Path(text)).startswith(GENOME_BEGINNINGS) and _first_bytes(options.genome)[:1] == b"\x08":
+        if like_a_model and _first_bytes(Path(text)).startswith(GENOME_BEGINNINGS):
             raise UsageError(
                 "MODEL and GENOME are swapped",
-                found=f"the genome {text} first, the model {options.genome} last",
-                wanted="MODEL comes first, GENOME last",
-                remedy=f"trackgen scan {options.genome} {text} -o {options.output}",
+                found=f"the genome {text} first, the model {genome} last",
+                wanted="MODEL first, GENOME last",
+                remedy=f"run: trackgen scan {shlex.join([genome, text])} -o {shlex.quote(str(options.output))}",
             )
 
 
@@ -246,8 +249,10 @@ def _wanted(options: ScanOptions, genome: Genome, notes: list[str]) -> dict[str,
 def _chosen_names(asked: Sequence[str], genome: Genome, notes: list[str]) -> set[str]:
     if not asked:
         return set(genome.names)
-    if list(asked) == ["main"]:
-        return {name for name in genome.names if not NOT_MAIN.fullmatch(name) and not MITOCHONDRION.fullmatch(name)}
+    chosen = set()
+    if "main" in asked:
+        chosen = {name for name in genome.names if not NOT_MAIN.fullmatch(name) and not MITOCHONDRION.fullmatch(name)}
+    asked = [name for name in asked if name != "main"]
     try:
         mapping = reconcile(dict.fromkeys(asked), genome.lengths, path=genome.path, what="--chroms")
     except DataError as error:
@@ -255,14 +260,14 @@ def _chosen_names(asked: Sequence[str], genome: Genome, notes: list[str]) -> set
             "there is no such sequence", place="--chroms", found=error.found, wanted=error.wanted, remedy=error.remedy
         ) from error
     _note(notes, describe(mapping))
-    return set(mapping.values())
+    return chosen | set(mapping.values())
 
 
 def _read_regions(text: str, genome: Genome, notes: list[str]) -> list[Interval]:
-    """The intervals of one --regions value: a BED file where one exists, else ``chr:a-b``."""
-    if text == "-" or Path(text).exists() or "/" in text or text.endswith((".bed", ".bed.gz")):
-        return _read_bed(Path(text), genome, notes)
-    return [parse_region(text, genome.lengths)]
+    """The intervals of one --regions value: a BED file, or ``chr:a-b``."""
+    found = parse_regions(text, genome.lengths)
+    _note(notes, describe(found.mapping))
+    return found.intervals
 
 
 def _read_bed(path: Path, genome: Genome, notes: list[str]) -> list[Interval]:

@@ -1,0 +1,60 @@
+"""The demo's genome: any sound copy of sacCer3 passes, anything else is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.data import data_file
+from trackgen.errors import DataError
+from trackgen.genome import decode, open_genome
+from trackgen.genome.yeast import find_saccer3, verify_saccer3
+from trackgen.progress import NullProgress
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["genome_yeast/sacCer3.2bit", "genome_yeast/sacCer3.fa.gz"])
+def test_every_sound_copy_passes(name: str) -> None:
+    verify_saccer3(data_file(name))
+
+
+@pytest.mark.data
+def test_one_wrong_base_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "changed.fa"
+    with open_genome(data_file("genome_yeast/sacCer3.2bit")) as genome, open(path, "w") as file:
+        for name, length in genome.lengths.items():
+            letters = decode(genome.fetch(name, 0, length))
+            file.write(
+                f">{name}\n{('A' if letters[0] != 'A' else 'C') if name == 'chrVI' else letters[0]}{letters[1:]}\n"
+            )
+    with pytest.raises(DataError, match=r"changed\.fa.*not that of sacCer3.*digest") as caught:
+        verify_saccer3(path)
+    assert caught.value.exit_status == 3
+
+
+def test_another_genome_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.fa"
+    path.write_text(">chr1\nACGT\n")
+    with pytest.raises(DataError, match=r"not the yeast genome.*1 sequences of 4 bp.*12,157,105"):
+        verify_saccer3(path)
+    with pytest.raises(DataError, match="not the yeast genome"):
+        find_saccer3(path, NullProgress())
+
+
+@pytest.mark.data
+def test_the_demo_scans_builds_and_can_be_run_again(tmp_path: Path) -> None:
+    genome = data_file("genome_yeast/sacCer3.2bit")
+    command = [sys.executable, "-m", "trackgen", "demo", "out", "--genome", str(genome), "--stride", "2000"]
+    for _ in range(2):
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        assert "trackgen serve out/hub" in result.stdout
+    assert "verified" in result.stderr
+    assert {path.name for path in (tmp_path / "out" / "tracks").glob("*.bw")} >= {"tss-yeast.sharp.plus.bw"}
+    assert (tmp_path / "out" / "hub" / "hub.txt").exists()
+    other = subprocess.run([*command[:-1], "1000"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert other.returncode == 2
+    assert "--overwrite" in other.stderr
