@@ -98,4 +98,13 @@ async function show() {
     state.locus = browser.currentLoci()
 }
 
-show().catch(error => complain(error.message || String(error))).finally(settle)
+// igv.js gets a genome that the hub does not carry from igv.org, and says little when it can't.
+function explain(error) {
+    const text = error.message || String(error)
+    return /unknown genome/i.test(text)
+        ? `${text}. igv.js gets this genome from igv.org, which did not answer; build the hub with --genome FILE to ` +
+            "have the sequence in it"
+        : text
+}
+
+show().catch(error => complain(explain(error))).finally(settle)

@@ -391,3 +391,43 @@ def test_a_model_whose_weights_lie_outside_is_refused_until_it_is_one_file(
     joined = trackgen("model", "add-card", tmp_path / "outside.onnx", "card.json", "-o", "joined.onnx")
     assert joined.returncode == 0, joined.stderr
     assert trackgen("scan", "joined.onnx", genome, "-o", "out").returncode == 0
+
+
+HIDING = """
+import sys
+for name in {names}:
+    sys.modules[name] = None  # what an import finds where the package is not installed
+sys.argv = ["trackgen", *{arguments}]
+from trackgen.cli.main import main
+main()
+"""
+
+
+def test_a_scan_needs_neither_pybigwig_nor_torch(trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path) -> None:
+    assert trackgen("scan", model, genome, "-o", "plain").returncode == 0
+    names = ["pyBigWig", "torch", "sklearn", "scipy", "pybedtools"]
+    arguments = ["scan", str(model), str(genome), "-o", "hidden", "-q"]
+    code = HIDING.format(names=names, arguments=arguments)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
+    for path in (tmp_path / "plain").glob("*.bw"):
+        assert (tmp_path / "hidden" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_scan_on_one_core_is_told_one_thread_and_says_nothing_else(tmp_path: Path, model: Path, genome: Path) -> None:
+    command = [
+        "taskset",
+        "-c",
+        "0",
+        sys.executable,
+        "-m",
+        "trackgen",
+        "scan",
+        str(model),
+        str(genome),
+        "-o",
+        "out",
+        "-q",
+    ]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["threads"] == 1

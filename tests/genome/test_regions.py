@@ -51,11 +51,11 @@ def test_headers_comments_and_empty_lines_are_skipped(bed) -> None:
 
 
 def test_gzip_is_read_whatever_the_name(tmp_path: Path) -> None:
-    (tmp_path / "peaks.dat").write_bytes(gzip.compress(b"chrI\t1\t2\n"))
+    (tmp_path / "peaks.dat").write_bytes(gzip.compress(b"chrI\t1\t2\n", mtime=0))
     assert read_bed(tmp_path / "peaks.dat", LENGTHS).intervals == [Interval("chrI", 1, 2)]
 
 
-@pytest.mark.parametrize("content", [b"chrI\t1\t2\n", gzip.compress(b"chrI\t1\t2\n")])
+@pytest.mark.parametrize("content", [b"chrI\t1\t2\n", gzip.compress(b"chrI\t1\t2\n", mtime=0)])
 def test_a_dash_is_the_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
     assert read_bed(Path("-"), LENGTHS).intervals == [Interval("chrI", 1, 2)]
@@ -144,7 +144,7 @@ def test_a_binary_file_is_refused(content: bytes, tmp_path: Path) -> None:
         read_bed(tmp_path / "x.bam", LENGTHS)
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"chrI\t1\t2\n" * 1000)[:-9], b"\x1f\x8bnot gzip at all"])
+@pytest.mark.parametrize("content", [gzip.compress(b"chrI\t1\t2\n" * 1000, mtime=0)[:-9], b"\x1f\x8bnot gzip at all"])
 def test_damaged_gzip_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.bed.gz").write_bytes(content)
     with refused("x.bed.gz", "gzip file is damaged"):

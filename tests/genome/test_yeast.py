@@ -38,7 +38,7 @@ def test_one_wrong_base_is_refused(tmp_path: Path) -> None:
 def test_another_genome_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.fa"
     path.write_text(">chr1\nACGT\n")
-    with pytest.raises(DataError, match=r"not the yeast genome.*1 sequences of 4 bp.*12,157,105"):
+    with pytest.raises(DataError, match=r"not the yeast genome.*1 sequences, among them chr1 of 4 bp.*12,157,105"):
         verify_saccer3(path)
     with pytest.raises(DataError, match="not the yeast genome"):
         find_saccer3(path, NullProgress())

@@ -310,3 +310,54 @@ def test_the_command_prints_the_folder_and_nothing_else(finished: Path, tmp_path
 
 def test_page_names_of_tracks_never_hide_the_pages_of_the_hub() -> None:
     assert set(RESERVED_PAGES) == {"index", "hub"}
+
+
+def test_a_run_with_names_that_ucsc_does_not_use_needs_its_genome(build: Build, run: Path) -> None:
+    values = json.loads((run / "run.json").read_text())
+    values["genome"] |= {"assembly": "sacCer3", "file": "elsewhere.fa"}
+    (run / "run.json").write_text(json.dumps(values))
+    assert "genome sacCer3\n" in (build(run, genome=None).path / "hub.txt").read_text()
+    values["genome"]["names"] = [name.removeprefix("chr") for name in values["genome"]["names"]]
+    (run / "run.json").write_text(json.dumps(values))
+    with pytest.raises(UsageError, match=r"elsewhere\.fa.*--genome FILE"):
+        build(run, genome=None)
+
+
+def test_a_genome_of_the_same_name_but_another_content_is_not_taken(build: Build, run: Path, finished: Path) -> None:
+    values = json.loads((run / "run.json").read_text())
+    values["plan"] = {"genome": {"sha256": "0" * 64}}
+    values["genome"]["assembly"] = None
+    (run / "run.json").write_text(json.dumps(values))
+    shutil.copy(finished / "mini.fa", run / "mini.fa")
+    with pytest.raises(UsageError, match="is another file of that name"):
+        build(run, genome=None)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("tracks", 0, "percentiles", "1"), "x", "no number"),
+        (("genome", "lengths", 0), None, "no number"),
+        (("genome", "assembly"), "../../x", "no assembly's name"),
+        (("tracks", 0, "file"), "..", "a folder in its name"),
+        (("tracks", 0, "class"), "nothing", "class that its model's card lacks"),
+        (("tracks", 0, "sha256"), "0" * 64, "not the file that the run wrote"),
+    ],
+)
+def test_a_description_that_is_wrong_is_refused(
+    build: Build, run: Path, place: tuple[str | int, ...], value: object, words: str
+) -> None:
+    values = json.loads((run / "run.json").read_text())
+    target = values
+    for part in place[:-1]:
+        target = target[part]
+    target[place[-1]] = value
+    (run / "run.json").write_text(json.dumps(values))
+    with pytest.raises(DataError, match=words):
+        build(run, genome=None)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://ex.org:abc/a", "https://ex.org/a b", "https://u:pw@ex.org/a"])
+def test_an_address_that_can_not_be_published_at_is_refused(build: Build, run: Path, url: str) -> None:
+    with pytest.raises(UsageError, match="no address that a hub can be published at"):
+        build(run, url=url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["UNKNOWN", "decode", "encode", "reverse_complement"]
+__all__ = ["UNKNOWN", "decode", "encode", "first_other_letter", "reverse_complement"]
 
 UNKNOWN = 4
 """The code of anything that is not A, C, G or T: N, IUPAC letters, U, and what lies outside a chromosome."""
@@ -23,6 +23,10 @@ def _code_of_each_byte() -> NDArray[np.uint8]:
 _CODES = _code_of_each_byte()
 _COMPLEMENTS = np.array([3, 2, 1, 0, UNKNOWN], np.uint8)
 _LETTERS = np.frombuffer(LETTERS, np.uint8)
+
+# IUPAC's letters for nucleotides, X for a masked one, and gaps of alignments.
+_OTHER = np.ones(256, np.bool_)
+_OTHER[list(b"ACGTURYSWKMBDHVNXacgturyswkmbdhvnx-.*")] = False
 
 
 def encode(ascii: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -46,3 +50,9 @@ def decode(codes: NDArray[np.uint8]) -> str:
 def reverse_complement(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The other strand, read 5' to 3': uint8[..., n], reversed along the last axis; unknown stays unknown."""
     return _COMPLEMENTS[codes[..., ::-1]]
+
+
+def first_other_letter(letters: bytes) -> int | None:
+    """Where `letters` first holds a byte that FASTA has no use for in a nucleotide sequence; None where nowhere."""
+    wrong = _OTHER[np.frombuffer(letters, np.uint8)]
+    return int(np.argmax(wrong)) if wrong.any() else None

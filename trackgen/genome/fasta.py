@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from trackgen.errors import DataError, ResourceError
 from trackgen.genome.bgzf import END_BLOCK, is_bgzf
-from trackgen.genome.codes import UNKNOWN, encode
+from trackgen.genome.codes import UNKNOWN, encode, first_other_letter
 from trackgen.genome.fasta_index import FastaIndex, build_index, check_records, may_write, read_index
 from trackgen.genome.sequence import GZIP_MAGIC, inside, quote, unknown_sequence
 
@@ -100,8 +100,22 @@ class FastaGenome:
                 raise self._damaged(name, first, last, str(error)) from error
             if len(letters) != last - first:
                 raise self._damaged(name, first, last, f"{len(letters):,} bases")
+            self._refuse_other_letters(letters, name, first)
             codes[first - start : last - start] = encode(letters)
         return codes
+
+    def _refuse_other_letters(self, letters: bytes, name: str, start: int) -> None:
+        """Protein, numbers or binary data behind a header line are no genome, however much of it looks like bases."""
+        wrong = first_other_letter(letters)
+        if wrong is not None:
+            raise DataError(
+                "the file holds something that is no nucleotide sequence",
+                path=self.path,
+                place=f"{name}:{start + wrong + 1:,}",
+                found=repr(letters[wrong : wrong + 1].decode("latin-1")),
+                wanted="A, C, G, T, or another IUPAC letter for nucleotides",
+                remedy="give the FASTA of a genome",
+            )
 
     def _damaged(self, name: str, start: int, end: int, found: str) -> DataError:
         return DataError(
@@ -142,7 +156,9 @@ def _check_content(path: Path) -> bool:
             "the file is compressed by gzip, which can only be read from its start",
             path=path,
             wanted="bgzip, which can be read anywhere",
-            remedy=f"convert it: gunzip -c {path.name} | bgzip > new.fa.gz",
+            remedy=f"gunzip {path.name}"
+            if path.name.endswith(".2bit.gz")
+            else f"convert it: gunzip -c {path.name} | bgzip > new.fa.gz",
         )
     if tail != END_BLOCK:
         raise DataError(

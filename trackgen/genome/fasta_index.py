@@ -258,6 +258,14 @@ def _next_header(path: Path, text: _Text, position: int, seen: set[str]) -> tupl
 
 
 def _refuse_second(path: Path, name: str, seen: set[str]) -> None:
+    if not name:
+        raise DataError(
+            "a sequence has no name",
+            path=path,
+            found="'>' without a name",
+            wanted="a name behind every '>'",
+            remedy="name the sequence",
+        )
     if name in seen:
         raise DataError(
             "two sequences have one name",

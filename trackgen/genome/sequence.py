@@ -102,6 +102,13 @@ def _first_bytes(path: Path) -> bytes:
     """The first bytes of a file that exists and is not empty."""
     if path.is_dir():
         raise DataError("this is a folder, not a genome file", path=path, wanted="a FASTA or 2bit file")
+    if path.exists() and not path.is_file():
+        raise DataError(
+            "a genome can't be read from a pipe, since any part of it is needed at any time",
+            path=path,
+            wanted="a file",
+            remedy="write it to a file first",
+        )
     try:
         with open(path, "rb") as file:
             head = file.read(4096)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from trackgen.errors import DataError
+from trackgen.genome.assemblies import ASSEMBLIES
 from trackgen.genome.sequence import genome_digest, open_genome
 from trackgen.progress import Progress
 
@@ -51,12 +52,13 @@ def verify_saccer3(path: Path) -> None:
         DataError: names, lengths or sequence differ.
     """
     with open_genome(path) as genome:
-        total = sum(genome.lengths.values())
-        if total != SACCER3_BASES:
+        wanted = {f"chr{chromosome.label}": chromosome.length for chromosome in ASSEMBLIES["sacCer3"]}
+        if dict(genome.lengths) != wanted:
+            other = [f"{name} of {size:,} bp" for name, size in genome.lengths.items() if wanted.get(name) != size]
             raise DataError(
-                "this is not the yeast genome sacCer3",
+                "this is not the yeast genome sacCer3 with UCSC's names",
                 path=path,
-                found=f"{len(genome.names)} sequences of {total:,} bp",
+                found=f"{len(genome.names)} sequences, among them {(other or list(genome.names))[0]}",
                 wanted=f"17 sequences of {SACCER3_BASES:,} bp, named chrI to chrXVI and chrM",
                 remedy="give another file with --genome",
             )
@@ -67,7 +69,7 @@ def verify_saccer3(path: Path) -> None:
             path=path,
             found=f"digest {digest[:16]}",
             wanted=f"digest {SACCER3_DIGEST[:16]}",
-            remedy="the file is damaged or another version: delete it, or give another with --genome",
+            remedy="the file is damaged or of another version: get it again, or give another with --genome",
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ def _email(email: str | None, progress: Progress) -> str:
     if email is None:
         progress.note(f"hub.txt gives {DEFAULT_EMAIL} as its contact; set yours with --email before publishing")
         return DEFAULT_EMAIL
-    if clean(email) != email or "@" not in email or " " in email:
+    if clean(email) != email or not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
         raise UsageError("this is no e-mail address", place="--email", found=email)
     return email
 
@@ -102,8 +103,13 @@ def _email(email: str | None, progress: Progress) -> str:
 def _base_url(url: str | None) -> str:
     if not url:
         return ""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment or clean(url) != url:
+    try:
+        parts = urlsplit(url)
+        # Reading the port refuses one that is no number.
+        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or True)
+    except ValueError:
+        fit = False
+    if not fit or parts.query or parts.fragment or "@" in parts.netloc or clean(url) != url or " " in url:
         raise UsageError(
             "this is no address that a hub can be published at",
             place="--url",

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import assembly_name, open_genome, write_twobit
-from trackgen.hub.runs import Run
+from trackgen.genome.assemblies import ASSEMBLIES
+from trackgen.genome.sequence import TWOBIT_MAGIC
+from trackgen.hub.runs import UCSC_NAME, Run
 from trackgen.hub.text import quoted_names
 from trackgen.progress import Progress
 from trackgen.scan.plan import file_sha256
 
 __all__ = ["GenomeSource", "choose_genome", "link_or_copy", "put_two_bit"]
 
-UCSC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
-TWO_BIT_MAGIC = b"\x43\x27\x41\x1a"
 SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
 
 
@@ -34,8 +34,8 @@ def choose_genome(runs: Sequence[Run], genome: str | None, output: Path, progres
     """Settle which genome the hub stands on, and make sure that it is the genome of every run.
 
     Args:
-        genome: a file, a UCSC assembly name, or None: the assembly that the runs recognised, else the file of
-            the name that run.json gives, in the current folder or beside `output`.
+        genome: a file, a UCSC assembly name, or None: the file that was scanned, in the current folder, beside
+            `output` or the run; else the assembly that the runs recognised.
 
     Raises:
         UsageError: no genome can be found, or the name is not the runs' assembly.
@@ -49,10 +49,18 @@ def choose_genome(runs: Sequence[Run], genome: str | None, output: Path, progres
                 path=other.folder / "run.json",
                 remedy="build one hub for each genome",
             )
-    if genome is None and run.assembly:
-        return GenomeSource(run.assembly, None)
     if genome is None:
-        return _from_file(_find_file(run, output), run)
+        file = _find_file(run, output)
+        if file is not None:
+            return _from_file(file, run)
+        if run.assembly and all(name.startswith("chr") for name in run.lengths):
+            progress.note(f"the hub stands on UCSC's own {run.assembly}; --genome FILE puts the sequence into it")
+            return GenomeSource(run.assembly, None)
+        raise UsageError(
+            f"the genome file {run.genome_file or 'of the run'} is in none of the places looked at "
+            "(the current folder, beside the hub, in and beside the run), or is another file of that name",
+            remedy="say where it is: --genome FILE, or name the UCSC assembly: --genome NAME",
+        )
     if Path(genome).is_file():
         return _from_file(Path(genome), run)
     return _named(genome, run, progress)
@@ -61,13 +69,13 @@ def choose_genome(runs: Sequence[Run], genome: str | None, output: Path, progres
 def put_two_bit(source: Path, target: Path, progress: Progress) -> None:
     """Put the sequence of `source` at `target` as 2bit: linked or copied when it is 2bit already, else written."""
     with source.open("rb") as file:
-        is_two_bit = file.read(4) == TWO_BIT_MAGIC
+        is_two_bit = file.read(4) in TWOBIT_MAGIC
     if is_two_bit:
         link_or_copy(source, target)
         return
     progress.note(f"writing {target.name} from {source.name}")
     with open_genome(source) as genome:
-        write_twobit(genome, target)
+        write_twobit(genome, target, progress)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -96,7 +104,9 @@ def _named(name: str, run: Run, progress: Progress) -> GenomeSource:
             found=name,
             wanted=recognised,
         )
-    if recognised is None:
+    if recognised is None and name in ASSEMBLIES:
+        progress.note(f"the names and lengths of the run's sequences are not those of {name}: tracks may stay empty")
+    elif recognised is None:
         progress.note(f"the names and lengths of the run's sequences could not be compared with those of {name}")
     if not any(sequence.startswith("chr") for sequence in run.lengths):
         progress.note(f"the run's sequence names ({quoted_names(list(run.lengths), 3)}) are not those of UCSC")
@@ -123,18 +133,14 @@ def _stem(file: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "_", file).strip("_") or "genome"
 
 
-def _find_file(run: Run, output: Path) -> Path:
-    folders = [Path.cwd(), output.parent, run.folder, run.folder.parent]
-    for folder in folders:
+def _find_file(run: Run, output: Path) -> Path | None:
+    """The file that was scanned, where it lies in an obvious place."""
+    for folder in (Path.cwd(), output.parent, run.folder, run.folder.parent):
         path = folder / run.genome_file
         # Found by its name alone, it must be the very file that was scanned.
         if run.genome_file and path.is_file() and run.genome_sha256 in ("", file_sha256(path)):
             return path
-    raise UsageError(
-        f"the genome file {run.genome_file or 'of the run'} is in none of the places looked at "
-        "(the current folder, beside the hub, in and beside the run)",
-        remedy="say where it is: --genome FILE, or name the UCSC assembly: --genome NAME",
-    )
+    return None
 
 
 def _difference(wanted: Mapping[str, int], found: Mapping[str, int]) -> str:

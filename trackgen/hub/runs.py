@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trackgen.card import Card, card_from_dict
 from trackgen.errors import DataError
+from trackgen.scan.plan import file_sha256
 
-__all__ = ["Run", "RunTrack", "read_run"]
+__all__ = ["UCSC_NAME", "Run", "RunTrack", "read_run"]
 
 SCHEMA_VERSION = 1
+UCSC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+"""How UCSC names assemblies: hg38, sacCer3."""
 ROLES = ("probability", "signal", "contribution")
 STRANDS = {"plus": "plus", "+": "plus", "minus": "minus", "-": "minus"}
 BIGWIG_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
@@ -90,14 +94,17 @@ def read_run(folder: Path) -> Run:
     for track in tracks:
         if track.model not in cards:
             raise DataError("a track names a model that the run does not list", path=path, found=track.model)
-        _check_bigwig(track.path)
+        if track.class_name not in {entry.name for entry in cards[track.model].classes}:
+            raise DataError("a track names a class that its model's card lacks", path=path, found=track.class_name)
+        _check_bigwig(track)
+    _refuse_repeated_files(path, tracks)
     return Run(
         folder=folder,
         version=values.get("trackgen", str, ""),
         cards=cards,
         genome_file=Path(genome.get("file", str, "")).name,
         genome_sha256=_genome_sha256(values),
-        assembly=genome.get("assembly", str, ""),
+        assembly=_assembly(genome),
         lengths=_lengths(genome),
         checks=values.get("checks", dict, {}),
         tracks=tracks,
@@ -171,7 +178,7 @@ def _card(entry: _Values) -> Card:
 
 def _track(entry: _Values, folder: Path) -> RunTrack:
     name = entry.get("file", str)
-    if Path(name).name != name:
+    if Path(name).name != name or name in (".", ".."):
         raise DataError("a track's file has a folder in its name", path=entry.path, place=entry.place, found=name)
     role = entry.get("role", str)
     if role not in ROLES:
@@ -193,17 +200,14 @@ def _track(entry: _Values, folder: Path) -> RunTrack:
         rounding="" if rounding is None else str(rounding),
         minimum=entry.number("min"),
         maximum=entry.number("max"),
-        percentiles={key: float(value) for key, value in percentiles.items() if value is not None},
+        percentiles={key: _number(entry, value) for key, value in percentiles.items() if value is not None},
         values=entry.get("values", int, 0),
         sha256=entry.get("sha256", str, ""),
     )
 
 
 def _lengths(genome: _Values) -> dict[str, int]:
-    """Names to lengths, whether run.json holds them as one object or as two lists side by side."""
-    lengths = genome.values.get("lengths")
-    if isinstance(lengths, dict):
-        return {str(name): int(length) for name, length in lengths.items()}
+    """Names to lengths, which run.json holds as two lists side by side."""
     names = genome.get("names", list)
     lengths = genome.get("lengths", list)
     if len(names) != len(lengths) or not names:
@@ -213,15 +217,53 @@ def _lengths(genome: _Values) -> dict[str, int]:
             place="genome",
             found=f"{len(names)} names, {len(lengths)} lengths",
         )
-    return {str(name): int(length) for name, length in zip(names, lengths, strict=True)}
+    return {str(name): int(_number(genome, length)) for name, length in zip(names, lengths, strict=True)}
 
 
-def _check_bigwig(path: Path) -> None:
-    """The first four bytes say whether this is a BigWig at all."""
+def _number(place: _Values, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise DataError(
+            "the run's description holds something that is no number",
+            path=place.path,
+            place=place.place,
+            found=repr(value),
+            wanted="numbers",
+        )
+    return value
+
+
+def _assembly(genome: _Values) -> str:
+    """UCSC's name of the assembly, or nothing; it becomes a file's name."""
+    name: str = genome.get("assembly", str, "")
+    if name and not UCSC_NAME.fullmatch(name):
+        raise DataError("this is no assembly's name", path=genome.path, place="genome.assembly", found=repr(name))
+    return name
+
+
+def _refuse_repeated_files(path: Path, tracks: Sequence[RunTrack]) -> None:
+    names = [track.file for track in tracks]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError("two tracks name the same file", path=path, found=name, wanted="a file for each track")
+
+
+def _check_bigwig(track: RunTrack) -> None:
+    """The file must be a BigWig, and the very one that the run wrote."""
     try:
-        with path.open("rb") as file:
+        with track.path.open("rb") as file:
             magic = file.read(4)
-    except FileNotFoundError:
-        raise DataError("a track that run.json lists is missing", path=path, remedy="scan again") from None
+        digest = file_sha256(track.path) if track.sha256 else ""
+    except OSError as error:
+        raise DataError(
+            "a track that run.json lists is missing", path=track.path, found=error.strerror, remedy="scan again"
+        ) from None
     if magic not in BIGWIG_MAGIC:
-        raise DataError("the track is not a BigWig file", path=path, found=magic.hex() or "an empty file")
+        raise DataError("the track is not a BigWig file", path=track.path, found=magic.hex() or "an empty file")
+    if digest != track.sha256:
+        raise DataError(
+            "the track is not the file that the run wrote",
+            path=track.path,
+            found=f"sha256 {digest[:16]}",
+            wanted=f"sha256 {track.sha256[:16]}, as in run.json",
+            remedy="it is damaged or was changed: scan again",
+        )

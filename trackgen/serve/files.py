@@ -27,7 +27,7 @@ def find_file(root: Path, address: str) -> Path | None:
     """The regular file below `root` that the decoded path `address` names, or None.
 
     A folder's address, ending in a slash, names its index.html. Refused are parent and hidden parts, empty parts,
-    absolute paths, backslashes, control characters, and links that lead out of `root`.
+    absolute paths, backslashes, control characters, links that lead out of `root`, and files that can't be read.
     """
     if not address.startswith("/") or "\\" in address or not address.isprintable():
         return None
@@ -39,7 +39,7 @@ def find_file(root: Path, address: str) -> Path | None:
     try:
         base = root.resolve(strict=True)
         path = base.joinpath(*parts).resolve(strict=True)
-        inside = path.is_relative_to(base) and stat.S_ISREG(os.stat(path).st_mode)
+        inside = path.is_relative_to(base) and stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.R_OK)
     except (OSError, ValueError, RuntimeError):
         return None
     return path if inside else None

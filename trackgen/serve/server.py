@@ -6,7 +6,9 @@ Genome browsers read a BigWig in ranges, and those that run in a page of another
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -91,6 +93,8 @@ def serve(root: Path, *, host: str = "127.0.0.1", port: int, on_ready: Callable[
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
+    # Ctrl-C during a download is no error that anybody must read.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     with listener:
         on_ready(_address(host, listener.getsockname()[1]))
         try:
@@ -98,6 +102,10 @@ def serve(root: Path, *, host: str = "127.0.0.1", port: int, on_ready: Callable[
         except KeyboardInterrupt:
             # uvicorn has already closed its connections, and hands the signal on.
             return
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _answer(root: Path, request: Request) -> Response:
