@@ -32,7 +32,7 @@ def card_of(name: str = "tss-test", **settings: Any) -> Card:
 
 def net(seed: int = 1) -> nn.Module:
     torch.manual_seed(seed)
-    return Calibrated(architecture("tss-centre").build(), CALIBRATION)
+    return Calibrated(architecture("tss-thesis").build(), CALIBRATION)
 
 
 def test_the_file_holds_card_and_calibration_and_takes_any_batch(tmp_path: Path) -> None:

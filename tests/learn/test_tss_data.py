@@ -11,6 +11,7 @@ from tests.learn.conftest import COMPLEMENT, World
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, Interval, decode
 from trackgen.learn.datasets.clusters import Clusters, load_clusters
+from trackgen.learn.datasets.counted import CountedBases
 from trackgen.learn.datasets.counts import open_counts
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.tss import BROAD, SHARP, TssData, class_labels
@@ -80,7 +81,9 @@ def test_overlapping_clusters_of_replicates_are_united_and_counts_summed(world: 
 
 def test_a_cluster_of_11_bp_is_sharp_and_one_of_12_bp_is_broad(genome: Genome) -> None:
     sites = Sites(genome.names, np.zeros(2, dtype=np.int32), np.array([5, 50]), np.zeros(2, dtype=np.bool_))
-    clusters = Clusters(sites, np.array([0, 50]), np.array([11, 62]), np.array([9.0, 9.0]))
+    nothing = np.zeros(0, dtype=np.int64)
+    ends, counts = np.array([11, 62]), np.array([9.0, 9.0])
+    clusters = Clusters(sites, np.array([0, 50]), ends, counts, np.zeros(3, dtype=np.int64), nothing, nothing * 1.0)
     assert class_labels(clusters).tolist() == [SHARP, BROAD]
 
 
@@ -141,6 +144,22 @@ def test_background_is_the_same_for_the_same_seed_and_another_for_another(world:
     assert (one != other).any()
 
 
+def test_drawn_tss_are_counted_bases_of_their_clusters_in_proportion(world: World, genome: Genome) -> None:
+    clusters = load(world, genome)
+    random = np.random.default_rng(0)
+    draws = np.stack([clusters.drawn(random, 1.0).position for _ in range(400)])
+    at_dominant = (draws == clusters.sites.position).mean(axis=0)
+    # 38 of 40 counts stand at the dominant base; seven standard errors of 400 draws
+    np.testing.assert_allclose(at_dominant, 38 / 40, atol=0.08)
+    assert ((draws >= clusters.start) & (draws < clusters.end)).all()
+    assert set(np.unique(draws - clusters.sites.position)) == {-20, -3, 0, 3, 20}
+    assert (clusters.drawn(random, 50.0).position == clusters.sites.position).all()
+    part = clusters.take(np.array([7, 3]))
+    assert (part.drawn(random, 50.0).position == clusters.sites.position[[7, 3]]).all()
+    cage = load_clusters([world.cage()], None, genome.lengths)
+    assert (cage.drawn(random, 1.0).position == cage.sites.position).all()
+
+
 def test_excluded_and_weak_clusters_are_no_tss(world: World, genome: Genome) -> None:
     excluded = [Interval("one", 500, 501), Interval("one", 1_140, 1_141)]
     assert len(data_of(world, genome, excluded=excluded).kept) == 88
@@ -195,3 +214,32 @@ def test_counts_in_two_forms_are_refused(world: World, genome: Genome) -> None:
 def test_a_split_that_cannot_be_is_refused(validation: list[str], test: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Split.of(("one", "two", "three"), validation=validation, test=test)
+
+
+def test_counted_bases_are_found_drawn_and_looked_up(world: World, genome: Genome) -> None:
+    counts = open_counts([world.counts()], [], [], genome.lengths)
+    counted = CountedBases.find(data_of(world, genome, counts=counts, excluded=[Interval("one", 0, 600)]), "train")
+    rows = {(p.name, b, p.strand) for p in world.planted if p.name == "one" for b in (p.start, p.dominant, p.end - 1)}
+    wanted = {row for row in rows if row[1] >= 600 and world.sequences["one"][row[1]] != "N"}
+    sites = counted.sites
+    found = {
+        (genome.names[c], int(p), "-" if m else "+")
+        for c, p, m in zip(sites.chromosome, sites.position, sites.minus, strict=True)
+    }
+    assert found == wanted
+    dominant = np.array([p.dominant for p in world.planted if p.name == "one"][1:], dtype=np.int64)
+    minus = np.array([p.strand == "-" for p in world.planted if p.name == "one"][1:])
+    asked = Sites(genome.names, np.zeros(len(dominant), dtype=np.int32), dominant, minus)
+    assert (counted.at(asked) == 38).all()
+    assert (counted.at(Sites(genome.names, asked.chromosome, dominant + 1, minus)) == 0).all()
+    assert (counted.at(Sites(genome.names, asked.chromosome, dominant, ~minus)) == 0).all()
+    drawn = counted.draw(5_000, np.random.default_rng(0))
+    # the share of dominant bases is log(39) / (log(39) + 2 log(2)); seven standard errors
+    assert (counted.at(drawn) == 38).mean() == pytest.approx(3.664 / (3.664 + 1.386), abs=0.05)
+
+
+def test_without_counts_there_are_no_counted_bases(world: World, genome: Genome) -> None:
+    counted = CountedBases.find(data_of(world, genome), "train")
+    sites = counted.draw(10, np.random.default_rng(0))
+    assert len(sites) == 0
+    assert counted.at(data_of(world, genome).kept.sites).sum() == 0

@@ -31,7 +31,7 @@ def tss_card(
     """The card, with what a reader needs to judge the model in ``training``.
 
     Args:
-        options: of the run (`TssOptions` as a mapping, and ``architecture_summary``).
+        options: of the run (`TssOptions` as a mapping, with the architecture's ``summary`` and ``manner``).
         figures: of the run; see `trackgen.learn.tss_task`.
         frequencies: of A, C, G, T: the reference of contributions.
         window: L, bases.
@@ -43,12 +43,13 @@ def tss_card(
         classes.append(ClassSpec(name, label=f"{name} TSS", color=COLORS[name], threshold=threshold))
     training = {
         "assembly": figures["data"]["assembly"], "data": options["data"], "architecture": options["architecture"],
-        "seed": options["seed"], "split": figures["data"]["split"], "held_out": figures["data"]["split"]["test"],
+        "manner": options["manner"], "seed": options["seed"], "split": figures["data"]["split"],
+        "held_out": figures["data"]["split"]["test"],
         "clusters": figures["data"]["clusters"], "min_count": options["min_count"],
         "examples": figures["data"]["examples"], "metrics": _card_metrics(figures),
         "thresholds": _card_thresholds(figures), "calibration": _card_calibration(figures),
     }  # fmt: skip
-    summary = options["architecture_summary"]
+    summary = options["summary"]
     return Card(
         name=options["name"], window=window, strands="both", title=options["title"], license=options["license"],
         description=DESCRIPTION.format(longest=LONGEST_SHARP, window=window, summary=summary),
@@ -160,8 +161,10 @@ def _data_section(card: Card, figures: Mapping[str, Any]) -> str:
 Clusters with a count of at least {data["min_count"]:g} are used ({clusters}); the position of each is its
 dominant TSS, the base with the highest count. Weaker clusters are neither TSS nor drawn as background. Background
 outnumbers TSSs {BACKGROUND_PER_TSS} to 1; half of it lies {NEAR[0]} to {NEAR[1]} bp from a dominant TSS on its strand,
-half farther from any. Windows of the minus strand are reverse complements. Kept is the epoch with the lowest loss on
-the validation windows ({figures["fit"]["best_epoch"]} of {figures["fit"]["epochs"]}).
+half farther from any. Windows of the minus strand are reverse complements.
+
+{card.training["manner"]} Kept is the epoch with the lowest loss on the validation windows
+({figures["fit"]["best_epoch"]} of {figures["fit"]["epochs"]}).
 
 {_table(["part", "sequences", *CLASSES], rows)}"""
 

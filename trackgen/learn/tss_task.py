@@ -20,25 +20,25 @@ from trackgen.genome import Genome, assembly_name, open_genome
 from trackgen.genome.regions import Interval, parse_regions
 from trackgen.learn.architectures import Architecture, architecture
 from trackgen.learn.calibration import Calibration, fit_calibration, prior_shift
-from trackgen.learn.datasets.batches import FixedWindows, RedrawnWindows
+from trackgen.learn.datasets.batches import FixedWindows
 from trackgen.learn.datasets.clusters import load_clusters
 from trackgen.learn.datasets.counts import open_counts
 from trackgen.learn.datasets.split import Split
-from trackgen.learn.datasets.tss import CLASSES, TssData, TssExamples, class_labels
+from trackgen.learn.datasets.tss import CLASSES, PARTS, TssData, TssExamples, class_labels
 from trackgen.learn.datasets.windows import read_windows
 from trackgen.learn.evaluate import SITE_CLASSES, EveryBase, evaluate_windows
 from trackgen.learn.every_base import NetScorer, Scorer, score_sequences
 from trackgen.learn.export import Calibrated, export
-from trackgen.learn.fit import BatchSource, FitOptions, FitResult, fit, predict, seed_everything
+from trackgen.learn.fit import predict
 from trackgen.learn.kmer import fit_kmer_model, fit_positional_model
 from trackgen.learn.saved import SavedModel, save_model
 from trackgen.learn.tss_report import tss_card, write_report
+from trackgen.learn.tss_training import TrainingOptions, train_net
 from trackgen.progress import Progress
 
 __all__ = ["TssOptions", "train_tss"]
 
 Windows = tuple[NDArray[np.uint8], NDArray[np.int64]]
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,11 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
         data = load_data(options, genome, progress)
         parts = {part: _windows(data, part, plan, options.seed) for part in PARTS}
         progress.note(_count_text(parts))
-        net, result = _train(data, parts, plan, options, progress)
+        settings = TrainingOptions(
+            options.output, options.epochs, options.patience, options.batch_size, options.learning_rate,
+            options.seed, options.device, options.resume,
+        )  # fmt: skip
+        net, result = train_net(data, {name: part.windows for name, part in parts.items()}, plan, settings, progress)
         windows = _window_figures(net, parts, options)
         baselines = _baselines(parts, progress)
         models: dict[str, Scorer] = {"net": NetScorer(net, plan.window, device=options.device), **baselines}
@@ -108,7 +112,9 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
         }
         frequencies = _base_frequencies(genome, data.split)
     chosen = judged["net"]
-    card = tss_card(asdict(options) | {"architecture_summary": plan.summary}, figures, frequencies, plan.window)
+    card = tss_card(
+        asdict(options) | {"summary": plan.summary, "manner": plan.manner}, figures, frequencies, plan.window
+    )
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
     save_model(SavedModel(options.architecture, weights, chosen.calibration, card), options.output / "model.pt")
     path = export(Calibrated(net, chosen.calibration), card, options.output / "model.onnx")
@@ -132,11 +138,11 @@ def load_data(options: TssOptions, genome: Genome, progress: Progress) -> TssDat
     """Clusters, counts, split and exclusions as the options say."""
     counts = open_counts(options.counts, options.counts_plus, options.counts_minus, genome.lengths)
     clusters = load_clusters(options.clusters, counts, genome.lengths)
-    excluded = [region for text in options.exclude for region in parse_regions(text, genome.lengths)]
+    excluded = [region for text in options.exclude for region in parse_regions(text, genome.lengths).intervals]
     split = Split.of(
         genome.names, validation=options.validation, test=options.test, left_out=_whole(excluded, genome.lengths)
     )
-    data = TssData(genome, clusters, split, excluded=excluded, min_count=options.min_count)
+    data = TssData(genome, clusters, split, excluded=excluded, min_count=options.min_count, counts=counts)
     if not len(data.kept):
         raise DataError("no cluster is left", path=options.clusters[0], remedy="lower --min-count or exclude less")
     progress.note(f"{len(clusters):,} clusters, of which {len(data.kept):,} are used")
@@ -163,39 +169,6 @@ def _count_text(parts: Mapping[str, _Part]) -> str:
 
 def _class_counts(part: _Part) -> NDArray[np.int64]:
     return np.bincount(part.examples.labels, minlength=len(CLASSES))
-
-
-def _train(
-    data: TssData, parts: Mapping[str, _Part], plan: Architecture, options: TssOptions, progress: Progress
-) -> tuple[torch.nn.Module, FitResult]:
-    seed_everything(options.seed)
-    net = plan.build()
-    source: BatchSource = FixedWindows(parts["train"].windows, options.batch_size, options.seed)
-    if plan.redraw_background:
-        source = RedrawnWindows(_Redraw(data, plan.window, options.seed), options.batch_size, options.seed)
-    result = fit(
-        net, torch.nn.functional.cross_entropy, source, FixedWindows(parts["validation"].windows, 1024),
-        FitOptions(
-            epochs=options.epochs, patience=options.patience, learning_rate=options.learning_rate,
-            average=plan.average, seed=options.seed, device=options.device,
-        ),
-        checkpoint=options.output / "checkpoint.pt", resume=options.resume,
-        metrics_csv=options.output / "metrics.csv", progress=progress,
-    )  # fmt: skip
-    return net, result
-
-
-@dataclass(frozen=True)
-class _Redraw:
-    """Training windows of an epoch: the TSSs, and background of its own."""
-
-    data: TssData
-    window: int
-    seed: int
-
-    def __call__(self, epoch: int) -> Windows:
-        examples = self.data.examples("train", (self.seed, epoch))
-        return read_windows(self.data.genome, examples.sites, self.window), examples.labels
 
 
 def _window_figures(net: torch.nn.Module, parts: Mapping[str, _Part], options: TssOptions) -> dict[str, Any]:

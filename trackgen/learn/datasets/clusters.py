@@ -31,12 +31,18 @@ class Clusters:
         sites: the dominant TSS of each cluster.
         start, end: int64[n], the cluster, 0-based half-open.
         count: float64[n], counts (reads or TPM) inside the cluster on its strand, summed over replicates.
+        first: int64[n + 1], where each cluster's bases begin in `bases` and `weights`, and the end of the last.
+        bases: int64[m], the bases of each cluster that have a count, ascending.
+        weights: float64[m], their counts.
     """
 
     sites: Sites
     start: NDArray[np.int64]
     end: NDArray[np.int64]
     count: NDArray[np.float64]
+    first: NDArray[np.int64]
+    bases: NDArray[np.int64]
+    weights: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.start)
@@ -48,12 +54,30 @@ class Clusters:
 
     def take(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Clusters:
         """The clusters of a mask or index array."""
-        return Clusters(self.sites.take(index), self.start[index], self.end[index], self.count[index])
+        kept = np.arange(len(self))[index]
+        members = [np.arange(self.first[i], self.first[i + 1]) for i in kept]
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *members])
+        first = np.cumsum([0, *(len(entry) for entry in members)], dtype=np.int64)
+        return Clusters(
+            self.sites.take(kept), self.start[kept], self.end[kept], self.count[kept],
+            first, self.bases[rows], self.weights[rows],
+        )  # fmt: skip
+
+    def drawn(self, random: np.random.Generator, power: float) -> Sites:
+        """One base of each cluster, drawn in proportion to its count to `power`; the dominant TSS without counts."""
+        share = self.weights**power
+        until = np.concatenate([[0.0], np.cumsum(share)])
+        low, high = until[self.first[:-1]], until[self.first[1:]]
+        row = np.searchsorted(until, low + random.random(len(self)) * (high - low), side="right") - 1
+        counted = high > low
+        # rounding may step out of the cluster by one
+        row = np.clip(row, self.first[:-1], np.maximum(self.first[1:] - 1, self.first[:-1]))
+        position = self.sites.position.copy()
+        position[counted] = self.bases[row[counted]]
+        return Sites(self.sites.names, self.sites.chromosome, position, self.sites.minus)
 
 
-def load_clusters(
-    paths: Sequence[Path], counts: CountSource | None, lengths: Mapping[str, int]
-) -> Clusters:
+def load_clusters(paths: Sequence[Path], counts: CountSource | None, lengths: Mapping[str, int]) -> Clusters:
     """Clusters of all replicates: overlapping ones on one strand become their union.
 
     Args:
@@ -78,22 +102,25 @@ def load_clusters(
     if counts is None:
         dominant = np.array([_thick(rows, group, paths[0]) for group in members], dtype=np.int64)
         count = np.array([sum(rows[i].score for i in group) for group in members], dtype=np.float64)
+        values = [np.zeros(0)] * len(members)
     else:
-        located = [
-            _dominant(counts.values(row.name, int(a), int(b), row.minus), int(a), row.minus)
-            for row, a, b in zip(first, start, end, strict=True)
-        ]
-        dominant = np.array([position for position, _ in located], dtype=np.int64)
-        count = np.array([total for _, total in located], dtype=np.float64)
+        stretches = zip(first, start, end, strict=True)
+        values = [counts.values(row.name, int(a), int(b), row.minus) for row, a, b in stretches]
+        dominant = start + np.array([_highest(v, row.minus) for v, row in zip(values, first, strict=True)])
+        count = np.array([value.sum() for value in values], dtype=np.float64)
+    counted = [np.flatnonzero(value) for value in values]
     order = np.lexsort((minus, start, chromosome))
-    return Clusters(Sites(names, chromosome, dominant, minus), start, end, count).take(order)
+    return Clusters(
+        Sites(names, chromosome, dominant, minus), start, end, count,
+        np.cumsum([0, *(len(entry) for entry in counted)], dtype=np.int64),
+        np.concatenate([a + entry for a, entry in zip(start, counted, strict=True)]),
+        np.concatenate([value[entry] for value, entry in zip(values, counted, strict=True)]),
+    ).take(order)  # fmt: skip
 
 
-def _dominant(values: NDArray[np.float64], start: int, minus: bool) -> tuple[int, float]:
-    """Position of the highest count, the first in the direction of transcription on ties, and the sum of counts."""
-    ahead = values[::-1] if minus else values
-    best = int(np.argmax(ahead))
-    return start + (len(values) - 1 - best if minus else best), float(values.sum())
+def _highest(values: NDArray[np.float64], minus: bool) -> int:
+    """Index of the highest count, the first in the direction of transcription on ties."""
+    return len(values) - 1 - int(np.argmax(values[::-1])) if minus else int(np.argmax(values))
 
 
 def _thick(rows: list[BedRow], group: list[int], path: Path) -> int:

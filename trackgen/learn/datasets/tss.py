@@ -18,6 +18,7 @@ from trackgen.errors import DataError
 from trackgen.genome import Genome
 from trackgen.genome.regions import Interval
 from trackgen.learn.datasets.clusters import Clusters
+from trackgen.learn.datasets.counts import CountSource
 from trackgen.learn.datasets.intervals import bedtools
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.windows import Sites, concatenate_sites, read_windows
@@ -32,6 +33,7 @@ NEAR = (3, 100)
 """Distances of the near half of the background from the nearest dominant TSS on its strand, bp."""
 BACKGROUND_PER_TSS = 9
 UNKNOWN = 4
+PARTS = ("train", "validation", "test")
 
 _Propose = Callable[[int], Sites]
 _Accept = Callable[[Sites], NDArray[np.bool_]]
@@ -70,6 +72,7 @@ class TssData:
         excluded: intervals of which nothing is used.
         min_count: clusters with a smaller count are too uncertain for either side: no TSS, and background keeps
             its distance from them as from the others.
+        counts: single-base counts, where there are any.
     """
 
     def __init__(
@@ -80,9 +83,11 @@ class TssData:
         *,
         excluded: Sequence[Interval] = (),
         min_count: float = 0,
+        counts: CountSource | None = None,
     ) -> None:
         self.genome = genome
         self.split = split
+        self.counts = counts
         self.excluded = _by_name(excluded)
         self.kept = _outside(clusters, excluded)
         self.kept = self.kept.take(self.kept.count >= min_count)
@@ -93,8 +98,14 @@ class TssData:
         """Kept clusters of ``train``, ``validation`` or ``test``."""
         return self.kept.take(self.split.rows(part, self.kept.sites.chromosome))
 
-    def examples(self, part: str, seed: Sequence[int]) -> TssExamples:
+    def examples(self, part: str, seed: Sequence[int], *, power: float | None = None) -> TssExamples:
         """All TSSs of a part and nine times as many background bases; the same for the same seed.
+
+        Args:
+            part: ``train``, ``validation`` or ``test``.
+            seed: of what is drawn.
+            power: put each TSS not at its cluster's dominant base but at one drawn in proportion to its count to
+                this power: nearly as many transcripts start there, and a net sees more different start sites.
 
         Raises:
             DataError: the part has no TSS of one class.
@@ -108,14 +119,15 @@ class TssData:
                     remedy="choose other chromosomes, or a lower --min-count",
                 )  # fmt: skip
         near, far = self.background(part, BACKGROUND_PER_TSS * len(clusters), seed)
-        sites = concatenate_sites([clusters.sites, near, far])
+        tss = clusters.sites if power is None else clusters.drawn(np.random.default_rng([*seed, len(PARTS)]), power)
+        sites = concatenate_sites([tss, near, far])
         is_near = np.zeros(len(sites), dtype=np.bool_)
         is_near[len(clusters) : len(clusters) + len(near)] = True
         return TssExamples(sites, np.concatenate([labels, np.zeros(len(near) + len(far), dtype=np.int64)]), is_near)
 
     def background(self, part: str, number: int, seed: Sequence[int]) -> tuple[Sites, Sites]:
         """`number` background bases of a part, half of them near (the first result), half far (the second)."""
-        random = np.random.default_rng([*seed, ("train", "validation", "test").index(part)])
+        random = np.random.default_rng([*seed, PARTS.index(part)])
         tss = self.part(part).sites
         near = self._draw(lambda n: _beside(tss, n, random), self._is_near, number // 2)
         far = self._draw(lambda n: self._anywhere(part, n, random), self._is_far, number - number // 2)
@@ -187,8 +199,7 @@ def _beside(tss: Sites, number: int, random: np.random.Generator) -> Sites:
 
 def _distinct(sites: Sites) -> Sites:
     """Each site once, in the order of first appearance."""
-    key = (sites.position * len(sites.names) + sites.chromosome) * 2 + sites.minus
-    return sites.take(np.sort(np.unique(key, return_index=True)[1]))
+    return sites.take(np.sort(np.unique(sites.keys, return_index=True)[1]))
 
 
 _Strands = Mapping[tuple[int, bool], NDArray[np.int64]]

@@ -46,6 +46,11 @@ class Sites:
         """The sites of an index or mask array."""
         return Sites(self.names, self.chromosome[index], self.position[index], self.minus[index])
 
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """One number for each base and strand."""
+        return np.asarray((self.position * len(self.names) + self.chromosome) * 2 + self.minus, dtype=np.int64)
+
     def on(self, name: str, minus: bool) -> NDArray[np.int64]:
         """Sorted positions on one strand of the sequence `name`."""
         here = (self.chromosome == self.names.index(name)) & (self.minus == minus)
