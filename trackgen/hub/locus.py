@@ -21,10 +21,10 @@ __all__ = ["informative_locus"]
 LETTERS_WIDTH, PREDICTIONS_WIDTH, WIDTH_PER_RESOLUTION = 400, 10_000, 300
 PIECE = 1 << 20
 PIECES_WITH_SIGHT, PIECES_LOOKED_AT = 12, 300
-TRACKS_LOOKED_AT = 4
+TRACKS_LOOKED_AT = 8
 PART_OF_LONGEST = 0.1
 # A value below this part of the axis is background: many small values are no sight.
-PART_OF_AXIS = 0.2
+PART_OF_AXIS = 0.4
 
 
 def informative_locus(tracks: Sequence[HubTrack], lengths: Mapping[str, int]) -> Locus:
