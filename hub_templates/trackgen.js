@@ -96,6 +96,10 @@ async function show() {
     state.tracks = tracks.length
     state.drawn = countDrawn(browser, tracks)
     state.locus = browser.currentLoci()
+    const asked = new URLSearchParams(location.search).get("locus")
+    if (asked && String(state.locus).startsWith("all")) {
+        complain(`there is no ${asked} on this genome, so all of it is shown`)
+    }
 }
 
 // igv.js gets a genome that the hub does not carry from igv.org, and says little when it can't.

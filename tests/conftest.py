@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of the code: speed is measured in benchmarks/, never here.
+settings.register_profile("trackgen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("trackgen")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

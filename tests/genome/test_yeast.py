@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pooch
 import pytest
 
 from tests.data import data_file
@@ -58,3 +59,21 @@ def test_the_demo_scans_builds_and_can_be_run_again(tmp_path: Path) -> None:
     other = subprocess.run([*command[:-1], "1000"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert other.returncode == 2
     assert "--overwrite" in other.stderr
+
+
+def test_without_any_copy_it_is_downloaded_once_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The public server is replaced: once by one that sends something else, once by one that does not answer."""
+    wrong = tmp_path / "download.2bit"
+    wrong.write_text(">chr1\nACGT\n")
+    monkeypatch.delenv("TRACKGEN_DATA", raising=False)
+    monkeypatch.setattr(pooch, "retrieve", lambda *_, **__: str(wrong))
+    with pytest.raises(DataError, match="not the yeast genome"):
+        find_saccer3(None, NullProgress())
+
+    def refuse(*_: object, **__: object) -> str:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+    with pytest.raises(DataError, match=r"can't be downloaded; found no route to host.*--genome FILE") as caught:
+        find_saccer3(None, NullProgress())
+    assert caught.value.exit_status == 3

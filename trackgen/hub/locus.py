@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trackgen.genome import open_signal
+from trackgen.genome.sequence import pieces as cut_into_pieces
 from trackgen.hub.model import HubTrack, Locus
 
 if TYPE_CHECKING:
@@ -94,15 +95,7 @@ def _candidates(lengths: Mapping[str, int]) -> list[list[tuple[str, int, int]]]:
     least = PART_OF_LONGEST * max(lengths.values())
     chromosomes = {name: length for name, length in lengths.items() if length >= least}
     rest = {name: length for name, length in lengths.items() if length < least}
-    return [_spread(_pieces(chromosomes)), _spread(_pieces(rest))]
-
-
-def _pieces(lengths: Mapping[str, int]) -> list[tuple[str, int, int]]:
-    return [
-        (name, start, min(start + PIECE, length))
-        for name, length in lengths.items()
-        for start in range(0, length, PIECE)
-    ]
+    return [_spread(list(cut_into_pieces(part, PIECE))) for part in (chromosomes, rest)]
 
 
 def _spread(pieces: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
