@@ -103,3 +103,4 @@ def test_a_minimum_that_no_cluster_reaches_is_refused(world: World, tmp_path: Pa
     result = train(world, tmp_path / "out", "--clusters", world.cage(), "--min-count", "1000")
     assert isinstance(result.exception, DataError)
     assert "no cluster is left" in str(result.exception)
+    assert not (tmp_path / "out").exists()

@@ -89,11 +89,13 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
     """
     plan = architecture(options.architecture)
     torch.set_num_threads(options.threads)
-    _prepare_folder(options)
+    _refuse_another_run(options)
     with open_genome(options.genome) as genome:
         data = load_data(options, genome, progress)
         parts = {part: _windows(data, part, plan, options.seed) for part in PARTS}
         progress.note(_count_text(parts))
+        # Not before all input is known to be sound: bad input leaves no folder behind.
+        (options.output / "report").mkdir(parents=True, exist_ok=True)
         settings = TrainingOptions(
             options.output, options.epochs, options.patience, options.batch_size, options.learning_rate,
             options.seed, options.device, options.resume,
@@ -124,14 +126,13 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
     return path
 
 
-def _prepare_folder(options: TssOptions) -> None:
+def _refuse_another_run(options: TssOptions) -> None:
     folder = options.output
     if folder.exists() and any(folder.iterdir()) and not options.resume:
         raise UsageError(
             "the output folder is not empty", path=folder,
             remedy="give another one, or --resume to go on with the run in it",
         )  # fmt: skip
-    (folder / "report").mkdir(parents=True, exist_ok=True)
 
 
 def load_data(options: TssOptions, genome: Genome, progress: Progress) -> TssData:
