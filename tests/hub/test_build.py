@@ -361,3 +361,14 @@ def test_a_description_that_is_wrong_is_refused(
 def test_an_address_that_can_not_be_published_at_is_refused(build: Build, run: Path, url: str) -> None:
     with pytest.raises(UsageError, match="no address that a hub can be published at"):
         build(run, url=url)
+
+
+def test_a_run_that_carries_no_card_gets_its_hub_all_the_same(build: Build, run: Path) -> None:
+    values = json.loads((run / "run.json").read_text())
+    for model in values["models"]:
+        del model["card"]
+    (run / "run.json").write_text(json.dumps(values))
+    report = build(run)
+    assert len(report.tracks) == 4
+    page = (report.path / "tss_mini_sharp_plus.html").read_text()
+    assert "not stated by the run" in page

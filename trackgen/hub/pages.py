@@ -163,7 +163,7 @@ def _model_facts(track: HubTrack) -> dict[str, Any]:
         "shows": _quantity(track),
         "strand": track.strand or reads[card.strands],
         "reads": ", ".join(_input(entry) for entry in card.inputs),
-        "window": f"{card.window:,} bp; a prediction is about {centre}",
+        "window": f"{card.window:,} bp; a prediction is about {centre}" if card.window else "not stated by the run",
         "step": f"{track.resolution:,} bp",
         "licence": card.license,
     }

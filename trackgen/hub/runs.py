@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trackgen.card import Card, card_from_dict
+from trackgen.card import Card, ClassSpec, OutputSpec, card_from_dict
+from trackgen.card.schema import Strands
 from trackgen.errors import DataError
 from trackgen.scan.plan import file_sha256
 
@@ -89,7 +90,7 @@ def read_run(folder: Path) -> Run:
             remedy="update trackgen, or scan again",
         )
     genome = values.inner("genome")
-    cards = {entry.get("name", str): _card(entry) for entry in values.inners("models")}
+    cards = {entry.get("name", str): _card(entry, values.inners("tracks")) for entry in values.inners("models")}
     tracks = tuple(_track(entry, folder) for entry in values.inners("tracks"))
     for track in tracks:
         if track.model not in cards:
@@ -172,8 +173,16 @@ class _Values:
         return [_Values(entry, self.path, f"{self.place}{key}[{index}].") for index, entry in enumerate(entries)]
 
 
-def _card(entry: _Values) -> Card:
-    return card_from_dict(entry.get("card", dict), f"{entry.path}, {entry.place}card")
+def _card(entry: _Values, tracks: Sequence[_Values]) -> Card:
+    """The model's card; where the run does not carry one, what its tracks tell (window 0: unknown)."""
+    if entry.values.get("card") is not None:
+        return card_from_dict(entry.get("card", dict), f"{entry.path}, {entry.place}card")
+    name = entry.get("name", str)
+    mine = [track for track in tracks if track.get("model", str) == name]
+    labels = {track.get("class", str): track.get("label", str, "") for track in mine}
+    classes = tuple(ClassSpec(class_name, label=label) for class_name, label in labels.items())
+    strands: Strands = "both" if any(track.values.get("strand") for track in mine) else "forward"
+    return Card(name, 0, (), (OutputSpec("", "none", classes),), strands=strands)
 
 
 def _track(entry: _Values, folder: Path) -> RunTrack:
