@@ -53,6 +53,7 @@ def _refuse_living(path: Path) -> None:
 
 
 def _lives(process: int) -> bool:
+    """Whether a process of this host still runs. One that ended and was not yet reaped (a zombie) does not."""
     if process == os.getpid():
         return False  # an earlier run of this very process
     try:
@@ -61,4 +62,9 @@ def _lives(process: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        # The state stands behind the command's name, which may hold anything but ends with the last bracket.
+        state = Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in ("Z", "X")
