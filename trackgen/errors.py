@@ -15,10 +15,15 @@ A message names the file, the place, the value found, the value wanted and the r
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import ClassVar
 
-__all__ = ["DataError", "ModelError", "ResourceError", "SelfCheckError", "TrackgenError", "UsageError"]
+__all__ = ["DISK_ERRORS", "DataError", "ModelError", "ResourceError", "SelfCheckError", "TrackgenError", "UsageError"]
+
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What a full or failing disk says: a `ResourceError`, since the same command may succeed later."""
 
 
 class TrackgenError(Exception):

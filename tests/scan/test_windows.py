@@ -75,8 +75,10 @@ def test_windows_that_influence_each_other_fail_the_run(tmp_path: Path) -> None:
     runner = WindowRunner(card, Faulty(path, mix=1e-4), 64, lambda text: None)  # type: ignore[arg-type]
     codes, starts = random_codes(200), np.arange(100, dtype=np.int64)
     raw = runner.run(codes, starts, reverse=True)
-    with pytest.raises(SelfCheckError, match="depends on the other windows") as caught:
-        WindowCheck().add(path, card, runner, SimpleNamespace(codes=codes, start=0), starts, raw, reverse=True)  # type: ignore[arg-type]
+    with pytest.raises(SelfCheckError, match=r"window that begins at chr1:1\D.*depends on the other windows") as caught:
+        WindowCheck().add(
+            path, card, runner, SimpleNamespace(name="chr1", codes=codes, start=0), starts, raw, reverse=True
+        )  # type: ignore[arg-type]
     assert caught.value.exit_status == 1
 
 

@@ -5,7 +5,6 @@ Never runs a model: `trackgen.runtime` does. The card is UTF-8 JSON under the me
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from trackgen.card.parse import parse_card
 from trackgen.card.schema import Card, InputSpec, OutputSpec
-from trackgen.errors import ModelError, ResourceError, UsageError
+from trackgen.errors import DISK_ERRORS, ModelError, ResourceError, UsageError
 
 __all__ = [
     "CARD_KEY",
@@ -145,7 +144,7 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         temporary.write_bytes(model.SerializeToString(deterministic=True))
         temporary.replace(path)
     except OSError as error:
-        kind = ResourceError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else UsageError
+        kind = ResourceError if error.errno in DISK_ERRORS else UsageError
         raise kind(
             "the model can't be written", path=path, found=error.strerror, wanted="a folder that can be written to"
         ) from error

@@ -5,7 +5,6 @@ Subcommands are imported only when they are called, so that ``--help`` is instan
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import signal
@@ -18,7 +17,7 @@ import click
 
 import trackgen
 from trackgen.cli.extras import missing_extra
-from trackgen.errors import DataError, ResourceError, TrackgenError
+from trackgen.errors import DISK_ERRORS, DataError, ResourceError, TrackgenError
 
 __all__ = ["main"]
 
@@ -121,15 +120,13 @@ def _leave(status: int, message: str, debug: bool) -> NoReturn:
 
 def _status_of(error: OSError) -> int:
     """A full or failing disk may succeed later; any other refusal of a file is one of the data."""
-    return (
-        ResourceError.exit_status if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else DataError.exit_status
-    )
+    return ResourceError.exit_status if error.errno in DISK_ERRORS else DataError.exit_status
 
 
 def _text_of(error: OSError) -> str:
     """What the system says of a file, in one line."""
     place = error.filename or "the output"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+    if error.errno in DISK_ERRORS:
         _close_stdout()
     return f"{place}: {error.strerror or error}."
 

@@ -8,15 +8,26 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.card import Card
+from trackgen.card import Card, OutputSpec
 from trackgen.errors import SelfCheckError
 from trackgen.scan.windows import WindowRunner
 
-__all__ = ["PROBABILITY_BAR", "SIGNAL_BAR", "WindowCheck"]
+__all__ = ["WindowCheck", "largest_allowed_difference"]
+
+
+def largest_allowed_difference(output: OutputSpec, values: NDArray[np.float32]) -> float:
+    """By how much two ways of computing `values` (a sample, (N, K[, M])) of an output may differ."""
+    if output.role == "probability":
+        return PROBABILITY_BAR
+    return SIGNAL_BAR * (float(np.abs(values).max()) or 1.0)
 
 
 class Stretch(Protocol):
     """A stretch of genome as codes."""
+
+    @property
+    def name(self) -> str:
+        """Its chromosome."""
 
     @property
     def start(self) -> int:
@@ -71,14 +82,13 @@ class WindowCheck:
             alone = runner.run(source.codes[start : start + card.window], np.zeros(1, np.int64), reverse=reverse)
             for output, batch, single in zip(card.outputs, raw, alone, strict=True):
                 difference = float(np.abs(batch[index] - single[0]).max())
-                scale = 1.0 if output.role == "probability" else float(np.abs(batch).max()) or 1.0
-                bar = (PROBABILITY_BAR if output.role == "probability" else SIGNAL_BAR) * scale
+                bar = largest_allowed_difference(output, batch)
                 self.largest_difference = max(self.largest_difference, difference)
                 if not difference <= bar:
                     raise SelfCheckError(
                         f"output {output.name} of model {card.name} depends on the other windows of its batch",
                         path=path,
-                        place=f"window {source.start + start + 1:,}-{source.start + start + card.window:,}",
+                        place=f"window that begins at {source.name}:{source.start + start + 1:,}",
                         found=f"a difference of {difference:.3g}",
                         wanted=f"at most {bar:.3g}",
                         remedy="export the model in evaluation mode with an open batch axis",

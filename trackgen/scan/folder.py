@@ -5,25 +5,22 @@ Work in progress lives in ``OUT/.trackgen``; finished files are renamed into OUT
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from trackgen.errors import ResourceError, UsageError
+from trackgen.errors import DISK_ERRORS, ResourceError, UsageError
 from trackgen.scan.lock import take_lock
 
-__all__ = ["DISK_ERRORS", "RUN_FILE", "SKIPPED_FILE", "OutputFolder"]
+__all__ = ["RUN_FILE", "SKIPPED_FILE", "OutputFolder"]
 
 RUN_FILE = "run.json"
 SKIPPED_FILE = "skipped.bed"
 WORK_FOLDER = ".trackgen"
 PLAN_FILE = "plan.json"
 LOCK_FILE = "lock"
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""What a full or failing disk says: the same command may succeed later."""
 REMEDY = "choose another folder with -o, or replace what it holds with --overwrite"
 
 

@@ -16,13 +16,13 @@ import numpy as np
 
 from trackgen.bigwig import BigWigWriter, TrackStatistics
 from trackgen.bigwig.rounding import round_values
-from trackgen.errors import ResourceError
+from trackgen.errors import DISK_ERRORS, ResourceError
 from trackgen.genome import Genome, intersect, open_genome, total
 from trackgen.genome.tiling import Tile, cut_into_tiles
 from trackgen.progress import NullProgress, Progress
 from trackgen.runtime import open_session
 from trackgen.scan.checks import WindowCheck
-from trackgen.scan.folder import DISK_ERRORS, RUN_FILE, SKIPPED_FILE, OutputFolder
+from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder
 from trackgen.scan.gaps import SkippedBases
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan, refuse_swapped

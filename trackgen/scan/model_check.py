@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trackgen.card import Card, OutputSpec, read_card
 from trackgen.errors import ModelError
 from trackgen.runtime import Session, open_session
-from trackgen.scan.checks import PROBABILITY_BAR, SIGNAL_BAR
+from trackgen.scan.checks import largest_allowed_difference
 from trackgen.scan.windows import WindowRunner
 
 __all__ = ["BATCH_SIZES", "ModelCheck", "check_model"]
@@ -58,8 +58,7 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
     for number, output in enumerate(card.outputs):
         single, others = results[0][number], [values[number] for values in results[1:]]
         _check_values(output, single, path)
-        scale = 1.0 if output.role == "probability" else float(np.abs(single).max()) or 1.0
-        bar = (PROBABILITY_BAR if output.role == "probability" else SIGNAL_BAR) * scale
+        bar = largest_allowed_difference(output, single)
         for size, values in zip(BATCH_SIZES[1:], others, strict=True):
             difference = float(np.abs(values - single).max())
             largest = max(largest, difference)

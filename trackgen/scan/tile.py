@@ -60,6 +60,10 @@ class TileInput:
     """Per base, as `trackgen.scan.gaps.classify` gives it."""
 
     @property
+    def name(self) -> str:
+        return self.tile.name
+
+    @property
     def core_state(self) -> NDArray[np.uint8]:
         return self.state[self.tile.start - self.start : self.tile.end - self.start]
 
