@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from trackgen.card import Card, check_against_graph, embed_card, save_model
 from trackgen.errors import ModelError
 from trackgen.learn.calibration import Calibration
+from trackgen.learn.heads import ProfileCounts, with_head
 from trackgen.runtime import open_session
 
 __all__ = ["BATCH_SIZES", "TOLERANCE", "Calibrated", "export"]
@@ -49,7 +50,7 @@ class Calibrated(nn.Module):
         return torch.softmax(logits + self.shift, dim=1)
 
 
-def export(module: nn.Module, card: Card, path: Path | str) -> Path:
+def export(module: nn.Module, card: Card, path: Path | str, head: str | None = None) -> Path:
     """Write `module` as ONNX with `card` inside; the same module and card give the same bytes.
 
     Args:
@@ -57,13 +58,20 @@ def export(module: nn.Module, card: Card, path: Path | str) -> Path:
             with each output's activation applied.
         card: names the graph's inputs and outputs.
         path: the file to write; it appears when it is complete and checked, or not at all.
+        head: what joins the module's outputs into the card's, a name in `trackgen.learn.heads.HEADS`;
+            ``profile_counts`` makes softmax(profile) x exp(counts) of the two outputs of a BPNet-like net.
 
     Raises:
+        UsageError: an unknown head.
         ModelError: the net cannot be exported, contradicts the card, or ONNX Runtime's values differ from PyTorch's
             by more than `TOLERANCE` at a batch size of `BATCH_SIZES`.
     """
     path = Path(path)
+    if head is not None:
+        module = with_head(module, head, card, path)
     module = module.to("cpu").eval()
+    if isinstance(module, ProfileCounts):
+        module.check([torch.from_numpy(value) for value in example_inputs(card, 2, 0)], path)
     graph = _to_onnx(module, card, path)
     check_against_graph(card, graph, path)
     embed_card(graph, card)
