@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from tests.models import small_model
-from trackgen.card import read_card
+from trackgen.card import Card, InputSpec, read_card
 from trackgen.errors import ModelError, ResourceError, SelfCheckError
 from trackgen.runtime import OutOfMemory, open_session
 from trackgen.scan.checks import WindowCheck
+from trackgen.scan.inputs import Stretch
 from trackgen.scan.windows import WindowRunner, default_batch_size
 
 
@@ -41,7 +42,7 @@ def random_codes(length: int) -> np.ndarray:
 
 def run(path: Path, session: Faulty, batch_size: int, told: list[str]) -> np.ndarray:
     runner = WindowRunner(read_card(path), session, batch_size, told.append)  # type: ignore[arg-type]
-    (values,) = runner.run(random_codes(300), np.arange(0, 280, dtype=np.int64), reverse=False)
+    (values,) = runner.run(Stretch(random_codes(300)), np.arange(0, 280, dtype=np.int64), reverse=False)
     return values
 
 
@@ -73,17 +74,28 @@ def test_windows_that_influence_each_other_fail_the_run(tmp_path: Path) -> None:
     path = small_model(tmp_path).path
     card = read_card(path)
     runner = WindowRunner(card, Faulty(path, mix=1e-4), 64, lambda text: None)  # type: ignore[arg-type]
-    codes, starts = random_codes(200), np.arange(100, dtype=np.int64)
-    raw = runner.run(codes, starts, reverse=True)
+    stretch, starts = Stretch(random_codes(200)), np.arange(100, dtype=np.int64)
+    raw = runner.run(stretch, starts, reverse=True)
     with pytest.raises(SelfCheckError, match=r"window that begins at chr1:1\D.*depends on the other windows") as caught:
         WindowCheck().add(
-            path, card, runner, SimpleNamespace(name="chr1", codes=codes, start=0), starts, raw, reverse=True
+            path, card, runner, SimpleNamespace(name="chr1", stretch=stretch, start=0), starts, raw, reverse=True
         )  # type: ignore[arg-type]
     assert caught.value.exit_status == 1
 
 
+def card(window: int, *inputs: InputSpec) -> Card:
+    return Card("c", window, (InputSpec("sequence", "sequence"), *inputs), ())
+
+
 def test_default_batches_bound_the_input_to_sixteen_megabytes() -> None:
-    assert default_batch_size(200) == 1024
-    assert default_batch_size(2_000) == 524
-    assert default_batch_size(500_000) == 2
-    assert default_batch_size(5_000_000) == 1
+    assert default_batch_size(card(200)) == 1024
+    assert default_batch_size(card(2_000)) == 524
+    assert default_batch_size(card(500_000)) == 2
+    assert default_batch_size(card(5_000_000)) == 1
+
+
+def test_default_batches_count_signals_and_vectors() -> None:
+    channels = InputSpec("many", "signal", channels=tuple("abcdefghijkl"))
+    assert default_batch_size(card(2_000, channels)) == 524 // 4
+    assert default_batch_size(card(2_000, InputSpec("coarse", "signal", resolution=2_000, channels=("a", "b")))) == 524
+    assert default_batch_size(card(2_000, InputSpec("vector", "vector", length=8_000))) == 262

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def check_against_graph(card: Card, model: Any, path: str | os.PathLike[str]) ->
     """
     initializers = {entry.name for entry in model.graph.initializer}
     inputs = [entry for entry in model.graph.input if entry.name not in initializers]
-    groups = _tensor_groups(card)
+    groups = card.tensors
     found, wanted = [entry.name for entry in inputs], [name for name, _ in groups]
     if found != wanted:
         raise _contradiction(path, "inputs", "the names of the inputs differ", card=wanted, graph=found)
@@ -190,24 +191,14 @@ def check_against_graph(card: Card, model: Any, path: str | os.PathLike[str]) ->
         _check_shape(path, f"outputs, {output.name}", shapes[output.name], _output_shape(card, output))
 
 
-def _tensor_groups(card: Card) -> list[tuple[str, list[InputSpec]]]:
-    """Graph input names with the card inputs that each is made of."""
-    groups: list[tuple[str, list[InputSpec]]] = []
-    for entry in card.inputs:
-        if groups and groups[-1][0] == entry.graph_name:
-            groups[-1][1].append(entry)
-        else:
-            groups.append((entry.graph_name, [entry]))
-    return groups
-
-
-def _input_shape(card: Card, members: list[InputSpec]) -> list[int | None]:
+def _input_shape(card: Card, members: Sequence[InputSpec]) -> list[int | None]:
     first = members[0]
     if first.kind == "vector":
         return [None, sum(entry.length for entry in members)]
     length = card.window // first.resolution
     channels = sum(4 if entry.kind == "sequence" else max(1, len(entry.channels)) for entry in members)
-    return [None, length, channels] if first.layout == "NLC" else [None, channels, length]
+    channels_last = any(entry.layout == "NLC" for entry in members)
+    return [None, length, channels] if channels_last else [None, channels, length]
 
 
 def _output_shape(card: Card, output: OutputSpec) -> list[int | None]:

@@ -263,6 +263,21 @@ def _check_inputs(card: Card, fields: Fields) -> None:
                 found=entry.resolution,
                 wanted=f"a divisor of {card.window}",
             )
+    for name, members in card.tensors:
+        if len({entry.kind == "vector" for entry in members}) > 1 or len({entry.resolution for entry in members}) > 1:
+            raise fields.error(
+                "inputs",
+                f"the inputs of the tensor {name} can't be stacked",
+                found=[f"{entry.name}: {entry.kind}, resolution {entry.resolution}" for entry in members],
+                wanted="sequences and signals of one resolution, or vectors alone",
+            )
+        if len({entry.layout for entry in members if entry.kind == "sequence"}) > 1:
+            raise fields.error(
+                "inputs",
+                f"the sequences of the tensor {name} have different layouts",
+                found=[f"{entry.name}: {entry.layout}" for entry in members],
+                wanted="one layout",
+            )
 
 
 def _check_outputs(card: Card, fields: Fields) -> None:

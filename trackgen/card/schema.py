@@ -7,6 +7,7 @@ All lengths are in bases (bp).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -143,6 +144,12 @@ class Card:
     def classes(self) -> tuple[ClassSpec, ...]:
         """Every class of every output, in order."""
         return tuple(entry for output in self.outputs for entry in output.classes)
+
+    @property
+    def tensors(self) -> tuple[tuple[str, tuple[InputSpec, ...]], ...]:
+        """The graph's inputs in order, each with the card's inputs that are stacked in it."""
+        groups = itertools.groupby(self.inputs, key=lambda entry: entry.graph_name)
+        return tuple((name, tuple(members)) for name, members in groups)
 
     def to_dict(self) -> dict[str, Any]:
         """The card as JSON-ready values; what equals its default is left out, required keys never."""

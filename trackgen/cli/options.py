@@ -14,7 +14,7 @@ import click
 
 from trackgen.progress import LineProgress, NullProgress, Progress, for_stream
 
-__all__ = ["command_line", "progress_options", "progress_to", "split_names", "threads_option"]
+__all__ = ["NamedFile", "command_line", "progress_options", "progress_to", "split_names", "threads_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,17 +74,35 @@ def split_names(context: click.Context, parameter: click.Parameter, value: tuple
     return names
 
 
+class NamedFile(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """``NAME=FILE`` -> (name, path)."""
+
+    name = "NAME=FILE"
+    envvar_list_splitter = os.pathsep  # as for several files
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        if isinstance(value, tuple):
+            return value
+        name, _, file = value.partition("=")
+        if not name or not file:
+            self.fail(f"{value!r} is not NAME=FILE", param, ctx)
+        return name, Path(file)
+
+
 PRIVATE_OPTIONS = ("--tmp-dir", "--log-file")
+NAMED_FILE_OPTIONS = ("--signal", "--vector")
 
 
 def command_line() -> tuple[str, ...]:
     """This process' command line with file names only: outputs are public, folders are not."""
     words: list[str] = []
-    skip = False
+    skip = named = False
     for word in sys.argv[1:]:
         name, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        key, sign, file = value.partition("=") if named or name in NAMED_FILE_OPTIONS else ("", "", value)
         if not skip and name not in PRIVATE_OPTIONS:
-            words.append(f"{name}{equals}{_file_name(value)}")
+            words.append(f"{name}{equals}{key}{sign}{_file_name(file)}")
+        named = not named and name in NAMED_FILE_OPTIONS and not equals
         skip = not skip and name in PRIVATE_OPTIONS and not equals
     return ("trackgen", *words)
 

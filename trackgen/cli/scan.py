@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from trackgen.cli.options import command_line, progress_options, progress_to, split_names, threads_option
+from trackgen.cli.options import NamedFile, command_line, progress_options, progress_to, split_names, threads_option
 
 __all__ = ["command"]
 
@@ -46,6 +46,22 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--chroms", multiple=True, callback=split_names, metavar="A,B|main", help="Only these sequences.")
 @click.option(
     "--exclude", multiple=True, type=click.Path(path_type=Path), metavar="BED", help="No values in these stretches."
+)
+@click.option(
+    "--signal",
+    "signals",
+    multiple=True,
+    type=NamedFile(),
+    metavar="NAME=FILE",
+    help="The BigWig file of a signal input (NAME.CHANNEL=FILE where it has channels); once for each input.",
+)
+@click.option(
+    "--vector",
+    "vectors",
+    multiple=True,
+    type=NamedFile(),
+    metavar="NAME=FILE.tsv",
+    help="The values of a vector input, a name<TAB>value line for each element.  [default: the card's]",
 )
 @click.option(
     "--stride",

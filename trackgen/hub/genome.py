@@ -15,7 +15,7 @@ from trackgen.genome.sequence import TWOBIT_MAGIC
 from trackgen.hub.runs import UCSC_NAME, Run
 from trackgen.hub.text import quoted_names
 from trackgen.progress import Progress
-from trackgen.scan.plan import file_sha256
+from trackgen.scan.digest import file_sha256
 
 __all__ = ["GenomeSource", "choose_genome", "link_or_copy", "put_two_bit"]
 

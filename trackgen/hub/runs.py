@@ -16,7 +16,7 @@ from typing import Any
 from trackgen.card import Card, ClassSpec, OutputSpec, card_from_dict
 from trackgen.card.schema import Strands
 from trackgen.errors import DataError
-from trackgen.scan.plan import file_sha256
+from trackgen.scan.digest import file_sha256
 
 __all__ = ["UCSC_NAME", "Run", "RunTrack", "read_run"]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trackgen.card import Card, OutputSpec
 from trackgen.errors import SelfCheckError
+from trackgen.scan.inputs import Stretch
 from trackgen.scan.windows import WindowRunner
 
 __all__ = ["WindowCheck", "largest_allowed_difference"]
@@ -22,8 +23,8 @@ def largest_allowed_difference(output: OutputSpec, values: NDArray[np.float32]) 
     return SIGNAL_BAR * (float(np.abs(values).max()) or 1.0)
 
 
-class Stretch(Protocol):
-    """A stretch of genome as codes."""
+class Source(Protocol):
+    """A stretch of a chromosome."""
 
     @property
     def name(self) -> str:
@@ -34,8 +35,8 @@ class Stretch(Protocol):
         """Its first base on the chromosome."""
 
     @property
-    def codes(self) -> NDArray[np.uint8]:
-        """(T,) codes."""
+    def stretch(self) -> Stretch:
+        """What inputs read."""
 
 
 PROBABILITY_BAR = 1e-5
@@ -60,7 +61,7 @@ class WindowCheck:
         path: Path,
         card: Card,
         runner: WindowRunner,
-        source: Stretch,
+        source: Source,
         starts: NDArray[np.int64],
         raw: list[NDArray[np.float32]],
         *,
@@ -79,7 +80,7 @@ class WindowCheck:
         """
         for index in {0, len(starts) - 1}:
             start = int(starts[index])
-            alone = runner.run(source.codes[start : start + card.window], np.zeros(1, np.int64), reverse=reverse)
+            alone = runner.run(source.stretch.cut(start, start + card.window), np.zeros(1, np.int64), reverse=reverse)
             for output, batch, single in zip(card.outputs, raw, alone, strict=True):
                 difference = float(np.abs(batch[index] - single[0]).max())
                 bar = largest_allowed_difference(output, batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from trackgen.scan.job import open_runners, tiles_of
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ScanPlan, make_plan, refuse_swapped
 from trackgen.scan.report import peak_memory
+from trackgen.scan.sources import SignalFiles
 from trackgen.scan.tile import read_tile, run_model, track_values
 
 __all__ = ["Estimate", "estimate_scan"]
@@ -22,6 +24,8 @@ PROBE_TILE = 8_192
 ENCODE_SECONDS_PER_VALUE = 1 / 20e6
 TRACK_MEMORY = 4 << 20
 """Bytes that one open track holds: the section being filled, its histogram, zoom buffers."""
+SIGNAL_BYTES = 12
+"""Memory of one base of a signal: its float32 value, and while it is read its float64 value."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,10 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
         As `run_scan`, but for what concerns the output folder, which is not looked at.
     """
     refuse_swapped(options)
-    with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
+    with contextlib.ExitStack() as stack:
+        genome = stack.enter_context(open_genome(options.genome, tmp_dir=options.temporary_folder))
         plan = make_plan(options, genome)
+        signals = stack.enter_context(SignalFiles(plan.signals))
         runners = open_runners(plan, options, progress or NullProgress())
         tiles = tiles_of(plan, min(options.tile, PROBE_TILE))
         order = np.random.default_rng(0).permutation(len(tiles))
@@ -55,7 +61,7 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
         for number, index in enumerate(order):
             tile = tiles[int(index)]
             began = time.perf_counter()
-            source = read_tile(genome, plan, tile)
+            source = read_tile(genome, signals, plan, tile)
             for model, runner in zip(plan.models, runners, strict=True):
                 values = run_model(model, runner, source)
                 for track in model.tracks:
@@ -79,6 +85,7 @@ def _scale(
     values = {track.file: fills[track.file] * factor for track in tracks}
     disk = sum(values[track.file] * _bytes_per_value(track.rounding) for track in tracks)
     tile_memory = sum(options.tile // track.grid.step * 4 * 4 for track in tracks)
+    tile_memory += options.tile * SIGNAL_BYTES * len(plan.signals)
     return Estimate(
         seconds=seconds * factor + sum(values.values()) * ENCODE_SECONDS_PER_VALUE,
         memory=peak_memory() + tile_memory + TRACK_MEMORY * len(tracks),

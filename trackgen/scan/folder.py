@@ -179,6 +179,10 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
         for key, text in (("genome", "another genome"), ("wanted", "other regions"), ("excluded", "other exclusions"))
         if other.get(key) != plan[key]
     ]
+    for kind in ("signals", "vectors"):
+        before, now = (value if isinstance(value, dict) else {} for value in (other.get(kind), plan.get(kind)))
+        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        rows += [f"another file of {kind[:-1]} {name}" for name in names]
     if list(old) != list(new):
         rows.append(f"models {', '.join(old)} instead of {', '.join(new)}")
     for name in [name for name in old if name in new]:

@@ -27,6 +27,7 @@ from trackgen.scan.gaps import SkippedBases
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan, refuse_swapped
 from trackgen.scan.report import RunRecord, write_run_file
+from trackgen.scan.sources import SignalFiles
 from trackgen.scan.tile import TileInput, read_tile, run_model, track_values
 from trackgen.scan.windows import WindowRunner, default_batch_size
 
@@ -124,8 +125,8 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
         runners = open_runners(plan, options, progress)
         folder.begin()
         try:
-            with _machine_errors(options.output):
-                record = _run_tiles(options, plan, genome, runners, folder, progress)
+            with _machine_errors(options.output), SignalFiles(plan.signals) as signals:
+                record = _run_tiles(options, plan, genome, signals, runners, folder, progress)
                 record.seconds["total"] = time.perf_counter() - began
                 write_run_file(folder.work / RUN_FILE, record)
         except BaseException:
@@ -141,8 +142,8 @@ def open_runners(plan: ScanPlan, options: ScanOptions, progress: Progress) -> li
     runners = []
     for model in plan.models:
         session = open_session(model.path, device=options.device, threads=options.threads)
-        size = options.batch_size or default_batch_size(model.card.window)
-        runners.append(WindowRunner(model.card, session, size, progress.note))
+        size = options.batch_size or default_batch_size(model.card)
+        runners.append(WindowRunner(model.card, session, size, progress.note, model.vectors))
     for note in plan.notes:
         progress.note(note)
     session = runners[0].session
@@ -154,6 +155,7 @@ def _run_tiles(
     options: ScanOptions,
     plan: ScanPlan,
     genome: Genome,
+    signals: SignalFiles,
     runners: list[WindowRunner],
     folder: OutputFolder,
     progress: Progress,
@@ -169,7 +171,7 @@ def _run_tiles(
         stack.callback(progress.finish)
         for number, tile in enumerate(tiles):
             with clock.stage("read"):
-                source = read_tile(genome, plan, tile)
+                source = read_tile(genome, signals, plan, tile)
             shares = _TileShares(progress, _bases_asked(plan, tile), len(plan.models))
             for model, runner in zip(plan.models, runners, strict=True):
                 with clock.stage("run"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from trackgen.card import Card, OutputSpec, read_card
 from trackgen.errors import ModelError
 from trackgen.runtime import Session, open_session
 from trackgen.scan.checks import largest_allowed_difference
+from trackgen.scan.inputs import Stretch, signal_keys, vector_values
 from trackgen.scan.windows import WindowRunner
 
 __all__ = ["BATCH_SIZES", "ModelCheck", "check_model"]
@@ -46,13 +48,12 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
     session = open_session(path, device=device, threads=threads)
     count = max(BATCH_SIZES)
     random = np.random.default_rng(seed)
-    codes = random.integers(0, 4, count + card.window - 1).astype(np.uint8)
-    codes[random.random(len(codes)) < UNKNOWN_SHARE] = 4
+    stretch, vectors = _random_inputs(card, count + card.window - 1, random)
     starts = np.arange(count, dtype=np.int64)
     results, seconds = [], 0.0
     for size in BATCH_SIZES:
         began = time.perf_counter()
-        results.append(_run(card, session, size, codes, starts, path))
+        results.append(_run(card, session, size, stretch, vectors, starts, path))
         seconds = time.perf_counter() - began  # of the largest size, in the end
     largest = 0.0
     for number, output in enumerate(card.outputs):
@@ -74,17 +75,36 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
     return ModelCheck(card, count, largest, count / max(seconds, 1e-9), session.device)
 
 
+def _random_inputs(
+    card: Card, length: int, random: np.random.Generator
+) -> tuple[Stretch, dict[str, NDArray[np.float32]]]:
+    """A random stretch of `length` bases, some without a letter or a signal, and random vectors about the defaults."""
+    codes = random.integers(0, 4, length).astype(np.uint8)
+    codes[random.random(length) < UNKNOWN_SHARE] = 4
+    signals: dict[str, NDArray[np.float32]] = {}
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for entry in card.inputs:
+        if entry.kind == "signal":
+            for key in signal_keys(entry):
+                signals[key] = random.exponential(1.0, length).astype(np.float32)
+                signals[key][random.random(length) < UNKNOWN_SHARE] = np.nan
+        elif entry.kind == "vector":
+            vectors[entry.name] = vector_values(entry) + random.normal(0, 1, entry.length).astype(np.float32)
+    return Stretch(codes, signals), vectors
+
+
 def _run(
     card: Card,
     session: Session,
     size: int,
-    codes: NDArray[np.uint8],
+    stretch: Stretch,
+    vectors: Mapping[str, NDArray[np.float32]],
     starts: NDArray[np.int64],
     path: str | os.PathLike[str],
 ) -> list[NDArray[np.float32]]:
-    runner = WindowRunner(card, session, size, lambda text: None)
+    runner = WindowRunner(card, session, size, lambda text: None, vectors)
     try:
-        return runner.run(codes, starts, reverse=False)
+        return runner.run(stretch, starts, reverse=False)
     except ModelError as error:
         raise ModelError(
             "the model does not run at every batch size",

@@ -24,6 +24,8 @@ class ScanOptions:
         regions: a BED file or ``chr:a-b`` (1-based closed) texts; empty means the whole genome.
         chroms: only these sequences, or ``main``; empty means all.
         exclude: BED files of stretches that get no value.
+        signals: (NAME or NAME.CHANNEL, BigWig file) for every signal input; a name holds for all models that have it.
+        vectors: (NAME, TSV file) for vector inputs; the card's default stands in for a file.
         stride: overrides the cards' stride, bp.
         digits: decimals that every track is rounded to; ``full`` for none; None for the role's default.
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
@@ -41,6 +43,8 @@ class ScanOptions:
     regions: tuple[str, ...] = ()
     chroms: tuple[str, ...] = ()
     exclude: tuple[Path, ...] = ()
+    signals: tuple[tuple[str, Path], ...] = ()
+    vectors: tuple[tuple[str, Path], ...] = ()
     stride: int | None = None
     digits: int | Literal["full"] | None = None
     device: str = "auto"

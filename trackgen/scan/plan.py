@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, Interval, describe, merge, parse_regions, read_bed, reconcile
 from trackgen.genome.tiling import Grid
 from trackgen.resources import find_model, shipped_models
+from trackgen.scan.digest import file_sha256
 from trackgen.scan.options import ScanOptions
+from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
 
 __all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan", "refuse_swapped"]
 
@@ -61,6 +63,8 @@ class ModelPlan:
     sha256: str
     stride: int
     tracks: tuple[TrackPlan, ...]
+    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """The values of every vector input, (length,) each."""
 
     def grid(self, output: OutputSpec) -> Grid:
         return Grid(self.card.window, self.card.bin, self.stride, output.resolution)
@@ -79,6 +83,10 @@ class ScanPlan:
     excluded: Mapping[str, Spans]
     notes: tuple[str, ...]
     """Sentences to tell the user once: alias mappings."""
+    signals: tuple[SignalPlan, ...] = ()
+    """The files of all models' signal inputs."""
+    vectors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Name of a vector input -> name and SHA-256 of the file that was given for it."""
 
     @property
     def bases(self) -> int:
@@ -87,7 +95,7 @@ class ScanPlan:
 
     def summary(self) -> dict[str, Any]:
         """The plan as JSON-ready values without folders, for plan.json and run.json."""
-        return {
+        summary = {
             "models": [
                 {"name": model.card.name, "sha256": model.sha256, "stride": model.stride, "tracks": _track_rows(model)}
                 for model in self.models
@@ -96,6 +104,13 @@ class ScanPlan:
             "wanted": _digest(self.wanted),
             "excluded": _digest(self.excluded),
         }
+        if self.signals:
+            summary["signals"] = {plan.key: {"file": plan.path.name, "sha256": plan.sha256} for plan in self.signals}
+        if self.vectors:
+            summary["vectors"] = {
+                name: {"file": file, "sha256": sha256} for name, (file, sha256) in self.vectors.items()
+            }
+        return summary
 
 
 def _track_rows(model: ModelPlan) -> list[list[Any]]:
@@ -114,14 +129,20 @@ def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
     Raises:
         UsageError: a class, model name, region or chromosome that does not exist; two models of one name.
         ModelError: a model or card that is missing or malformed.
-        DataError: a BED file that is missing or malformed.
+        DataError: a BED, signal or vector file that is missing or malformed.
     """
-    cards = [(path, read_card(path)) for path in map(find_model, options.models)]
-    _refuse_same_names([card.name for _, card in cards])
-    _refuse_unknown_classes(options.classes, [card for _, card in cards])
-    models = tuple(_plan_model(path, card, options) for path, card in cards)
+    paths = [find_model(text) for text in options.models]
+    cards = [read_card(path) for path in paths]
+    _refuse_same_names([card.name for card in cards])
+    _refuse_unknown_classes(options.classes, cards)
+    match_inputs(cards, options.signals, options.vectors)
+    vectors = read_vectors(cards, options.vectors)
+    models = tuple(_plan_model(path, card, options, vectors) for path, card in zip(paths, cards, strict=True))
     notes: list[str] = []
     wanted = _wanted(options, genome, notes)
+    signals, sentences = plan_signals(options.signals, genome.lengths, list(wanted))
+    for text in sentences:
+        _note(notes, text)
     excluded = _spans([row for path in options.exclude for row in _read_bed(path, genome, notes)], genome.lengths)
     return ScanPlan(
         models=models,
@@ -130,6 +151,8 @@ def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
         lengths=dict(genome.lengths),
         wanted=wanted,
         excluded=excluded,
+        signals=signals,
+        vectors={name: (path.name, file_sha256(path)) for name, path in sorted(options.vectors)},
         notes=tuple(notes),
     )
 
@@ -160,15 +183,6 @@ def _first_bytes(path: Path) -> bytes:
         return b""
 
 
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 def _refuse_same_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
@@ -194,7 +208,7 @@ def _refuse_unknown_classes(asked: Sequence[str], cards: Sequence[Card]) -> None
             )
 
 
-def _plan_model(path: Path, card: Card, options: ScanOptions) -> ModelPlan:
+def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[str, NDArray[np.float32]]) -> ModelPlan:
     stride = options.stride or card.stride
     tracks = []
     for index, output in enumerate(card.outputs):
@@ -217,7 +231,7 @@ def _plan_model(path: Path, card: Card, options: ScanOptions) -> ModelPlan:
             found=f"classes {', '.join(options.classes) or 'without tracks'}",
             wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
         )
-    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks))
+    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), card_vectors(card, vectors))
 
 
 def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:

@@ -15,8 +15,9 @@ from trackgen.bigwig import TrackStatistics
 from trackgen.genome import assembly_name
 from trackgen.runtime import Session
 from trackgen.scan.checks import WindowCheck
+from trackgen.scan.digest import file_sha256
 from trackgen.scan.options import ScanOptions
-from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan, file_sha256
+from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan
 
 __all__ = ["RunRecord", "peak_memory", "write_run_file"]
 

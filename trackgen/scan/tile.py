@@ -22,7 +22,9 @@ from trackgen.genome import Genome
 from trackgen.genome.tiling import Grid, Tile
 from trackgen.scan.checks import WindowCheck
 from trackgen.scan.gaps import VALUE, classify, runs_of
+from trackgen.scan.inputs import Stretch
 from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan
+from trackgen.scan.sources import SignalFiles
 from trackgen.scan.windows import WindowRunner
 
 __all__ = ["ModelTile", "TileInput", "TrackValues", "read_tile", "run_model", "track_values"]
@@ -55,13 +57,23 @@ class TileInput:
 
     tile: Tile
     start: int
-    codes: NDArray[np.uint8]
+    stretch: Stretch
     state: NDArray[np.uint8]
     """Per base, as `trackgen.scan.gaps.classify` gives it."""
 
     @property
     def name(self) -> str:
         return self.tile.name
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """(T,) codes."""
+        return self.stretch.codes
+
+    @property
+    def signals(self) -> Mapping[str, Float32]:
+        """Per signal file, by its key NAME or NAME.CHANNEL: (T,) raw values, NaN where there is none."""
+        return self.stretch.signals
 
     @property
     def core_state(self) -> NDArray[np.uint8]:
@@ -76,8 +88,12 @@ class TrackValues(NamedTuple):
     gaps: NDArray[np.int64]
 
 
-def read_tile(genome: Genome, plan: ScanPlan, tile: Tile) -> TileInput:
-    """Read the codes that any model needs for `tile`, and say which bases get a value."""
+def read_tile(genome: Genome, signals: SignalFiles, plan: ScanPlan, tile: Tile) -> TileInput:
+    """Read the codes and signals that any model needs for `tile`, and say which bases get a value.
+
+    Raises:
+        DataError: the genome or a signal file proves damaged; a signal's value is infinite.
+    """
     low, high = tile.start, tile.end
     for model in plan.models:
         part = ModelTile.of(model, tile)
@@ -92,7 +108,8 @@ def read_tile(genome: Genome, plan: ScanPlan, tile: Tile) -> TileInput:
             high = max(high, grid.plus_start(last) + window, grid.minus_start(last) + window)
     codes = genome.fetch(tile.name, low, high)
     wanted, excluded = plan.wanted.get(tile.name, NO_SPANS), plan.excluded.get(tile.name, NO_SPANS)
-    return TileInput(tile, low, codes, classify(codes, low, wanted, excluded))
+    stretch = Stretch(codes, signals.read(tile.name, low, high))
+    return TileInput(tile, low, stretch, classify(codes, low, wanted, excluded))
 
 
 def run_model(
@@ -182,7 +199,7 @@ def _passes(
     passes = 1 if card.strands == "forward" else 2
 
     def run(starts: NDArray[np.int64], reverse: bool) -> list[Float32]:
-        raw = runner.run(source.codes, starts, reverse=reverse, tell_share=lambda share: tell_share(share / passes))
+        raw = runner.run(source.stretch, starts, reverse=reverse, tell_share=lambda share: tell_share(share / passes))
         _refuse_not_finite(model, raw, starts + source.start, source.tile)
         if check is not None:
             check.add(model.path, card, runner, source, starts, raw, reverse=reverse)

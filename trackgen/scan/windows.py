@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.card import Card, InputSpec
+from trackgen.card import Card
 from trackgen.errors import ModelError, ResourceError
-from trackgen.genome import reverse_complement
 from trackgen.runtime import OutOfMemory, Session
-from trackgen.scan.inputs import SequenceEncoder
+from trackgen.scan.inputs import Stretch, tensor_encoders
 
 __all__ = ["WindowRunner", "default_batch_size"]
 
-Codes = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
 BATCH_FLOATS = 4 << 20
@@ -23,9 +21,16 @@ BATCH_FLOATS = 4 << 20
 LARGEST_BATCH = 1024
 
 
-def default_batch_size(window: int) -> int:
-    """Windows run at a time when nobody says, from the window's length in bp."""
-    return int(np.clip(BATCH_FLOATS // (4 * window), 1, LARGEST_BATCH))
+def default_batch_size(card: Card) -> int:
+    """Windows run at a time when nobody says, from the input values of one window."""
+    values = 0
+    for entry in card.inputs:
+        if entry.kind == "vector":
+            values += entry.length
+        else:
+            channels = 4 if entry.kind == "sequence" else max(1, len(entry.channels))
+            values += channels * card.window // entry.resolution
+    return min(max(1, BATCH_FLOATS // values), LARGEST_BATCH)
 
 
 class WindowRunner:
@@ -36,19 +41,27 @@ class WindowRunner:
         session: the loaded model.
         batch_size: windows run at a time; halved by itself when memory runs out.
         tell: called with a sentence when the batch size was halved.
+        vectors: the values of vector inputs, (length,) each; the card's default where a name is absent.
     """
 
-    def __init__(self, card: Card, session: Session, batch_size: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        card: Card,
+        session: Session,
+        batch_size: int,
+        tell: Callable[[str], None],
+        vectors: Mapping[str, Float32] | None = None,
+    ) -> None:
         self._card = card
         self.session = session
         self._tell = tell
         self._outputs = [output.name for output in card.outputs]
-        self._sequences = [_encoder(entry) for entry in card.inputs]
+        self._tensors = tensor_encoders(card, vectors or {})
         self.batch_size = batch_size
 
     def run(
         self,
-        codes: Codes,
+        stretch: Stretch,
         starts: NDArray[np.int64],
         *,
         reverse: bool,
@@ -57,8 +70,8 @@ class WindowRunner:
         """The outputs for windows that start at `starts`.
 
         Args:
-            codes: (T,) a stretch of genome, as codes.
-            starts: (N,) first bases of the windows, counted in `codes`.
+            stretch: a stretch of genome, with the signals that the model needs.
+            starts: (N,) first bases of the windows, counted in `stretch`.
             reverse: read each window as its reverse complement.
             tell_share: called after each batch with its share of the windows.
 
@@ -70,25 +83,24 @@ class WindowRunner:
             ModelError: an output has another shape than its card says.
             ResourceError: not even one window fits into memory.
         """
-        window = self._card.window
-        if reverse:
-            # A window [q, q + L) of the stretch is [T - q - L, T - q) of its reverse complement.
-            codes, starts = reverse_complement(codes), len(codes) - window - starts
-        views = [encoder.windows(codes, window) for encoder in self._sequences]
-        names = [entry.graph_name for entry in self._card.inputs]
+        if not len(starts):
+            return [np.zeros((0,), np.float32) for _ in self._outputs]
+        windows = [tensor.windows(stretch, starts, reverse=reverse) for tensor in self._tensors]
         parts: list[list[Float32]] = [[] for _ in self._outputs]
-        for batch in self._batches(starts):
-            inputs = {name: np.ascontiguousarray(view[batch]) for name, view in zip(names, views, strict=True)}
+        for batch in self._batches(len(starts)):
+            inputs = {
+                tensor.name: tensor.take(members, batch) for tensor, members in zip(self._tensors, windows, strict=True)
+            }
             for part, values in zip(parts, self._run_batch(inputs), strict=True):
                 part.append(values)
-            tell_share(len(batch) / len(starts))
-        return [np.concatenate(part) if part else np.zeros((0,), np.float32) for part in parts]
+            tell_share((batch.stop - batch.start) / len(starts))
+        return [np.concatenate(part) for part in parts]
 
-    def _batches(self, starts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    def _batches(self, count: int) -> Iterator[slice]:
         position = 0
-        while position < len(starts):
+        while position < count:
             size = self.batch_size
-            yield starts[position : position + size]
+            yield slice(position, min(position + size, count))
             position += size
 
     def _run_batch(self, inputs: dict[str, Float32]) -> list[Float32]:
@@ -120,13 +132,3 @@ class WindowRunner:
                     remedy="correct the card, or export the model again with an open batch axis",
                 )
         return results
-
-
-def _encoder(entry: InputSpec) -> SequenceEncoder:
-    if entry.kind != "sequence":
-        raise ModelError(
-            f"the model needs the {entry.kind} input {entry.name}, which this version can't read yet",
-            found=entry.kind,
-            wanted="a model whose only inputs are sequences",
-        )
-    return SequenceEncoder(entry)
