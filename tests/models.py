@@ -201,3 +201,91 @@ def mixed_model(folder: Path, *, window: int, bin_: int, stride: int, positions:
         SmallModel(path, card, Window(window, bin_, stride, resolution), profile, ["up", "down"]),
         SmallModel(path, card, Window(window, bin_, stride), count, ["count"]),
     ]
+
+
+@dataclass
+class InputModel:
+    """A net on any inputs; `function` is its numpy twin, graph inputs of one window -> (K,) or (K, M)."""
+
+    path: Path
+    card: dict[str, Any]
+    geometry: Window
+    function: Callable[[dict[str, np.ndarray]], np.ndarray]
+    classes: list[str]
+
+
+def input_model(
+    folder: Path,
+    inputs: list[dict[str, Any]],
+    *,
+    name: str = "inputs",
+    window: int = 50,
+    bin_: int = 1,
+    stride: int | None = None,
+    strands: str = "forward",
+    positions: int | None = None,
+    seed: int = 0,
+) -> InputModel:
+    """Write ``folder/name.onnx``: a two-layer net that weighs every value of every input of the card differently.
+
+    Args:
+        inputs: the card's inputs.
+        positions: None for a softmax over two classes; M for a profile of M positions of two partner classes.
+    """
+    random = np.random.default_rng(seed)
+    shapes = _input_shapes(inputs, window)
+    count = 2 * (positions or 1)
+    weights = {
+        f"w_{key}": random.normal(0, float(np.prod(shape)) ** -0.5, (int(np.prod(shape)), 6)).astype(np.float32)
+        for key, shape in shapes.items()
+    }
+    weights["bias"] = random.normal(0, 0.5, 6).astype(np.float32)
+    weights["out_w"] = random.normal(0, 0.5, (6, count)).astype(np.float32)
+    nodes = [f"f_{key} = Flatten({key})\n  h_{key} = Gemm(f_{key}, w_{key}, bias)" for key in shapes]
+    nodes.append(f"total = Sum({', '.join(f'h_{key}' for key in shapes)})\n  active = Tanh(total)")
+    nodes.append("logits = Gemm(active, out_w)")
+    nodes.append("out = Reshape(logits, shape)" if positions else "out = Softmax<axis = 1>(logits)")
+    arguments = ", ".join(f"float[N, {', '.join(map(str, shape))}] {key}" for key, shape in shapes.items())
+    text = "\n  ".join(nodes)
+    result = f"float[N, 2{f', {positions}' if positions else ''}] out"
+    model = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["" : 17]>\nnet ({arguments}) => ({result})\n{{\n  {text}\n}}'
+    )
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(value, key) for key, value in weights.items())
+    if positions:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, 2, positions], np.int64), "shape"))
+    resolution = bin_ // positions if positions else None
+    activation = "none" if positions else "softmax"
+    card = _card(name, window, bin_, stride, strands, ("up", "down"), activation, "NCL", "ACGT", True, resolution, {})
+    card["inputs"] = inputs
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "trackgen.card", json.dumps(card)
+    path = folder / f"{name}.onnx"
+    path.write_bytes(model.SerializeToString())
+
+    def function(tensors: dict[str, np.ndarray]) -> np.ndarray:
+        hidden = sum(tensors[key].ravel() @ weights[f"w_{key}"].astype(float) + weights["bias"] for key in shapes)
+        logits = np.tanh(hidden) @ weights["out_w"].astype(float)
+        return np.asarray(logits.reshape(2, positions)) if positions else softmax(logits)
+
+    return InputModel(path, card, Window(window, bin_, stride or bin_, resolution), function, ["up", "down"])
+
+
+def _input_shapes(inputs: list[dict[str, Any]], window: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of the graph's inputs, without the batch axis."""
+    channels: dict[str, int] = {}
+    lengths: dict[str, int | None] = {}
+    channels_last = set()
+    for entry in inputs:
+        key = entry.get("tensor", entry["name"])
+        sizes = {"sequence": 4, "signal": len(entry.get("channels", "1")), "vector": entry.get("length", 0)}
+        channels[key] = channels.get(key, 0) + sizes[entry["kind"]]
+        lengths[key] = None if entry["kind"] == "vector" else window // entry.get("resolution", 1)
+        if entry.get("layout") == "NLC":
+            channels_last.add(key)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for key, size in channels.items():
+        length = lengths[key]
+        shape = (size,) if length is None else (size, length)
+        shapes[key] = shape[::-1] if key in channels_last else shape
+    return shapes

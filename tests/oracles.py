@@ -5,8 +5,9 @@ They work on Python strings and on one base or one window at a time, in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,6 +52,28 @@ def track_at_every_base(
 
     Args:
         model: window letters -> (K,) or (K, M).
+        strand, partner: see `track_of_windows`.
+    """
+
+    def run(start: int, reverse: bool) -> np.ndarray:
+        letters = read_window(sequence, start, geometry.length)
+        return model(reverse_complement(letters) if reverse else letters)
+
+    return track_of_windows(sequence, geometry, run, class_index, strand, partner)
+
+
+def track_of_windows(
+    sequence: str,
+    geometry: Window,
+    run: Callable[[int, bool], np.ndarray],
+    class_index: int,
+    strand: str,
+    partner: int,
+) -> np.ndarray:
+    """The value of a track at every base of a sequence, NaN where the base has no known letter.
+
+    Args:
+        run: first base of a window, whether it is read as its reverse complement -> (K,) or (K, M).
         strand: ``plus``, ``minus`` or ``average``.
         partner: the class that takes the place of `class_index` on a reverse complement.
     """
@@ -62,15 +85,14 @@ def track_at_every_base(
     def value(index: int) -> np.ndarray:
         """(positions,) the values of window `index`, in forward order."""
         if index not in at_window:
-            plus = read_window(sequence, index * stride - pad, length)
-            minus = reverse_complement(read_window(sequence, index * stride - tail, length))
+            plus, minus = index * stride - pad, index * stride - tail
             if strand == "plus":
-                result = np.atleast_1d(model(plus)[class_index])
+                result = np.atleast_1d(run(plus, False)[class_index])
             elif strand == "minus":
-                result = np.atleast_1d(model(minus)[partner])[::-1]
+                result = np.atleast_1d(run(minus, True)[partner])[::-1]
             else:
-                there = np.atleast_1d(model(plus)[class_index])
-                back = np.atleast_1d(model(reverse_complement(plus))[partner])[::-1]
+                there = np.atleast_1d(run(plus, False)[class_index])
+                back = np.atleast_1d(run(plus, True)[partner])[::-1]
                 result = (there + back) / 2
             at_window[index] = result
         return at_window[index]
@@ -93,6 +115,67 @@ def _value_at(sequence: str, position: int, geometry: Window, value: Callable[[i
         if index * stride <= position < index * stride + bin_
     ]
     return float(np.mean(values))
+
+
+def signal_elements(values: Sequence[float], start: int, length: int, entry: Mapping[str, Any]) -> list[float]:
+    """What a window reads of one signal: the elements of [start, start + length), by the card's `entry`.
+
+    Args:
+        values: per base of the chromosome, NaN where there is none.
+    """
+    missing, resolution = entry.get("missing", 0.0), entry.get("resolution", 1)
+    elements = []
+    for element in range(length // resolution):
+        bases = []
+        for position in range(start + element * resolution, start + (element + 1) * resolution):
+            known = 0 <= position < len(values) and not math.isnan(values[position])
+            bases.append(float(values[position]) if known else missing)
+        value = max(bases) if entry.get("statistic") == "max" else math.fsum(bases) / resolution
+        for step in entry.get("transform", []):
+            if step == "log1p":
+                value = math.log(1.0 + value)
+            else:
+                mean, deviation = step["zscore"]
+                value = (value - mean) / deviation
+        elements.append(value)
+    return elements
+
+
+def window_tensors(
+    entries: Sequence[Mapping[str, Any]],
+    sequence: str,
+    signals: Mapping[str, Sequence[float]],
+    vectors: Mapping[str, Sequence[float]],
+    start: int,
+    length: int,
+    reverse: bool,
+) -> dict[str, np.ndarray]:
+    """What the graph's inputs are for one window, float64 without the batch axis.
+
+    Args:
+        entries: the card's inputs.
+        signals: NAME or NAME.CHANNEL -> values per base of the chromosome.
+        vectors: values of the vectors that do not read their default.
+    """
+    tensors: dict[str, list[np.ndarray]] = {}
+    channels_last = set()
+    for entry in entries:
+        name = entry.get("tensor", entry["name"])
+        if entry["kind"] == "vector":
+            default = [*entry.get("default", [0.0])]
+            values = np.array(vectors.get(entry["name"], default * (entry["length"] // len(default))))
+        elif entry["kind"] == "signal":
+            keys = [f"{entry['name']}.{channel}" for channel in entry.get("channels", [])] or [entry["name"]]
+            rows = [signal_elements(signals[key], start, length, entry) for key in keys]
+            values = np.array([row[::-1] if reverse else row for row in rows])
+        else:
+            letters = read_window(sequence, start, length)
+            values = one_hot(reverse_complement(letters) if reverse else letters, entry.get("bases", "ACGT"))
+            if entry.get("layout") == "NLC":
+                channels_last.add(name)
+        tensors.setdefault(name, []).append(values)
+    joined = {name: np.concatenate(parts) for name, parts in tensors.items()}
+    return {name: values.T if name in channels_last else values for name, values in joined.items()}
 
 
 def gap_spans(sequence: str) -> list[tuple[int, int]]:

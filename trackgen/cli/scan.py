@@ -50,6 +50,7 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option(
     "--signal",
     "signals",
+    envvar="TRACKGEN_SCAN_SIGNAL",
     multiple=True,
     type=NamedFile(),
     metavar="NAME=FILE",
@@ -58,6 +59,7 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option(
     "--vector",
     "vectors",
+    envvar="TRACKGEN_SCAN_VECTOR",
     multiple=True,
     type=NamedFile(),
     metavar="NAME=FILE.tsv",
