@@ -77,6 +77,32 @@ def test_the_documented_card_survives_a_round_trip() -> None:
     assert card.outputs[0].classes[1].threshold == 0.03
 
 
+def stacked(*entries: dict[str, Any]) -> dict[str, Any]:
+    """The full card with inputs of one tensor."""
+    return changed("inputs", [{"name": f"n{number}", "tensor": "t", **entry} for number, entry in enumerate(entries)])
+
+
+def test_inputs_of_one_tensor_are_one_group() -> None:
+    card = card_from_dict(stacked({"kind": "sequence", "layout": "NLC"}, {"kind": "signal"}))
+    assert [(name, [entry.name for entry in members]) for name, members in card.tensors] == [("t", ["n0", "n1"])]
+    names = [(name, len(members)) for name, members in card_from_dict(FULL).tensors]
+    assert names == [("sequence", 1), ("dnase", 1), ("expression", 1)]
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([{"kind": "sequence"}, {"kind": "signal", "resolution": 5}], ["tensor t can't be stacked", "resolution 5"]),
+        ([{"kind": "sequence"}, {"kind": "vector", "length": 3}], ["tensor t can't be stacked", "vectors alone"]),
+        ([{"kind": "sequence"}, {"kind": "sequence", "layout": "NLC"}], ["different layouts", "n1: NLC"]),
+    ],
+)
+def test_inputs_that_can_not_be_stacked_are_refused(entries: list[dict[str, Any]], words: list[str]) -> None:
+    with pytest.raises(ModelError) as caught:
+        card_from_dict(stacked(*entries))
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
 def test_defaults_are_those_of_the_format() -> None:
     card = card_from_dict(
         {
@@ -121,6 +147,9 @@ def test_defaults_are_those_of_the_format() -> None:
         ("inputs.1.transform", ["sqrt"], ["inputs[1].transform", "sqrt", "log1p"]),
         ("inputs.1.transform", [{"zscore": [0.0, 0.0]}], ["zscore", "above 0"]),
         ("inputs.1.name", "sequence", ["two inputs share a name"]),
+        ("inputs.1.missing", -1.0, ["inputs[1].missing", "log1p is not defined", "-1.0", "above -1"]),
+        ("inputs.1.channels", [["a"]], ["inputs[1].channels", "['a']", "letters"]),
+        ("inputs.1.channels", ["a", "b", "a"], ["inputs[1].channels", "two channels share a name"]),
         ("inputs.2.default", [0.0, 1.0], ["inputs[2].default", "2", "32"]),
         ("outputs.0.activation", "relu", ["outputs[0].activation", "relu", "softmax"]),
         ("outputs.0.resolution", -1, ["outputs[0].resolution", "-1"]),

@@ -135,13 +135,17 @@ def _input(fields: Fields) -> InputSpec:
         raise fields.error(
             "default", "the default has a wrong length", found=len(spec.default), wanted=f"1 or {spec.length} numbers"
         )
-    if len(set(spec.channels)) != len(spec.channels):
-        raise fields.error("channels", "two channels share a name", found=list(spec.channels), wanted="different names")
     for channel in spec.channels:
         if not isinstance(channel, str) or not NAME.fullmatch(channel):
             raise fields.error(
                 "channels", "a channel's name can't be used", found=channel, wanted="letters, digits, _ and -"
             )
+    if len(set(spec.channels)) != len(spec.channels):
+        raise fields.error("channels", "two channels share a name", found=list(spec.channels), wanted="different names")
+    if spec.missing <= -1 and spec.transform and spec.transform[0][0] == "log1p":
+        raise fields.error(
+            "missing", "log1p is not defined for the value of missing", found=spec.missing, wanted="above -1"
+        )
     return spec
 
 

@@ -63,7 +63,7 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     multiple=True,
     type=NamedFile(),
     metavar="NAME=FILE.tsv",
-    help="The values of a vector input, a name<TAB>value line for each element.  [default: the card's]",
+    help="The values of a vector input: for each element a line of a name, a tab and a value.  [default: the card's]",
 )
 @click.option(
     "--stride",
