@@ -1,0 +1,9 @@
+"""Compilers from ONNX to ONNX: pure functions, no session, no file, the input never changed."""
+
+from __future__ import annotations
+
+from trackgen.graph.dense import DenseModel, Form, Layer, TileInput, compile_dense
+from trackgen.graph.operations import Operations
+from trackgen.graph.refusals import NotDense
+
+__all__ = ["DenseModel", "Form", "Layer", "NotDense", "Operations", "TileInput", "compile_dense"]

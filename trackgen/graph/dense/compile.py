@@ -1,0 +1,220 @@
+"""The dense compiler: a window graph -> a graph over a tile of genome, with identical numbers.
+
+::
+
+    window model --fold--> window graph --lower--> tile graph
+                 shapes known          one rule an operator
+
+Every pass ends in the verifier. Nothing here opens a file or runs a session, and the model given is not changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx
+
+from trackgen.card import Card, OutputSpec
+from trackgen.errors import UsageError
+from trackgen.graph.dense import contracting, cropping, joining, normalising, pointwise, reducing, shaping, sliding
+from trackgen.graph.dense.inputs import TileInput, place_inputs
+from trackgen.graph.dense.layout import Joined, Value
+from trackgen.graph.dense.lowering import Lowering, Tensor
+from trackgen.graph.fold import WindowGraph, fold
+from trackgen.graph.nodes import Node
+from trackgen.graph.operations import Operations, count_operations
+from trackgen.graph.verify import verify
+
+__all__ = ["DenseModel", "Form", "Layer", "compile_dense"]
+
+Rule = Callable[[Lowering, Node], Tensor | Sequence[Tensor]]
+FAMILIES = (sliding, contracting, shaping, cropping, pointwise, joining, reducing, normalising)
+RULES: dict[str, Rule] = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
+RECURRENT = "a recurrent layer: each position depends on all before it, from the window's first on"
+REASONS = {
+    "LSTM": RECURRENT,
+    "GRU": RECURRENT,
+    "RNN": RECURRENT,
+    "InstanceNormalization": "it normalises over positions, and so mixes the whole window into each of them",
+    "GroupNormalization": "it normalises over positions, and so mixes the whole window into each of them",
+    "LpNormalization": "it normalises a whole axis",
+    "Resize": "it interpolates between positions of the window",
+    "Upsample": "it interpolates between positions of the window",
+    "ConvTranspose": "a transposed convolution",
+    "Attention": "attention over positions",
+    "Einsum": "a product of two activations (attention)",
+    "CumSum": "a sum from the window's first position on",
+}
+
+
+Form = Literal["windows", "positions", "profiles"]
+"""What an output of a tile graph holds: ``windows``: float32 (1, K, W); ``positions``: a profile along the genome,
+float32 (1, K, (W - 1)*s/r + M), of which window i has the M points from i*s/r on; ``profiles``: a profile that each
+window has for itself, float32 (1, K, M, W)."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Where the result of one node of the window model lies.
+
+    Attributes:
+        node, op: of the window model.
+        length: elements of a window; 1 where there is one value a window.
+        spacing: cumulative stride S, bp between neighbouring elements; 0 for one value a window.
+        step: g, bp between points of the tile.
+        reach: bp that one element sees.
+        channels: values at each point.
+    """
+
+    node: str
+    op: str
+    length: int
+    spacing: int
+    step: int
+    reach: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class DenseModel:
+    """A tile graph, and how to feed and read it.
+
+    For W windows, window i beginning at base i*s of the tile, ``codes`` holds (W - 1)*s + L bases, and a signal of
+    resolution r and step g holds (W - 1)*s/g + (L/r - 1)*r/g + 1 points.
+    """
+
+    model: onnx.ModelProto
+    window: int
+    stride: int
+    inputs: tuple[TileInput, ...]
+    outputs: tuple[str, ...]
+    """Names, in the card's order."""
+    forms: tuple[Form, ...]
+    layers: tuple[Layer, ...]
+    operations: Operations
+    log: tuple[str, ...]
+
+
+def compile_dense(model: onnx.ModelProto, card: Card, stride: int) -> DenseModel:
+    """Compile a window model for windows every `stride` bp.
+
+    Args:
+        model: (N, C, L) -> (N, K), as its card says; not changed.
+        card: of the model.
+        stride: s, bp; may be larger than the bin.
+
+    Raises:
+        NotDense: naming the node, its operator and the reason.
+        ModelError: a broken model: NaN weights, shapes that lie, weights outside the file, an unknown opset.
+        UsageError: a stride below 1.
+    """
+    if stride < 1:
+        raise UsageError("the stride is not positive", found=stride, wanted="1 or more")
+    graph = fold(model, card)
+    verify(graph.to_model(model), [entry.name for entry in model.graph.output], "fold")
+    lowering = Lowering(graph, stride)
+    inputs = place_inputs(lowering, card)
+    layers = _lower(lowering)
+    forms = tuple(_place_output(lowering, card, output) for output in card.outputs)
+    outputs = tuple(output.name for output in card.outputs)
+    tile = lowering.build.model(graph.opset)
+    verify(tile, outputs, "lower")
+    operations = count_operations(graph, tile, card, inputs, stride)
+    used = {entry.name for entry in tile.graph.input}
+    note = f"lower: {len(graph.nodes)} nodes over one window became {len(tile.graph.node)} over a tile"
+    return DenseModel(
+        model=tile,
+        window=card.window,
+        stride=stride,
+        inputs=tuple(entry for entry in inputs if entry.name in used),
+        outputs=outputs,
+        forms=forms,
+        layers=tuple(layers),
+        operations=operations,
+        log=(*graph.notes, note),
+    )
+
+
+def _lower(lowering: Lowering) -> list[Layer]:
+    """Apply a rule to each node in order."""
+    layers = []
+    for node in lowering.graph.nodes:
+        rule = None if node.domain else RULES.get(node.op)
+        if rule is None:
+            raise node.refuse(REASONS.get(node.op, "there is no rule for this operator"))
+        found = rule(lowering, node)
+        results: list[Tensor] = [found] if isinstance(found, Value | Joined) else list(found)
+        for name, result in zip([name for name in node.outputs if name], results, strict=False):
+            _check_shape(lowering.graph, node, name, result)
+            lowering.values[name] = result
+        layers.append(_layer(lowering, node, results[0]))
+    return layers
+
+
+def _check_shape(graph: WindowGraph, node: Node, name: str, result: Value | Joined) -> None:
+    """The compiler's check of itself: a rule that loses track of an axis must not go on."""
+    wanted = graph.shapes.get(name)
+    if wanted is not None and result.shape != wanted and not _spread_shape(result, wanted):
+        raise node.refuse(f"its shape comes out as {result.shape} where ONNX has {wanted}")
+
+
+def _spread_shape(result: Value | Joined, wanted: tuple[int, ...]) -> bool:
+    """A value without a batch of its own may stand for one that is the same in every window."""
+    return (
+        isinstance(result, Value)
+        and result.spread
+        and math.prod(result.shape)
+        in (
+            math.prod(wanted),
+            math.prod(wanted[1:]),
+        )
+    )
+
+
+def _layer(lowering: Lowering, node: Node, result: Value | Joined) -> Layer:
+    value = result if isinstance(result, Value) else result.parts[0]
+    channels = value.channels if isinstance(result, Value) else sum(part.channels for part in result.parts)
+    here = value.positions
+    if here is None:
+        return Layer(node.name, node.op, 1, 0, lowering.stride, 0, channels)
+    return Layer(node.name, node.op, here.length, here.spacing, here.step(lowering.stride), here.reach, channels)
+
+
+def _place_output(lowering: Lowering, card: Card, output: OutputSpec) -> Form:
+    """Name the tile tensor of an output of the card."""
+    build, count = lowering.build, len(output.classes)
+    producer = next((node for node in lowering.graph.nodes if output.name in node.outputs), None)
+    node = producer or Node("Output", (), (output.name,))
+    value = lowering.values.get(output.name)
+    if not isinstance(value, Value):
+        raise node.refuse("the output joins branches of different kinds")
+    lowering.refuse_pending(node, value)
+    if value.spread:
+        raise node.refuse("the output does not depend on the genome")
+    here = lowering.whole(node, value)
+    if here is None:
+        return _place_windows(lowering, card, output, value)
+    if output.resolution is None or here.spacing != output.resolution or lowering.stride % output.resolution:
+        raise node.refuse(
+            f"the profile's positions are {here.spacing} bp apart, where the card's resolution is {output.resolution}"
+        )
+    value = lowering.arrange(value, value.channel_atoms(1))
+    name = build.reshape(build.crop(value.name, 0, here.surplus), [1, count, -1])
+    build.output(name, output.name, [1, count, "positions"])
+    return "positions"
+
+
+def _place_windows(lowering: Lowering, card: Card, output: OutputSpec, value: Value) -> Form:
+    """An output that each window has for itself."""
+    build, count = lowering.build, len(output.classes)
+    value = lowering.arrange(value, [atom for axis in value.dims for atom in axis if atom.role == "channel"])
+    length = 1 if output.resolution is None else card.bin // output.resolution
+    if length == 1:
+        build.output(build.reshape(value.name, [1, count, -1]), output.name, [1, count, "windows"])
+        return "windows" if output.resolution is None else "positions"
+    shape = [1, count, length]
+    build.output(build.reshape(value.name, [*shape, -1]), output.name, [*shape, "windows"])
+    return "profiles"

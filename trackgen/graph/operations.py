@@ -1,0 +1,106 @@
+"""How much work a graph does: multiply-adds, comparisons and function evaluations, counted from shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import onnx
+
+from trackgen.card import Card
+from trackgen.graph.fold import WindowGraph
+from trackgen.graph.nodes import Node, constant_tensors, read_node
+
+__all__ = ["Operations", "count_operations"]
+
+MANY_WINDOWS = 20_000
+"""Bases of the stretch that the dense graph is counted on: long enough that its ends do not matter."""
+FREE = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast", "Slice", "Gather")
+MOVES = ("Concat", "Expand", "Shape", "Split", "Pad")
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Stretch(Protocol):
+    """What is needed to know of an input of the tile graph."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def resolution(self) -> int: ...
+    @property
+    def step(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Operations per base of genome, on one strand.
+
+    Attributes:
+        windowed: of every window by itself.
+        dense: of the tile graph.
+    """
+
+    windowed: float
+    dense: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times less work the dense graph does."""
+        return self.windowed / self.dense if self.dense else math.inf
+
+
+def count_operations(
+    graph: WindowGraph, tile: onnx.ModelProto, card: Card, inputs: Sequence[Stretch], stride: int
+) -> Operations:
+    """Count the operations of both graphs per base of genome."""
+    constants = {name: tuple(value.shape) for name, value in graph.constants.items()}
+    windowed = sum(_work(node, {**constants, **graph.shapes}) for node in graph.nodes) / graph.batch
+    windows = max(2, MANY_WINDOWS // stride + 1)
+    few, many = (_tile_work(tile, card, inputs, stride, count) for count in (windows, 2 * windows))
+    return Operations(windowed / stride, (many - few) / (windows * stride))
+
+
+def _tile_work(tile: onnx.ModelProto, card: Card, inputs: Sequence[Stretch], stride: int, windows: int) -> float:
+    """Work of the tile graph on so many windows."""
+    sizes = {entry.name: _points(entry, card, stride, windows) for entry in inputs}
+    model = onnx.ModelProto()
+    model.CopyFrom(tile)
+    for entry in model.graph.input:
+        axis = entry.type.tensor_type.shape.dim[-1]
+        if axis.HasField("dim_param"):
+            axis.dim_value = sizes[entry.name]
+    for entry in model.graph.output:
+        entry.type.tensor_type.ClearField("shape")
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {name: tuple(value.shape) for name, value in constant_tensors(model.graph).items()}
+    for entry in (*inferred.value_info, *inferred.output, *inferred.input):
+        shapes[entry.name] = tuple(axis.dim_value for axis in entry.type.tensor_type.shape.dim)
+    return sum(_work(read_node(proto), shapes) for proto in model.graph.node)
+
+
+def _points(entry: Stretch, card: Card, stride: int, windows: int) -> int:
+    if entry.kind == "codes":
+        return (windows - 1) * stride + card.window
+    steps = (windows - 1) * stride // entry.step
+    return steps + (card.window // entry.resolution - 1) * entry.resolution // entry.step + 1
+
+
+def _work(node: Node, shapes: Shapes) -> float:
+    """Operations of one node."""
+    out = math.prod(shapes.get(node.outputs[0], (0,)))
+    if node.op == "Conv":
+        return out * math.prod(shapes[node.inputs[1]][1:])
+    if node.op == "Gemm":
+        weight = shapes[node.inputs[1]]
+        return out * weight[1 if node.attributes.get("transB") else 0]
+    if node.op == "MatMul":
+        return out * shapes[node.inputs[0]][-1]
+    if node.op in ("MaxPool", "AveragePool"):
+        return out * math.prod(node.integers("kernel_shape", (1,)))
+    if node.op.startswith(("Global", "Reduce")):
+        return math.prod(shapes.get(node.inputs[0], (0,)))
+    return 0.0 if node.op in FREE or node.op in MOVES else float(out)
