@@ -1,8 +1,8 @@
 """What the dense compiler's choices rest on: tile size and threading, the layout of tensors, sliding maxima.
 
-    python benchmarks/graph_choices.py [--threads 2] [--seconds 0.5] [--only tiles layouts maxima]
+    python benchmarks/graph_choices.py [--threads 2] [--seconds 0.25] [--only tiles layouts maxima]
 
-Prints tables in markdown. Each row is one run, its entries measured in turns, the best of three.
+Prints tables in markdown. Each row is one run, its entries measured in turns, the best of six.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trackgen.runtime import open_session
 TILES = tuple(1024 << power for power in range(8))
 NETS = ("tss", "zeng", "shallow", "shallow1")
 POSITIONS = 8192
-REPEATS = 3
+REPEATS = 6
 CONVOLUTIONS = (
     (4, 16, 10, 1, 1), (4, 128, 24, 1, 1), (4, 32, 15, 1, 1), (16, 128, 47, 1, 1), (16, 128, 47, 4, 1),
     (32, 100, 28, 7, 10), (64, 64, 3, 4, 1),
@@ -160,7 +160,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", "-t", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of one measurement")
+    parser.add_argument("--seconds", type=float, default=0.25, help="of one measurement")
     parser.add_argument("--only", nargs="+", choices=["tiles", "layouts", "maxima"])
     options = parser.parse_args()
     wanted = options.only or ["tiles", "layouts", "maxima"]

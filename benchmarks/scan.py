@@ -1,6 +1,6 @@
 """Speed of dense scanning beside its rivals, in one run on the same machine and the same number of threads.
 
-    TRACKGEN_DATA=... python benchmarks/scan.py [--quick] [--threads 2] [--nets tss zeng ...] [--repeats 5]
+    TRACKGEN_DATA=... python benchmarks/scan.py [--quick] [--threads 2] [--nets tss zeng ...] [--repeats 8]
 
 Scans yeast chromosome IV (random bases without TRACKGEN_DATA) by trackgen's dense scan, by ONNX Runtime and PyTorch
 on windows, by torch.compile on windows, and by the net's fully convolutional form written by hand in PyTorch. For
@@ -196,10 +196,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", "-t", type=int, default=2)
     parser.add_argument("--nets", nargs="+", choices=[case.key for case in CASES])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--quick", action="store_true", help="about a minute: four nets, few variants, no compiler")
     options = parser.parse_args()
-    effort = Effort(0.6, options.repeats, rivals.BATCHES, rivals.TILES, True)
+    effort = Effort(0.4, options.repeats, rivals.BATCHES, rivals.TILES, True)
     if options.quick:
         effort = Effort(0.3, 3, (256,), (16_384,), False)
     keys: Iterable[str] = options.nets or (QUICK_NETS if options.quick else [case.key for case in CASES])

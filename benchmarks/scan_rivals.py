@@ -139,7 +139,7 @@ def dense_rate(compiled: DenseModel, stretch: Stretch, threads: int, tiles: Iter
 
             def run(first: int, session: Any = session, piece: int = piece) -> Float32:
                 codes = stretch.codes[None, stretch.bounds(first, piece)]
-                return per_window(session.run({name: codes}, list(compiled.outputs))[0], case, piece)
+                return per_window(session.run({name: codes})[0], case, piece)
 
             variants.append(
                 Variant(f"tile {piece * case.stride:,}, {_text(session_threads, callers)}", piece, callers, run)
