@@ -26,9 +26,9 @@ def refuse_untrusted(model: onnx.ModelProto) -> None:
     """Refuse a model that can't be trusted to be what it says.
 
     Raises:
-        ModelError: weights in other files, NaN or infinite weights, an opset newer than the onnx library knows, a
-            graph that the ONNX checker finds broken.
-        NotDense: control flow, or an opset older than 13.
+        ModelError: weights in other files, NaN or infinite weights, control flow, an opset newer than the onnx library
+            knows, a graph that the ONNX checker finds broken.
+        NotDense: an opset older than 13.
     """
     _refuse_outside(model)
     opset, newest = opset_of(model), onnx.defs.onnx_opset_version()
@@ -41,7 +41,12 @@ def refuse_untrusted(model: onnx.ModelProto) -> None:
         )
     for node in model.graph.node:
         if node.op_type in CONTROL_FLOW and node.domain in ("", "ai.onnx"):
-            raise NotDense(node.name or node.output[0], node.op_type, "control flow: what it computes depends on data")
+            raise ModelError(
+                "the model holds control flow: what it computes depends on the data",
+                place=f"node {node.name or node.output[0]} ({node.op_type})",
+                wanted="a graph without If, Loop and Scan",
+                remedy="export it without branches, or run it with `--mode window`",
+            )
     if opset < OLDEST_OPSET:
         node = model.graph.node[0]
         reason = f"the model's opset {opset} is older than {OLDEST_OPSET}; export it again"

@@ -9,7 +9,7 @@ again: a target shape that holds the number holds -1 instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,20 +61,25 @@ class WindowGraph:
 
     def to_model(self, source: onnx.ModelProto) -> onnx.ModelProto:
         """The graph as ONNX with an open batch, inputs and outputs as in `source`."""
-        targets = {node.inputs[1] for node in self.nodes if node.op in SHAPE_TARGETS and not node.domain}
-        initializers = [
-            numpy_helper.from_array(self._open(value, name in targets), name) for name, value in self.constants.items()
-        ]
-        nodes = [node.to_proto() for node in self.nodes]
+        constants = dict(self.constants)
+        nodes = []
+        for node in self.nodes:
+            if node.op in SHAPE_TARGETS and not node.domain and node.outputs[0] in self.shapes:
+                target = f"{node.outputs[0]}.shape"
+                constants[target] = self._open_shape(node)
+                node = replace(node, inputs=(node.inputs[0], target, *node.inputs[2:]))
+            nodes.append(node.to_proto())
+        read = {name for node in nodes for name in node.input}
+        initializers = [numpy_helper.from_array(value, name) for name, value in constants.items() if name in read]
         kept = [entry for entry in source.graph.input if entry.name in self.inputs]
         graph = helper.make_graph(nodes, "window", kept, list(source.graph.output), initializers)
         return helper.make_model(graph, opset_imports=source.opset_import, ir_version=source.ir_version)
 
-    def _open(self, value: Array, target: bool) -> Array:
-        """A target shape with -1 (Reshape) or 1 (Expand) where it holds the batch."""
-        if not target:
-            return value
-        return np.array([-1 if size % self.batch == 0 and size else size for size in value.tolist()], np.int64)
+    def _open_shape(self, node: Node) -> Array:
+        """The shape that a node gives, with -1 (Reshape) or 1 (Expand) where it holds the batch."""
+        stand_in = -1 if node.op == "Reshape" else 1
+        shape = self.shapes[node.outputs[0]]
+        return np.array([stand_in if size and size % self.batch == 0 else size for size in shape], np.int64)
 
 
 class _Folder:
@@ -160,9 +165,10 @@ class _Folder:
             if name in self.constants and self.constants[name].size <= LARGEST_SHAPE
         }
         try:
-            self.types |= onnx.shape_inference.infer_node_outputs(
-                schema, proto, types, small, opset_imports=self.imports
-            )
+            found = onnx.shape_inference.infer_node_outputs(schema, proto, types, small, opset_imports=self.imports)
+            if not all(kind.tensor_type.HasField("shape") for kind in found.values()):
+                found = self._infer_by_body(proto, types, small) or found
+            self.types |= found
         except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
             raise ModelError(
                 "the graph lies about its shapes",
@@ -170,6 +176,18 @@ class _Folder:
                 found=" ".join(str(error).split())[:300],
                 remedy="export the model again",
             ) from error
+
+    def _infer_by_body(
+        self, proto: onnx.NodeProto, types: Mapping[str, onnx.TypeProto], small: Mapping[str, onnx.TensorProto]
+    ) -> dict[str, onnx.TypeProto]:
+        """Shapes of an operator that ONNX defines by others (LessOrEqual), which one node alone does not tell."""
+        inputs = [helper.make_value_info(name, kind) for name, kind in types.items() if name not in small]
+        outputs = [helper.make_value_info(name, onnx.TypeProto()) for name in proto.output if name]
+        graph = helper.make_graph([proto], "infer", inputs, outputs, list(small.values()))
+        for name, tensor in zip(small, graph.initializer, strict=True):
+            tensor.name = name
+        model = helper.make_model(graph, opset_imports=self.imports)
+        return {entry.name: entry.type for entry in onnx.shape_inference.infer_shapes(model).graph.output}
 
     def _type(self, name: str) -> onnx.TypeProto | None:
         return _tensor_type(self.constants[name]) if name in self.constants else self.types.get(name)
@@ -180,7 +198,7 @@ def fold(model: onnx.ModelProto, card: Card) -> WindowGraph:
 
     Raises:
         ModelError: the model is broken, or lies about its shapes.
-        NotDense: control flow, or an opset before 13.
+        NotDense: an opset before 13.
     """
     refuse_untrusted(model)
     graph = inliner.inline_local_functions(model).graph if model.functions else model.graph

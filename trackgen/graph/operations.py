@@ -93,12 +93,12 @@ def _work(node: Node, shapes: Shapes) -> float:
     """Operations of one node."""
     out = math.prod(shapes.get(node.outputs[0], (0,)))
     if node.op == "Conv":
-        return out * math.prod(shapes[node.inputs[1]][1:])
+        return out * math.prod(shapes.get(node.inputs[1], (0,))[1:])
     if node.op == "Gemm":
-        weight = shapes[node.inputs[1]]
+        weight = shapes.get(node.inputs[1], (0, 0))
         return out * weight[1 if node.attributes.get("transB") else 0]
     if node.op == "MatMul":
-        return out * shapes[node.inputs[0]][-1]
+        return out * shapes.get(node.inputs[0], (0,))[-1]
     if node.op in ("MaxPool", "AveragePool"):
         return out * math.prod(node.integers("kernel_shape", (1,)))
     if node.op.startswith(("Global", "Reduce")):

@@ -81,7 +81,7 @@ def _padded(lowering: Lowering, node: Node, value: Value, axis: int, before: int
         raise lowering.blame(node)
     ratio = here.spacing // here.step(lowering.stride)
     skip, drop = first - before - here.first, here.stop - (stop - before)
-    positions = replace(here, length=length, first=first, stop=stop, start=here.start - before * here.spacing)
+    positions = replace(here, length=length, first=first, stop=stop)
     cropped = lowering.cut(value, skip * ratio, drop * ratio)
     return replace(cropped, dims=_with_length(value, length), positions=positions)
 

@@ -66,7 +66,6 @@ class Positions:
         length: n, elements of a window.
         spacing: S, bp between neighbouring elements.
         reach: bp of genome that one element sees.
-        start: bp from a window's first base to the first base that element 0 sees (negative inside paddings).
         first, stop: the elements that exist: those outside depend on padding, and are nowhere computed.
         surplus: tile points behind the last one needed.
     """
@@ -74,7 +73,6 @@ class Positions:
     length: int
     spacing: int
     reach: int
-    start: int = 0
     first: int = 0
     stop: int = -1
     surplus: int = 0
@@ -114,7 +112,6 @@ class Positions:
             length,
             spacing,
             self.reach + (kernel - 1) * dilation * self.spacing,
-            self.start - before * self.spacing,
             first,
             stop,
         )

@@ -123,7 +123,7 @@ class Lowering:
             return list(values)
         if any(value.positions is None and not value.spread for value in values):
             raise node.refuse("a value of the whole window meets single positions of it")
-        if len({(entry.length, entry.spacing, entry.start) for entry in located}) > 1:
+        if len({(entry.length, entry.spacing) for entry in located}) > 1:
             raise node.refuse("tensors meet whose positions lie at different places of the genome")
         first, stop = max(entry.first for entry in located), min(entry.stop for entry in located)
         if stop <= first:

@@ -9,6 +9,7 @@ positions (squeeze-and-excitation) would need every window's positions anew: ref
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -111,9 +112,9 @@ def _aligned(lowering: Lowering, node: Node, operands: Sequence[Operand | None])
         raise node.refuse("it broadcasts the windows of a batch against another axis")
     shape = _broadcast_shape(node, operands, rank)
     values = [_filled(lowering, node, value, shape, given) for value in given]
-    values = lowering.in_step(node, values)
+    values = _cut_alike(node, lowering.in_step(node, values))
     first = max(values, key=lambda value: len(value.stored))
-    return [_in_order_of(lowering, node, value, first) for value in values]
+    return [_in_order_of(lowering, value, first) for value in values]
 
 
 def _broadcast_shape(node: Node, operands: Sequence[Operand | None], rank: int) -> tuple[int, ...]:
@@ -140,25 +141,41 @@ def _filled(lowering: Lowering, node: Node, value: Value, shape: tuple[int, ...]
     return value
 
 
-def _in_order_of(lowering: Lowering, node: Node, value: Value, first: Value) -> Value:
-    """`value` with its channels cut and ordered as those of `first`."""
+def _cut_alike(node: Node, values: Sequence[Value]) -> list[Value]:
+    """The values with their channels cut into atoms of equal sizes, axis by axis."""
+    cut = list(values)
+    for axis in range(cut[0].rank):
+        sizes = _common_sizes(node, [[atom.size for atom in value.dims[axis]] for value in cut if value.dims[axis]])
+        for number, value in enumerate(cut):
+            if value.dims[axis] and [atom.size for atom in value.dims[axis]] != sizes:
+                finer = regroup(value, [*value.shape[:axis], *sizes, *value.shape[axis + 1 :]])
+                if finer is None:
+                    raise node.refuse("its operands have channels in different orders")
+                atoms = tuple(atom for part in finer.dims[axis : axis + len(sizes)] for atom in part)
+                dims = (*finer.dims[:axis], atoms, *finer.dims[axis + len(sizes) :])
+                cut[number] = replace(finer, dims=dims)
+    return cut
+
+
+def _common_sizes(node: Node, factorings: list[list[int]]) -> list[int]:
+    """The coarsest factoring of an axis that refines all of those given, outermost first."""
+    inner: set[int] = set()  # products of the innermost factors: where one atom ends and the next begins
+    for sizes in factorings:
+        inner.update(math.prod(sizes[number:]) for number in range(len(sizes)))
+    borders = [1, *sorted(inner)]
+    if any(high % low for low, high in itertools.pairwise(borders)):
+        raise node.refuse("its operands have channels in different orders")
+    return [high // low for low, high in itertools.pairwise(borders)][::-1]
+
+
+def _in_order_of(lowering: Lowering, value: Value, first: Value) -> Value:
+    """`value` with its channels ordered as those of `first`, which is cut alike."""
     if value is first or not value.stored:
         return value
-    target = [atom.size for axis in first.dims for atom in axis]
-    mine = [atom.size for axis in value.dims for atom in axis]
-    if mine != target:
-        whole = tuple(math.prod(atom.size for atom in axis) for axis in value.dims)
-        cut = regroup(value, target)
-        if whole != first.shape or cut is None:
-            raise node.refuse("its operands have channels in different orders")
-        atoms = list(cut.dims)
-        dims = []
-        for axis in first.dims:
-            dims.append(tuple(atom for _ in axis for atom in atoms.pop(0)))
-        value = replace(cut, dims=tuple(dims))
     partner = {
         id(theirs): ours
         for their_axis, our_axis in zip(first.dims, value.dims, strict=True)
+        if their_axis and our_axis
         for theirs, ours in zip(their_axis, our_axis, strict=True)
     }
     return lowering.arrange(value, [partner[id(atom)] for atom in first.stored])

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from trackgen.errors import ModelError
 from trackgen.graph.dense.layout import Atom, Reading, Value, channel
 from trackgen.graph.dense.lowering import Lowering
 from trackgen.graph.nodes import Node
@@ -120,6 +121,14 @@ def convolution(lowering: Lowering, node: Node) -> Value:
     axis = _position_axis(node, value)
     window = _kernel_window(node, value, weight.shape[2:], axis)
     groups = int(node.attributes.get("group", 1))
+    if weight.shape[1] * groups != value.shape[1]:
+        raise ModelError(
+            "the graph lies about its shapes",
+            place=f"node {node.name} (Conv)",
+            found=f"weights for {weight.shape[1] * groups} channels",
+            wanted=f"{value.shape[1]} channels, which it gets",
+            remedy="export the model again",
+        )
     channels = value.channel_atoms(1)
     rows: tuple[Atom, ...] = ()
     if value.rank == 4:
