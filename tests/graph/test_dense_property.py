@@ -42,7 +42,7 @@ def check(model: WindowModel, stride: int, seed: int) -> dict[str, np.ndarray]:
     return assert_dense_equals_windows(model.model, model.card, stride, seed=seed)
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(model=window_models(), choice=st.integers(0, 100), seed=st.integers(0, 2**16))
 def test_dense_equals_windows(model: WindowModel, choice: int, seed: int) -> None:
     allowed = strides(model)
@@ -66,7 +66,7 @@ def test_dense_equals_windows_at_every_stride_for_thousands_of_models(part: int)
     assert failures == {}
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(model=window_models(), choice=st.integers(0, 100), seed=st.integers(0, 2**16))
 def test_the_reference_evaluator_agrees_in_float64(model: WindowModel, choice: int, seed: int) -> None:
     from trackgen.graph import compile_dense
@@ -84,7 +84,7 @@ def test_the_reference_evaluator_agrees_in_float64(model: WindowModel, choice: i
         assert_close(model.card, pairs, scales, f"float64, stride {stride}, {count} windows")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(model=window_models(), choice=st.integers(0, 100))
 def test_what_is_compiled_says_what_it_is(model: WindowModel, choice: int) -> None:
     from trackgen.graph import compile_dense
