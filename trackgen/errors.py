@@ -58,6 +58,13 @@ class TrackgenError(Exception):
         self.remedy = remedy
         super().__init__(self._message())
 
+    def in_file(self, path: str | os.PathLike[str]) -> TrackgenError:
+        """This error, naming the file where it did not yet: for code that works on what was read from one."""
+        if self.path is None:
+            self.path = os.fspath(path)
+            self.args = (self._message(),)
+        return self
+
     def _message(self) -> str:
         where = ", ".join(part for part in (self.path, self.place) if part)
         message = f"{where}: {self.what}" if where else self.what

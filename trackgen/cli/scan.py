@@ -76,7 +76,14 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option(
     "--batch-size", type=click.IntRange(min=1), metavar="N", help="Windows run at a time; halved when memory runs out."
 )
-@click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Bases read at a time.  [default: 32768]")
+@click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Bases run at a time.  [default: by the models]")
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "dense", "window"]),
+    default="auto",
+    show_default=True,
+    help="Share the work of neighbouring windows (dense), run each by itself (window), or dense where possible (auto).",
+)
 @click.option("--estimate", is_flag=True, help="Say how long it will take and what it needs, and stop.")
 @click.option("--list-outputs", is_flag=True, help="List the files that would be written, and stop.")
 @click.option("--resume", is_flag=True, help="Never replace another run; what happens without --overwrite anyway.")

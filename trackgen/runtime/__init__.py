@@ -1,6 +1,7 @@
 """ONNX Runtime sessions and devices: the only package that imports onnxruntime."""
 
+from trackgen.runtime.devices import device_kind
 from trackgen.runtime.machine import available_memory, default_threads
 from trackgen.runtime.session import OutOfMemory, Session, open_session
 
-__all__ = ["OutOfMemory", "Session", "available_memory", "default_threads", "open_session"]
+__all__ = ["OutOfMemory", "Session", "available_memory", "default_threads", "device_kind", "open_session"]

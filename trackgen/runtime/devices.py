@@ -10,11 +10,12 @@ from typing import Any
 from trackgen.errors import UsageError
 from trackgen.runtime.cuda import CudaFault, find_fault, preload_libraries
 
-__all__ = ["CPU", "CUDA", "Device", "choose_device", "import_onnxruntime", "installed_flavours"]
+__all__ = ["CPU", "CUDA", "Device", "choose_device", "device_kind", "import_onnxruntime", "installed_flavours"]
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 WANTED = "auto, cpu, cuda or cuda:N"
+DEVICE_NAMES = r"auto|cpu|cuda(?::(\d+))?"
 FLAVOURS = ("onnxruntime", "onnxruntime-gpu")
 FATAL_ONLY = 4
 REMEDY_DOCTOR = "`trackgen doctor` says which devices work and how to get the others"
@@ -63,7 +64,7 @@ def choose_device(asked: str) -> Device:
     Raises:
         UsageError: an unknown device, or CUDA by name with a build of ONNX Runtime that lacks it.
     """
-    match = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", asked)
+    match = re.fullmatch(DEVICE_NAMES, asked)
     if match is None:
         raise UsageError("there is no such device", place="--device", found=asked, wanted=WANTED)
     if asked == "cpu":
@@ -79,6 +80,17 @@ def choose_device(asked: str) -> Device:
     # The algorithm search must not depend on timing: the same values on every run. TF32 would keep 10 bits only.
     settings = {"device_id": str(index), "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
     return Device(f"cuda:{index}", asked, reason, ((CUDA, settings), CPU))
+
+
+def device_kind(asked: str) -> str:
+    """``cpu`` or ``cuda``: what a scan is planned for. CUDA asked for by name need not be there to be planned for.
+
+    Raises:
+        UsageError: an unknown device.
+    """
+    if asked.startswith("cuda") and re.fullmatch(DEVICE_NAMES, asked):
+        return "cuda"
+    return choose_device(asked).name.partition(":")[0]
 
 
 def _without_cuda(asked: str, fault: CudaFault) -> Device:

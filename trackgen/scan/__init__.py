@@ -2,6 +2,6 @@
 
 from trackgen.scan.estimate import Estimate, estimate_scan
 from trackgen.scan.job import ScanResult, list_outputs, run_scan
-from trackgen.scan.options import DEFAULT_TILE, ScanOptions
+from trackgen.scan.options import ScanOptions
 
-__all__ = ["DEFAULT_TILE", "Estimate", "ScanOptions", "ScanResult", "estimate_scan", "list_outputs", "run_scan"]
+__all__ = ["Estimate", "ScanOptions", "ScanResult", "estimate_scan", "list_outputs", "run_scan"]

@@ -10,12 +10,16 @@ import numpy as np
 
 from trackgen.genome import open_genome
 from trackgen.progress import NullProgress, Progress
-from trackgen.scan.job import open_runners, tiles_of
+from trackgen.runtime import device_kind
+from trackgen.scan.job import TileWork, tiles_of
+from trackgen.scan.modes import choose_threading
 from trackgen.scan.options import ScanOptions
+from trackgen.scan.pipeline import in_order
 from trackgen.scan.plan import ScanPlan, make_plan, refuse_swapped
 from trackgen.scan.report import peak_memory
+from trackgen.scan.runners import open_runners
 from trackgen.scan.sources import SignalFiles
-from trackgen.scan.tile import read_tile, run_model, track_values
+from trackgen.scan.tile import ModelValues, TileInput, read_tile, track_values
 
 __all__ = ["Estimate", "estimate_scan"]
 
@@ -53,39 +57,51 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
         genome = stack.enter_context(open_genome(options.genome, tmp_dir=options.temporary_folder))
         plan = make_plan(options, genome)
         signals = stack.enter_context(SignalFiles(plan.signals))
-        runners = open_runners(plan, options, progress or NullProgress())
-        tiles = tiles_of(plan, min(options.tile, PROBE_TILE))
-        order = np.random.default_rng(0).permutation(len(tiles))
-        seconds = bases = 0.0
-        fills = {track.file: 0 for model in plan.models for track in model.tracks}
-        for number, index in enumerate(order):
-            tile = tiles[int(index)]
+        tiles = tiles_of(plan, min(plan.tile, PROBE_TILE))
+        threads = choose_threading(device_kind(options.device), options.threads, len(tiles))
+        runners = open_runners(plan, options, threads, progress or NullProgress())
+        order = [tiles[int(index)] for index in np.random.default_rng(0).permutation(len(tiles))]
+        work = TileWork(plan, runners, tiles, NullProgress())
+        probe = _Probe(plan)
+        # The first tile also pays for the first call of every kernel: leave it out where there are more.
+        first = read_tile(genome, signals, plan, order[0])
+        began = time.perf_counter()
+        results = work(first)
+        if len(order) == 1:
+            probe.add(first, results)
+        else:
             began = time.perf_counter()
-            source = read_tile(genome, signals, plan, tile)
-            for model, runner in zip(plan.models, runners, strict=True):
-                values = run_model(model, runner, source)
-                for track in model.tracks:
-                    fills[track.file] += int(np.isfinite(track_values(track, source, values).values).sum())
-            # The first tile also pays for the first call of every kernel: leave it out where there are more.
-            if number == 0 and len(tiles) > 1:
-                fills = dict.fromkeys(fills, 0)
-                continue
-            seconds += time.perf_counter() - began
-            bases += tile.bases
-            if seconds > PROBE_SECONDS:
+        sources = (read_tile(genome, signals, plan, tile) for tile in order[1:])
+        for source, results in in_order(sources, work, threads.tiles_at_once):
+            probe.add(source, results)
+            if time.perf_counter() - began > PROBE_SECONDS:
                 break
-    total = sum(tile.bases for tile in tiles)
-    return _scale(plan, options, fills, seconds, total / bases, runners[0].session.device)
+        seconds = time.perf_counter() - began
+    factor = sum(tile.bases for tile in tiles) / probe.bases
+    return _scale(plan, probe.fills, seconds, factor, runners[0].main.session.device)
 
 
-def _scale(
-    plan: ScanPlan, options: ScanOptions, fills: dict[str, int], seconds: float, factor: float, device: str
-) -> Estimate:
+class _Probe:
+    """What a probe's tiles gave: bases, and values per track."""
+
+    def __init__(self, plan: ScanPlan) -> None:
+        self._plan = plan
+        self.bases = 0
+        self.fills = {track.file: 0 for model in plan.models for track in model.tracks}
+
+    def add(self, source: TileInput, results: list[ModelValues]) -> None:
+        self.bases += source.tile.bases
+        for model, values in zip(self._plan.models, results, strict=True):
+            for track in model.tracks:
+                self.fills[track.file] += int(np.isfinite(track_values(track, source, values).values).sum())
+
+
+def _scale(plan: ScanPlan, fills: dict[str, int], seconds: float, factor: float, device: str) -> Estimate:
     tracks = [track for model in plan.models for track in model.tracks]
     values = {track.file: fills[track.file] * factor for track in tracks}
     disk = sum(values[track.file] * _bytes_per_value(track.rounding) for track in tracks)
-    tile_memory = sum(options.tile // track.grid.step * 4 * 4 for track in tracks)
-    tile_memory += options.tile * SIGNAL_BYTES * len(plan.signals)
+    tile_memory = sum(plan.tile // track.grid.step * 4 * 4 for track in tracks)
+    tile_memory += plan.tile * SIGNAL_BYTES * len(plan.signals)
     return Estimate(
         seconds=seconds * factor + sum(values.values()) * ENCODE_SECONDS_PER_VALUE,
         memory=peak_memory() + tile_memory + TRACK_MEMORY * len(tracks),

@@ -179,6 +179,8 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
         for key, text in (("genome", "another genome"), ("wanted", "other regions"), ("excluded", "other exclusions"))
         if other.get(key) != plan[key]
     ]
+    if other.get("tile") != plan["tile"]:
+        rows.append(f"tiles of {other.get('tile')} instead of {plan['tile']} bases")
     for kind in ("signals", "vectors"):
         before, now = (value if isinstance(value, dict) else {} for value in (other.get(kind), plan.get(kind)))
         names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
@@ -189,6 +191,8 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
         before, now = old[name], new[name]
         if before.get("sha256") != now["sha256"]:
             rows.append(f"another file of model {name}")
+        if before.get("mode") != now["mode"]:
+            rows.append(f"{now['mode']} instead of {before.get('mode')} mode of model {name}")
         if before.get("stride") != now["stride"]:
             rows.append(f"another stride of model {name}: {before.get('stride')} instead of {now['stride']}")
         if before.get("tracks") != now["tracks"]:

@@ -7,6 +7,7 @@ final name before everything is done.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,18 +21,20 @@ from trackgen.errors import DISK_ERRORS, ResourceError
 from trackgen.genome import Genome, intersect, open_genome, total
 from trackgen.genome.tiling import Tile, cut_into_tiles
 from trackgen.progress import NullProgress, Progress
-from trackgen.runtime import open_session
+from trackgen.runtime import device_kind
 from trackgen.scan.checks import WindowCheck
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder
 from trackgen.scan.gaps import SkippedBases
+from trackgen.scan.modes import choose_threading
 from trackgen.scan.options import ScanOptions
+from trackgen.scan.pipeline import in_order
 from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan, refuse_swapped
 from trackgen.scan.report import RunRecord, write_run_file
+from trackgen.scan.runners import ModelRunner, open_runners
 from trackgen.scan.sources import SignalFiles
-from trackgen.scan.tile import TileInput, read_tile, run_model, track_values
-from trackgen.scan.windows import WindowRunner, default_batch_size
+from trackgen.scan.tile import ModelValues, TileInput, read_tile, run_model, track_values
 
-__all__ = ["ScanResult", "list_outputs", "run_scan", "tiles_of"]
+__all__ = ["ScanResult", "TileWork", "list_outputs", "run_scan", "tiles_of"]
 
 TILES_CHECKED = 16
 
@@ -64,24 +67,25 @@ class _Clock:
 
 
 class _TileShares:
-    """Progress inside a tile, so that a slow model is not silent for minutes."""
+    """Progress inside a tile, so that a slow model is not silent for minutes: shares of work as whole bases."""
 
-    def __init__(self, progress: Progress, bases: int, models: int) -> None:
-        self._progress, self._bases, self._models = progress, bases, models
+    def __init__(self, bases: int, models: int) -> None:
+        self._bases, self._models = bases, models
         self._share = 0.0
         self._told = 0
 
-    def add(self, share: float) -> None:
-        """`share` of one model's work on the tile is done."""
+    def add(self, share: float) -> int:
+        """Bases done since the last call, when `share` of one model's work on the tile is done."""
         self._share += share / self._models
-        self._tell(min(self._bases, int(self._bases * self._share)))
+        return self._until(min(self._bases, int(self._bases * self._share)))
 
-    def finish(self) -> None:
-        self._tell(self._bases)
+    def finish(self) -> int:
+        """The bases that are left."""
+        return self._until(self._bases)
 
-    def _tell(self, bases: int) -> None:
-        self._progress.advance(bases - self._told)
-        self._told = bases
+    def _until(self, bases: int) -> int:
+        done, self._told = bases - self._told, bases
+        return done
 
 
 def list_outputs(options: ScanOptions) -> list[str]:
@@ -122,11 +126,10 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
         folder = OutputFolder(options.output, plan.summary(), files, overwrite=options.overwrite)
         if folder.finished:
             return ScanResult(folder.path, files, skipped=True)
-        runners = open_runners(plan, options, progress)
         folder.begin()
         try:
             with _machine_errors(options.output), SignalFiles(plan.signals) as signals:
-                record = _run_tiles(options, plan, genome, signals, runners, folder, progress)
+                record = _run_tiles(options, plan, genome, signals, folder, progress)
                 record.seconds["total"] = time.perf_counter() - began
                 write_run_file(folder.work / RUN_FILE, record)
         except BaseException:
@@ -137,18 +140,58 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
     return ScanResult(folder.path, files, skipped=False, seconds=record.seconds)
 
 
-def open_runners(plan: ScanPlan, options: ScanOptions, progress: Progress) -> list[WindowRunner]:
-    """Load the plan's models onto the device, and say once which device it is and why."""
-    runners = []
-    for model in plan.models:
-        session = open_session(model.path, device=options.device, threads=options.threads)
-        size = options.batch_size or default_batch_size(model.card)
-        runners.append(WindowRunner(model.card, session, size, progress.note, model.vectors))
-    for note in plan.notes:
-        progress.note(note)
-    session = runners[0].session
-    progress.note(f"device: {session.device} ({session.reason})")
-    return runners
+class TileWork:
+    """What is done with one tile on any thread: every model is run, a sample of windows is checked.
+
+    Args:
+        tiles: all tiles of the run.
+        progress: told of the bases that are done, from any thread.
+        check: where a sample of windows is checked; None for no check.
+    """
+
+    def __init__(
+        self,
+        plan: ScanPlan,
+        runners: list[ModelRunner],
+        tiles: list[Tile],
+        progress: Progress,
+        check: WindowCheck | None = None,
+    ) -> None:
+        self._plan, self._runners, self._progress, self._check = plan, runners, progress, check
+        every = max(1, len(tiles) // TILES_CHECKED)
+        self._checked = {(tile.name, tile.start) for tile in tiles[::every]}
+        self._lock = threading.Lock()
+        self._stopped = False
+        self.seconds = 0.0
+        """Spent here so far, summed over all threads."""
+
+    def __call__(self, source: TileInput) -> list[ModelValues]:
+        """The values of each model's items, as `run_model` gives them."""
+        began = time.perf_counter()
+        tile = source.tile
+        check = self._check if (tile.name, tile.start) in self._checked else None
+        shares = _TileShares(_bases_asked(self._plan, tile), len(self._runners))
+        results = []
+        for model, runner in zip(self._plan.models, self._runners, strict=True):
+            results.append(run_model(model, runner, source, check, lambda share: self._tell(shares.add(share))))
+        self._tell(shares.finish())
+        with self._lock:
+            self.seconds += time.perf_counter() - began
+        return results
+
+    def stop(self) -> None:
+        """Let tiles that are being run end at their next batch: nobody waits for them any more."""
+        self._stopped = True
+
+    def _tell(self, bases: int) -> None:
+        if self._stopped:
+            raise Stopped
+        with self._lock:
+            self._progress.advance(bases)
+
+
+class Stopped(Exception):
+    """The run is over: another tile failed, or the user interrupted it."""
 
 
 def _run_tiles(
@@ -156,37 +199,42 @@ def _run_tiles(
     plan: ScanPlan,
     genome: Genome,
     signals: SignalFiles,
-    runners: list[WindowRunner],
     folder: OutputFolder,
     progress: Progress,
 ) -> RunRecord:
-    """Run every tile in order and close the tracks in the work folder."""
-    clock, check = _Clock(), WindowCheck()
-    tiles = tiles_of(plan, options.tile)
-    check_every = max(1, len(tiles) // TILES_CHECKED)
+    """Run every tile and close the tracks, written in order, in the work folder."""
+    clock, check, tiles = _Clock(), WindowCheck(), tiles_of(plan, plan.tile)
+    threads = choose_threading(device_kind(options.device), options.threads, len(tiles))
+    runners = open_runners(plan, options, threads, progress)
+    work = TileWork(plan, runners, tiles, progress, check)
     progress.start("scan", plan.bases, "bases")
     with contextlib.ExitStack() as stack:
         skipped = SkippedBases(stack.enter_context(open(folder.work / SKIPPED_FILE, "w", encoding="utf-8")))
         writers = _open_writers(plan, folder, stack)
         stack.callback(progress.finish)
-        for number, tile in enumerate(tiles):
-            with clock.stage("read"):
-                source = read_tile(genome, signals, plan, tile)
-            shares = _TileShares(progress, _bases_asked(plan, tile), len(plan.models))
-            for model, runner in zip(plan.models, runners, strict=True):
-                with clock.stage("run"):
-                    checked = check if number % check_every == 0 else None
-                    values = run_model(model, runner, source, checked, shares.add)
-                with clock.stage("encode"):
+        stack.callback(work.stop)
+        sources = _read_tiles(plan, genome, signals, tiles, clock)
+        for source, results in in_order(sources, work, threads.tiles_at_once):
+            with clock.stage("encode"):
+                for model, values in zip(plan.models, results, strict=True):
                     for track in model.tracks:
                         _write(writers[track.file], track, source, values)
             with clock.stage("commit"):
-                skipped.add(tile.name, tile.start, source.core_state)
-            shares.finish()
+                skipped.add(source.tile.name, source.tile.start, source.core_state)
         with clock.stage("assemble"):
             skipped.close()
             statistics = {file: _close(writer) for file, writer in writers.items()}
-    return RunRecord(options, plan, runners[0].session, statistics, clock.seconds, check, folder.work)
+    clock.seconds["run"] = work.seconds / threads.tiles_at_once
+    return RunRecord(options, plan, runners[0].main.session, statistics, clock.seconds, check, folder.work)
+
+
+def _read_tiles(
+    plan: ScanPlan, genome: Genome, signals: SignalFiles, tiles: list[Tile], clock: _Clock
+) -> Iterator[TileInput]:
+    for tile in tiles:
+        with clock.stage("read"):
+            source = read_tile(genome, signals, plan, tile)
+        yield source
 
 
 def _open_writers(plan: ScanPlan, folder: OutputFolder, stack: contextlib.ExitStack) -> dict[str, BigWigWriter]:
@@ -199,10 +247,8 @@ def _open_writers(plan: ScanPlan, folder: OutputFolder, stack: contextlib.ExitSt
     }
 
 
-def _write(
-    writer: BigWigWriter, track: TrackPlan, source: TileInput, values: Mapping[tuple[int, str | None], object]
-) -> None:
-    part = track_values(track, source, values)  # type: ignore[arg-type]
+def _write(writer: BigWigWriter, track: TrackPlan, source: TileInput, values: ModelValues) -> None:
+    part = track_values(track, source, values)
     if len(part.values):
         writer.add(source.tile.name, part.first, round_values(part.values, track.rounding), part.gaps)
 

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["DEFAULT_TILE", "ScanOptions"]
-
-DEFAULT_TILE = 32_768
-"""Bases of one tile: large enough to fill batches, small enough that memory is a few megabytes a track."""
+__all__ = ["ScanOptions"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,8 @@ class ScanOptions:
         device: ``auto``, ``cpu`` or ``cuda[:N]``.
         threads: cores to use.
         batch_size: windows run at a time; None chooses by window length.
-        tile: bases of one tile.
+        tile: bases of one tile; None chooses by model and device.
+        mode: ``dense`` refuses a model that can't run so, ``window`` runs every window by itself, ``auto`` chooses.
         overwrite: replace another run in ``output``.
         command: the command line, for run.json (file names only).
     """
@@ -50,7 +48,8 @@ class ScanOptions:
     device: str = "auto"
     threads: int = 1
     batch_size: int | None = None
-    tile: int = DEFAULT_TILE
+    tile: int | None = None
+    mode: Literal["auto", "dense", "window"] = "auto"
     overwrite: bool = False
     temporary_folder: Path | None = None
     command: tuple[str, ...] = ()

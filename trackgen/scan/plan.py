@@ -24,7 +24,9 @@ from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, Interval, describe, merge, parse_regions, read_bed, reconcile
 from trackgen.genome.tiling import Grid
 from trackgen.resources import find_model, shipped_models
+from trackgen.runtime import device_kind
 from trackgen.scan.digest import file_sha256
+from trackgen.scan.modes import Mode, choose_mode, choose_tile
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
 
@@ -63,6 +65,7 @@ class ModelPlan:
     sha256: str
     stride: int
     tracks: tuple[TrackPlan, ...]
+    mode: Mode
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     """The values of every vector input, (length,) each."""
 
@@ -81,8 +84,10 @@ class ScanPlan:
     wanted: Mapping[str, Spans]
     """The stretches asked for, per sequence, in genome order; sequences without any are absent."""
     excluded: Mapping[str, Spans]
+    tile: int
+    """Bases of one tile."""
     notes: tuple[str, ...]
-    """Sentences to tell the user once: alias mappings."""
+    """Sentences to tell the user once: alias mappings, models that run window by window."""
     signals: tuple[SignalPlan, ...] = ()
     """The files of all models' signal inputs."""
     vectors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -97,12 +102,19 @@ class ScanPlan:
         """The plan as JSON-ready values without folders, for plan.json and run.json."""
         summary = {
             "models": [
-                {"name": model.card.name, "sha256": model.sha256, "stride": model.stride, "tracks": _track_rows(model)}
+                {
+                    "name": model.card.name,
+                    "sha256": model.sha256,
+                    "stride": model.stride,
+                    "mode": model.mode.name,
+                    "tracks": _track_rows(model),
+                }
                 for model in self.models
             ],
             "genome": {"file": self.genome_file, "sha256": self.genome_sha256},
             "wanted": _digest(self.wanted),
             "excluded": _digest(self.excluded),
+            "tile": self.tile,
         }
         if self.signals:
             summary["signals"] = {plan.key: {"file": plan.path.name, "sha256": plan.sha256} for plan in self.signals}
@@ -138,7 +150,7 @@ def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
     match_inputs(cards, options.signals, options.vectors)
     vectors = read_vectors(cards, options.vectors)
     models = tuple(_plan_model(path, card, options, vectors) for path, card in zip(paths, cards, strict=True))
-    notes: list[str] = []
+    notes = [model.mode.reason for model in models if model.mode.reason]
     wanted = _wanted(options, genome, notes)
     signals, sentences = plan_signals(options.signals, genome.lengths, list(wanted))
     for text in sentences:
@@ -151,6 +163,7 @@ def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
         lengths=dict(genome.lengths),
         wanted=wanted,
         excluded=excluded,
+        tile=options.tile or choose_tile([model.mode.dense for model in models], device_kind(options.device)),
         signals=signals,
         vectors={name: (path.name, file_sha256(path)) for name, path in sorted(options.vectors)},
         notes=tuple(notes),
@@ -231,7 +244,8 @@ def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[s
             found=f"classes {', '.join(options.classes) or 'without tracks'}",
             wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
         )
-    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), card_vectors(card, vectors))
+    mode = choose_mode(path, card, stride, options.mode)
+    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), mode, card_vectors(card, vectors))
 
 
 def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:

@@ -24,12 +24,14 @@ from trackgen.scan.checks import WindowCheck
 from trackgen.scan.gaps import VALUE, classify, runs_of
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan
+from trackgen.scan.runners import ModelRunner
 from trackgen.scan.sources import SignalFiles
-from trackgen.scan.windows import WindowRunner
 
-__all__ = ["ModelTile", "TileInput", "TrackValues", "read_tile", "run_model", "track_values"]
+__all__ = ["ModelTile", "ModelValues", "TileInput", "TrackValues", "read_tile", "run_model", "track_values"]
 
 Float32 = NDArray[np.float32]
+ModelValues = Mapping[tuple[int, str | None], Float32]
+"""(output index, strand) -> (items, K) values of a tile."""
 NO_SPANS = np.zeros((0, 2), np.int64)
 
 
@@ -114,11 +116,11 @@ def read_tile(genome: Genome, signals: SignalFiles, plan: ScanPlan, tile: Tile) 
 
 def run_model(
     model: ModelPlan,
-    runner: WindowRunner,
+    runner: ModelRunner,
     source: TileInput,
     check: WindowCheck | None = None,
     tell_share: Callable[[float], None] = lambda share: None,
-) -> dict[tuple[int, str | None], Float32]:
+) -> ModelValues:
     """The values of all items that get one, per output and strand.
 
     Args:
@@ -152,7 +154,7 @@ def run_model(
     return results
 
 
-def track_values(track: TrackPlan, source: TileInput, values: Mapping[tuple[int, str | None], Float32]) -> TrackValues:
+def track_values(track: TrackPlan, source: TileInput, values: ModelValues) -> TrackValues:
     """What `track` gets from a tile; values are not rounded."""
     items = track.grid.items(source.tile.start, source.tile.end)
     column = values.get((track.output, track.strand))
@@ -185,7 +187,7 @@ def _needed_windows(part: ModelTile, grids: list[Grid], needed_items: list[NDArr
 
 def _passes(
     model: ModelPlan,
-    runner: WindowRunner,
+    runner: ModelRunner,
     source: TileInput,
     indices: NDArray[np.int64],
     check: WindowCheck | None,
@@ -199,10 +201,12 @@ def _passes(
     passes = 1 if card.strands == "forward" else 2
 
     def run(starts: NDArray[np.int64], reverse: bool) -> list[Float32]:
-        raw = runner.run(source.stretch, starts, reverse=reverse, tell_share=lambda share: tell_share(share / passes))
+        raw = runner.main.run(
+            source.stretch, starts, reverse=reverse, tell_share=lambda share: tell_share(share / passes)
+        )
         _refuse_not_finite(model, raw, starts + source.start, source.tile)
         if check is not None:
-            check.add(model.path, card, runner, source, starts, raw, reverse=reverse)
+            check.add(model, runner.windows, source, starts, raw, reverse=reverse)
         return [_forward_order(o, v) for o, v in zip(card.outputs, raw, strict=True)] if reverse else raw
 
     if card.strands == "both":

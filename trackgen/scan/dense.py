@@ -1,0 +1,159 @@
+"""Dense mode: one run of a tile graph gives every window of a stretch.
+
+Windows that nobody asked for lie between those that somebody did: a run covers them too where that costs less than
+beginning anew, since every run reads L - 1 bases beyond its windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.card import Card, InputSpec
+from trackgen.errors import ResourceError
+from trackgen.genome import UNKNOWN, reverse_complement
+from trackgen.graph import DenseModel, Form, TileInput
+from trackgen.runtime import OutOfMemory, Session
+from trackgen.scan.inputs import Stretch, raw_signals, signal_points, vector_values
+
+__all__ = ["DenseRunner"]
+
+Float32 = NDArray[np.float32]
+
+
+class DenseRunner:
+    """Runs a compiled model on stretches of genome; gives what `WindowRunner` gives.
+
+    Args:
+        card: the model's card.
+        compiled: its tile graph.
+        session: the tile graph, loaded.
+        vectors: the values of vector inputs, (length,) each; the card's default where a name is absent.
+        windows_at_once: None, or the number of windows that every run is filled up to, so that a device that plans
+            its kernels by shape sees one shape only.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        compiled: DenseModel,
+        session: Session,
+        vectors: Mapping[str, Float32] | None = None,
+        windows_at_once: int | None = None,
+    ) -> None:
+        self.session = session
+        self._card = card
+        self._compiled = compiled
+        self._specs = {spec.name: spec for spec in card.inputs}
+        self._vectors = vectors or {}
+        self._windows_at_once = windows_at_once
+
+    def run(
+        self,
+        stretch: Stretch,
+        starts: NDArray[np.int64],
+        *,
+        reverse: bool,
+        tell_share: Callable[[float], None] = lambda share: None,
+    ) -> list[Float32]:
+        """The outputs for windows that start at `starts`, in the order of `WindowRunner.run`.
+
+        Args:
+            stretch: a stretch of genome, with the signals that the model needs.
+            starts: (N,) first bases of the windows, counted in `stretch`; ascending, multiples of the stride apart.
+            reverse: read each window as its reverse complement.
+            tell_share: called after each run with its share of the windows.
+
+        Returns:
+            One array per output of the card: (N, K), or (N, K, M) for a profile.
+
+        Raises:
+            ResourceError: not even one window fits into memory.
+        """
+        if not len(starts):
+            return [np.zeros((0,), np.float32) for _ in self._compiled.outputs]
+        parts: list[list[Float32]] = []
+        for part in _runs(starts, self._compiled.stride, self._compiled.window):
+            parts.append(self._run_filled(stretch, part, reverse))
+            tell_share(len(part) / len(starts))
+        return parts[0] if len(parts) == 1 else [np.concatenate(values) for values in zip(*parts, strict=True)]
+
+    def _run_filled(self, stretch: Stretch, starts: NDArray[np.int64], reverse: bool) -> list[Float32]:
+        """One run over all windows from the first to the last, of which those that were asked for are kept."""
+        first, stride = int(starts[0]), self._compiled.stride
+        count = (int(starts[-1]) - first) // stride + 1
+        try:
+            values = self._run(stretch.cut(first, int(starts[-1]) + self._compiled.window), count, reverse)
+        except OutOfMemory as error:
+            if len(starts) == 1:
+                raise ResourceError(
+                    f"model {self._card.name} does not fit into memory even with one window",
+                    found=str(error),
+                    remedy="free memory, or use a machine or device with more",
+                ) from error
+            half = len(starts) // 2
+            pairs = [self._run_filled(stretch, part, reverse) for part in (starts[:half], starts[half:])]
+            return [np.concatenate(pair) for pair in zip(*pairs, strict=True)]
+        if count == len(starts):
+            return values
+        kept = (starts - first) // stride
+        return [value[kept] for value in values]
+
+    def _run(self, stretch: Stretch, count: int, reverse: bool) -> list[Float32]:
+        """The values of `count` windows, the first of which begins with the stretch."""
+        filled = max(count, self._windows_at_once or 0)
+        inputs = {entry.name: self._input(entry, stretch, count, filled, reverse) for entry in self._compiled.inputs}
+        results = self.session.run(inputs, self._compiled.outputs)
+        values = [
+            self._by_window(result, form, spec.resolution, filled)[:count]
+            for result, form, spec in zip(results, self._compiled.forms, self._card.outputs, strict=True)
+        ]
+        # On the reverse complement the last window comes first.
+        return [value[::-1] for value in values] if reverse else values
+
+    def _input(self, entry: TileInput, stretch: Stretch, count: int, filled: int, reverse: bool) -> NDArray[np.generic]:
+        """One input of the tile graph for `count` windows, filled up for more."""
+        stride, window = self._compiled.stride, self._compiled.window
+        if entry.kind == "vector":
+            spec = self._spec(entry)
+            return self._vectors.get(spec.name, vector_values(spec))[None]
+        if entry.kind == "codes":
+            codes = reverse_complement(stretch.codes) if reverse else stretch.codes
+            return _fill(codes, (filled - 1) * stride + window, UNKNOWN)[None]
+        spec = self._spec(entry)
+        reach = (window // entry.resolution - 1) * entry.resolution // entry.step + 1
+        number = (count - 1) * stride // entry.step + reach
+        points = signal_points(spec, raw_signals(spec, stretch.signals), 0, entry.step, number)
+        points = points[:, ::-1] if reverse else points
+        return np.ascontiguousarray(_fill(points, (filled - 1) * stride // entry.step + reach, 0)[None])
+
+    def _spec(self, entry: TileInput) -> InputSpec:
+        assert entry.card_input is not None
+        return self._specs[entry.card_input]
+
+    def _by_window(self, result: Float32, form: Form, resolution: int | None, count: int) -> Float32:
+        """An output of the tile graph as (W, K), or (W, K, M) for a profile."""
+        if form == "windows":
+            return np.asarray(result[0].T)
+        if form == "profiles":
+            return np.asarray(result[0].transpose(2, 0, 1))
+        assert resolution is not None
+        length = self._card.bin // resolution
+        views = np.lib.stride_tricks.sliding_window_view(result[0], length, axis=1)  # (K, positions, M)
+        return views[:, :: self._compiled.stride // resolution].transpose(1, 0, 2)[:count]
+
+
+def _runs(starts: NDArray[np.int64], stride: int, window: int) -> Iterator[NDArray[np.int64]]:
+    """`starts` cut where so many windows are missing that a new run is cheaper."""
+    gaps = np.flatnonzero(np.diff(starts) - stride > window) + 1
+    yield from np.split(starts, gaps)
+
+
+def _fill(values: NDArray[np.generic], length: int, filling: int) -> NDArray[np.generic]:
+    """`values` with the last axis filled up to `length`."""
+    missing = length - values.shape[-1]
+    if missing <= 0:
+        return values
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)], constant_values=filling)

@@ -1,0 +1,118 @@
+"""How each model runs: dense or window by window, in tiles of which size, on how many threads.
+
+Pure functions of graphs, options and the kind of device: the choice is part of the plan, since the last digit of a
+value may depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trackgen.card import Card, load_model
+from trackgen.errors import ModelError
+from trackgen.graph import DenseModel, NotDense, compile_dense
+
+__all__ = ["Mode", "Threading", "choose_mode", "choose_threading", "choose_tile"]
+
+Asked = Literal["auto", "dense", "window"]
+
+WINDOW_TILE = 32_768
+"""Bases of a tile of window mode: large enough to fill batches, small enough that memory is megabytes a track."""
+CACHE_BYTES = 4 << 20
+"""What the widest tensor of a tile may take on a CPU: with 128 channels, pools ran at half speed beyond 16 MB."""
+SMALLEST_TILE, LARGEST_TILE = 4096, 131_072
+TILES_OF_WINDOWS = 16
+"""A tile is at least so many windows long, so that its halo costs little."""
+CUDA_BYTES = 1 << 30
+"""The same on a CUDA device, where large kernels are what is fast."""
+CUDA_SMALLEST, CUDA_LARGEST = 65_536, 4_194_304
+LEAST_GAIN = 0.7
+"""Ratio of operations from which dense mode is chosen: it spends less time on an operation than windows do."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How one model runs.
+
+    Attributes:
+        dense: the compiled model; None for window mode.
+        reason: why windows, one sentence for the user; empty where dense, or where windows were asked for.
+    """
+
+    dense: DenseModel | None
+    reason: str = ""
+
+    @property
+    def name(self) -> Literal["dense", "window"]:
+        return "window" if self.dense is None else "dense"
+
+
+@dataclass(frozen=True)
+class Threading:
+    """How many tiles run at once, and on how many threads each."""
+
+    tiles_at_once: int
+    threads_each: int
+
+
+def choose_mode(path: Path, card: Card, stride: int, asked: Asked) -> Mode:
+    """Compile a model, or say why its windows are to run one by one.
+
+    Args:
+        asked: ``dense`` makes a refusal an error, ``window`` compiles nothing.
+
+    Raises:
+        NotDense: dense mode was asked for and is impossible.
+        ModelError: the model is broken.
+    """
+    if asked == "window":
+        return Mode(None)
+    try:
+        compiled = compile_dense(load_model(path), card, stride)
+    except NotDense as error:
+        if asked == "dense":
+            raise error.in_file(path) from None
+        reason = f"{card.name} runs window by window: node {error.node} ({error.op}): {error.reason}"
+        return Mode(None, reason)
+    except ModelError as error:
+        raise error.in_file(path) from None
+    if asked == "auto" and compiled.operations.ratio < LEAST_GAIN:
+        share = compiled.operations.ratio
+        return Mode(None, f"{card.name} runs window by window: at stride {stride:,} that is {share:.2g} times the work")
+    return Mode(compiled)
+
+
+def choose_tile(models: Sequence[DenseModel | None], device: str) -> int:
+    """Bases of one tile, a power of two, the same for all models of a pass.
+
+    Small tiles keep what a CPU works on in its cache, measured on nets of 16 to 128 channels: docs/benchmarks/cpu.md.
+
+    Args:
+        models: per model its compiled form, None for window mode.
+        device: ``cpu`` or ``cuda``.
+    """
+    compiled = [model for model in models if model is not None]
+    if not compiled:
+        return WINDOW_TILE
+    on_cuda = device != "cpu"
+    budget = CUDA_BYTES if on_cuda else CACHE_BYTES
+    smallest, largest = (CUDA_SMALLEST, CUDA_LARGEST) if on_cuda else (SMALLEST_TILE, LARGEST_TILE)
+    wanted = min(budget / (4 * max(layer.channels / layer.step for layer in model.layers)) for model in compiled)
+    floor = max(smallest, *(TILES_OF_WINDOWS * model.window for model in compiled))
+    return _power_of_two(min(max(wanted, floor), largest))
+
+
+def choose_threading(device: str, threads: int, tiles: int) -> Threading:
+    """Several tiles at once on one thread each beat one tile on several threads; a device takes one after the other."""
+    if device != "cpu":
+        return Threading(1, threads)
+    at_once = max(1, min(threads, tiles))
+    return Threading(at_once, max(1, threads // at_once))
+
+
+def _power_of_two(bases: float) -> int:
+    """The largest power of two that is not above `bases`."""
+    return 1 << (int(bases).bit_length() - 1)
