@@ -23,7 +23,7 @@ def command(checkpoint: Path, output: Path, card: Path | None) -> None:
     Refused unless ONNX Runtime reproduces PyTorch to 1e-5 at batches of 1, 7 and 256.
     """
     from trackgen.card import parse_card
-    from trackgen.learn.export import Calibrated, export
+    from trackgen.learn.export import calibrated, export
     from trackgen.learn.saved import load_saved
 
     saved = load_saved(checkpoint)
@@ -32,4 +32,4 @@ def command(checkpoint: Path, output: Path, card: Path | None) -> None:
         if not card.is_file():
             raise ModelError("the card does not exist", path=card)
         chosen = parse_card(card.read_text(encoding="utf-8"), str(card))
-    click.echo(export(Calibrated(saved.build(), saved.calibration), chosen, output))
+    click.echo(export(calibrated(saved.build(), saved.calibration, chosen), chosen, output))

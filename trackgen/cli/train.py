@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from trackgen.cli.options import progress_options, progress_to, split_names, threads_option
+from trackgen.cli.options import NamedFile, progress_options, progress_to, split_names, threads_option
 
 __all__ = ["command", "command_text"]
 
@@ -67,7 +67,80 @@ def tss(output: Path, name: str | None, threads: int | None, quiet: bool, **rest
         click.echo(train_tss(dataclasses.replace(options, command=command_text(options)), progress))
 
 
-def command_text(options: Any) -> str:
+@command.command()
+@click.option("--genome", required=True, type=FILE, help="FASTA (plain or bgzip) or 2bit.")
+@click.option(
+    "--peaks", required=True, type=FILE, help="Peaks of one factor: BED or narrowPeak, intervals or midpoints."
+)
+@click.option("--signal", required=True, type=NamedFile(), help="A BigWig beside the sequence, and the input's name.")
+@click.option("--output", "-o", required=True, type=FILE, help="Folder for the model and its report.")
+@click.option("--validation", required=True, multiple=True, callback=split_names, help="Sequences to choose by: A,B.")
+@click.option("--test", required=True, multiple=True, callback=split_names, help="Sequences to judge by: A,B.")
+@click.option("--exclude", multiple=True, help="Leave out: a BED file, chr:a-b (1-based closed), or a sequence.")
+@click.option("--peak-width", default=200, show_default=True, help="Narrower peaks are widened to this, bp.")
+@click.option("--min-score", default=0.0, show_default=True, help="Peaks below this score (column 5) are uncertain.")
+@click.option("--name", help="The model's name  [default: the output folder's]")
+@click.option("--title", default="Transcription-factor binding", show_default=True, help="The model in a few words.")
+@click.option("--label", default="bound", show_default=True, help="The track in a few words.")
+@click.option("--data", default="", help="Where the data comes from and how the signal was made, for card and README.")
+@click.option("--license", default="", help="Licence of the model, for its card.")
+@click.option("--architecture", default="binding-thesis", show_default=True, help="binding-thesis.")
+@click.option("--epochs", default=60, show_default=True, help="Train for at most so many epochs.")
+@click.option("--patience", default=10, show_default=True, help="Stop after so many epochs without improvement.")
+@click.option("--batch-size", default=256, show_default=True, help="Windows in a training step.")
+@click.option("--learning-rate", default=5e-3, show_default=True, help="Step size of Adam.")
+@click.option("--seed", default=1, show_default=True, help="Of weights, bins, strands, order and dropout.")
+@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
+@threads_option
+@progress_options
+def binding(output: Path, name: str | None, threads: int | None, quiet: bool, **rest: Any) -> None:
+    """Train a model of one factor's binding: bins of 200 bp, from the sequence and a signal such as ATAC-seq coverage.
+
+    A second net without the signal, the peaks' best motif and the signal by itself are judged beside it.
+    """
+    from trackgen.learn.binding_task import BindingOptions, train_binding
+    from trackgen.runtime import default_threads
+
+    log_file = rest.pop("log_file")
+    chosen = name or output.resolve().name
+    options = BindingOptions(output=output, name=chosen, threads=threads or default_threads(), **rest)
+    with progress_to(quiet, log_file) as progress:
+        text = command_text(options, "binding")
+        click.echo(train_binding(dataclasses.replace(options, command=text), progress))
+
+
+@command.command()
+@click.argument("fragments", type=FILE)
+@click.option("--genome", required=True, type=FILE, help="FASTA (plain or bgzip) or 2bit.")
+@click.option("--output", "-o", required=True, type=FILE, help="The BigWig file to write.")
+@click.option("--exclude", multiple=True, help="Bases without a value: a BED file, chr:a-b, or a sequence.")
+@click.option("--longest", type=click.IntRange(min=1), help="Leave out fragments longer than this, bp.")
+@click.option(
+    "--scale/--no-scale", default=True, show_default=True,
+    help="Divide by the mean over all bases that are not excluded, so that depth falls out.",
+)  # fmt: skip
+@progress_options
+def coverage(
+    fragments: Path, genome: Path, output: Path, exclude: tuple[str, ...], longest: int | None, scale: bool,
+    quiet: bool, log_file: Path | None,
+) -> None:  # fmt: skip
+    """Write how many FRAGMENTS cover each base as a BigWig track, a signal for `trackgen train binding` and for scans.
+
+    FRAGMENTS holds sequence, start and end of one fragment a line, as from 10x or from BEDPE of MACS; plain or gzip.
+    """
+    from trackgen.genome import open_genome, parse_regions
+    from trackgen.learn.datasets.fragments import CoverageOptions, write_coverage
+
+    with open_genome(genome) as opened, progress_to(quiet, log_file) as progress:
+        lengths = opened.lengths
+        excluded = [region for text in exclude for region in parse_regions(text, lengths).intervals]
+        summary = write_coverage(fragments, lengths, output, CoverageOptions(excluded, longest, scale), progress)
+        progress.note(f"{summary.fragments:,} fragments, {summary.mean:.3g} over a base in the mean")
+    click.echo(output)
+
+
+def command_text(options: Any, task: str = "tss") -> str:
     """The command line that makes the model of `options` again, without this machine's folders.
 
     Files below the folder that TRACKGEN_DATA names are written as ``$TRACKGEN_DATA/...``, others by their names.
@@ -77,9 +150,13 @@ def command_text(options: Any) -> str:
         value = getattr(options, field.name)
         if field.name in ("command", "resume", "threads", "device") or value == field.default or value == "":
             continue
+        option = f"--{field.name.replace('_', '-')}"
+        if field.name == "signal":
+            words.append(f"{option} {shlex.quote(value[0])}={_public(value[1])}")
+            continue
         for item in value if isinstance(value, tuple) else (value,):
-            words.append(f"--{field.name.replace('_', '-')} {_public(item)}")
-    return " \\\n    ".join(["trackgen train tss", *words])
+            words.append(f"{option} {_public(item)}")
+    return " \\\n    ".join([f"trackgen train {task}", *words])
 
 
 def _public(value: Any) -> str:

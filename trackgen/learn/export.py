@@ -21,7 +21,7 @@ from trackgen.learn.calibration import Calibration
 from trackgen.learn.heads import ProfileCounts, with_head
 from trackgen.runtime import open_session
 
-__all__ = ["BATCH_SIZES", "TOLERANCE", "Calibrated", "export"]
+__all__ = ["BATCH_SIZES", "TOLERANCE", "Calibrated", "CalibratedSigmoid", "calibrated", "export"]
 
 BATCH_SIZES = (1, 7, 256)
 TOLERANCE = 1e-5
@@ -48,6 +48,28 @@ class Calibrated(nn.Module):
         if self.scale is not None:
             logits = logits * self.scale
         return torch.softmax(logits + self.shift, dim=1)
+
+
+class CalibratedSigmoid(nn.Module):
+    """A net of one logit, its calibration, and the sigmoid, as one graph: Mul, Add, Sigmoid."""
+
+    def __init__(self, net: nn.Module, calibration: Calibration) -> None:
+        super().__init__()
+        self.net = net
+        self.scale: Tensor
+        self.shift: Tensor
+        self.register_buffer("scale", torch.tensor([calibration.scale], dtype=torch.float32))
+        self.register_buffer("shift", torch.tensor([calibration.shift[1]], dtype=torch.float32))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        logits: Tensor = self.net(*inputs)
+        return torch.sigmoid(logits * self.scale + self.shift)
+
+
+def calibrated(net: nn.Module, calibration: Calibration, card: Card) -> nn.Module:
+    """`net` with its calibration and the activation that the card's first output names, softmax or sigmoid."""
+    wrapper = CalibratedSigmoid if card.outputs[0].activation == "sigmoid" else Calibrated
+    return wrapper(net, calibration)
 
 
 def export(module: nn.Module, card: Card, path: Path | str, head: str | None = None) -> Path:

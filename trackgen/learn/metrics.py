@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "CallTable", "Matches", "auprc", "auroc", "call_peaks", "confusion", "one_vs_all", "softmax",
+    "CallTable", "Matches", "auprc", "auroc", "call_peaks", "confusion", "one_vs_all", "recall_at", "softmax",
 ]  # fmt: skip
 
 Floats = NDArray[np.floating]
@@ -39,6 +39,14 @@ def auprc(truth: NDArray[np.bool_], score: Floats) -> float:
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(truth, score))
+
+
+def recall_at(truth: NDArray[np.bool_], score: Floats, false_share: float) -> float:
+    """The largest recall at which no more than `false_share` of what is called is false; 0 where there is none."""
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(truth, score)
+    return float(recall[precision >= 1 - false_share].max())
 
 
 def one_vs_all(labels: Ints, probabilities: Floats, classes: Sequence[str]) -> dict[str, dict[str, float]]:

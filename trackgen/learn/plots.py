@@ -46,7 +46,11 @@ def plot_precision_recall(panels: Mapping[str, Mapping[str, Curve]], path: Path)
     _save(figure, path)
 
 
-def plot_reliability(tables: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
+def plot_reliability(
+    tables: Mapping[str, Sequence[Mapping[str, float]]],
+    path: Path,
+    title: str = "every base, both strands, test sequences",
+) -> None:
     """Observed against predicted frequency, one line a class; bins with fewer than 20 bases are left out."""
     figure, (axis,) = _figure(1, width=5.0, height=4.6)
     lowest = 1e-6
@@ -58,7 +62,7 @@ def plot_reliability(tables: Mapping[str, Sequence[Mapping[str, float]]], path: 
             marker="o", markersize=4, color=color, label=name, linewidth=1.2,
         )  # fmt: skip
     axis.set(xscale="log", yscale="log", xlabel="predicted probability", ylabel="observed frequency")
-    axis.set(xlim=(lowest, 1), ylim=(lowest, 1), title="every base, both strands, test sequences")
+    axis.set(xlim=(lowest, 1), ylim=(lowest, 1), title=title)
     axis.legend(fontsize=8)
     _save(figure, path)
 

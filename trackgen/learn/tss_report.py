@@ -13,7 +13,7 @@ from trackgen.learn.datasets.tss import BACKGROUND_PER_TSS, CLASSES, LONGEST_SHA
 from trackgen.learn.evaluate import CALL_DISTANCE, SITE_CLASSES, THRESHOLD_TOLERANCE, TOLERANCES
 from trackgen.learn.plots import Curve, plot_confusion, plot_history, plot_precision_recall, plot_reliability
 
-__all__ = ["tss_card", "write_report"]
+__all__ = ["markdown_table", "rounded", "tss_card", "write_report"]
 
 COLORS = {"sharp": "200,30,30", "broad": "30,30,200"}
 LABELS = {"net": "this net", "kmer": "linear, k-mer counts", "positional": "linear, base at each position"}
@@ -142,7 +142,7 @@ def _readme(card: Card, figures: Mapping[str, Any], command: str) -> str:
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -166,7 +166,7 @@ half farther from any. Windows of the minus strand are reverse complements.
 {card.training["manner"]} Kept is the epoch with the lowest loss on the validation windows
 ({figures["fit"]["best_epoch"]} of {figures["fit"]["epochs"]}).
 
-{_table(["part", "sequences", *CLASSES], rows)}"""
+{markdown_table(["part", "sequences", *CLASSES], rows)}"""
 
 
 def _windows_section(figures: Mapping[str, Any]) -> str:
@@ -186,15 +186,15 @@ def _windows_section(figures: Mapping[str, Any]) -> str:
 
 AUROC / AUPRC, each class against all others:
 
-{_table(["model", *CLASSES], rows)}
+{markdown_table(["model", *CLASSES], rows)}
 
 Against each half of the background alone (*tss* is a start site of either class):
 
-{_table(header, halves)}
+{markdown_table(header, halves)}
 
 Confusion (rows true, columns most probable, as trained):
 
-{_table(["", *CLASSES], confusion)}"""
+{markdown_table(["", *CLASSES], confusion)}"""
 
 
 def _label(model: str, entry: Mapping[str, Any]) -> str:
@@ -223,7 +223,7 @@ def _every_base_section(figures: Mapping[str, Any]) -> str:
 (the base of highest probability within {CALL_DISTANCE} bp on its strand) by the area under their precision-recall
 curve, a call being right when a site of its class lies within the distance on its strand.
 
-{_table(header, rows)}"""
+{markdown_table(header, rows)}"""
 
 
 def _calls_section(figures: Mapping[str, Any]) -> str:
@@ -240,7 +240,7 @@ def _calls_section(figures: Mapping[str, Any]) -> str:
 
 Chosen on the validation sequences: the highest F1 of calls within {THRESHOLD_TOLERANCE} bp at natural prevalence.
 
-{_table(["class", "threshold", "on", "calls", "sites", "precision", "recall"], rows)}"""
+{markdown_table(["class", "threshold", "on", "calls", "sites", "precision", "recall"], rows)}"""
 
 
 def _calibration_section(figures: Mapping[str, Any]) -> str:
@@ -263,11 +263,11 @@ The graph holds, in front of its softmax, a fixed scale ({calibration["scale"]:.
 logits, fitted by maximum likelihood to every base of the validation sequences. Sum of the track over the test
 sequences, both strands:
 
-{_table(header, sums)}
+{markdown_table(header, sums)}
 
 Reliability on the test sequences, a start site of either class:
 
-{_table(["predicted", "bases", "mean predicted", "observed"], rows)}"""
+{markdown_table(["predicted", "bases", "mean predicted", "observed"], rows)}"""
 
 
 def _again_section(command: str) -> str:

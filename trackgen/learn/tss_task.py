@@ -36,7 +36,7 @@ from trackgen.learn.tss_report import tss_card, write_report
 from trackgen.learn.tss_training import TrainingOptions, train_net
 from trackgen.progress import Progress
 
-__all__ = ["TssOptions", "train_tss"]
+__all__ = ["TssOptions", "base_frequencies", "refuse_another_run", "train_tss", "whole_sequences"]
 
 Windows = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
@@ -87,9 +87,9 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
         DataError: genome, clusters, counts or exclusions are missing or malformed.
         ModelError: the exported graph does not reproduce the net.
     """
-    plan = architecture(options.architecture)
+    plan = architecture(options.architecture, "tss")
     torch.set_num_threads(options.threads)
-    _refuse_another_run(options)
+    refuse_another_run(options.output, resume=options.resume)
     with open_genome(options.genome) as genome:
         data = load_data(options, genome, progress)
         parts = {part: _windows(data, part, plan, options.seed) for part in PARTS}
@@ -112,7 +112,7 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
             "windows": windows,
             "every_base": {name: entry.figures for name, entry in judged.items()},
         }
-        frequencies = _base_frequencies(genome, data.split)
+        frequencies = base_frequencies(genome, data.split)
     chosen = judged["net"]
     card = tss_card(
         asdict(options) | {"summary": plan.summary, "manner": plan.manner}, figures, frequencies, plan.window
@@ -126,9 +126,9 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
     return path
 
 
-def _refuse_another_run(options: TssOptions) -> None:
-    folder = options.output
-    if folder.exists() and any(folder.iterdir()) and not options.resume:
+def refuse_another_run(folder: Path, *, resume: bool) -> None:
+    """Refuse an output folder that holds something, unless it is to be gone on with."""
+    if folder.exists() and any(folder.iterdir()) and not resume:
         raise UsageError(
             "the output folder is not empty", path=folder,
             remedy="give another one, or --resume to go on with the run in it",
@@ -141,7 +141,10 @@ def load_data(options: TssOptions, genome: Genome, progress: Progress) -> TssDat
     clusters = load_clusters(options.clusters, counts, genome.lengths)
     excluded = [region for text in options.exclude for region in parse_regions(text, genome.lengths).intervals]
     split = Split.of(
-        genome.names, validation=options.validation, test=options.test, left_out=_whole(excluded, genome.lengths)
+        genome.names,
+        validation=options.validation,
+        test=options.test,
+        left_out=whole_sequences(excluded, genome.lengths),
     )
     data = TssData(genome, clusters, split, excluded=excluded, min_count=options.min_count, counts=counts)
     if not len(data.kept):
@@ -150,7 +153,7 @@ def load_data(options: TssOptions, genome: Genome, progress: Progress) -> TssDat
     return data
 
 
-def _whole(excluded: list[Interval], lengths: Mapping[str, int]) -> list[str]:
+def whole_sequences(excluded: list[Interval], lengths: Mapping[str, int]) -> list[str]:
     """Names of sequences that are excluded from end to end."""
     return [region.name for region in excluded if region.start == 0 and region.end == lengths[region.name]]
 
@@ -222,7 +225,7 @@ def _judge(scorer: Scorer, data: TssData, train: _Part, progress: Progress) -> _
     return _Judgement(calibration, figures, test.curves(calibration))
 
 
-def _base_frequencies(genome: Genome, split: Split) -> tuple[float, float, float, float]:
+def base_frequencies(genome: Genome, split: Split) -> tuple[float, float, float, float]:
     """Shares of A, C, G, T on both strands of the training sequences: the reference of contributions."""
     counts = np.zeros(5, dtype=np.int64)
     for name in split.train:

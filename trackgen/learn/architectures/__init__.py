@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from trackgen.errors import UsageError
+from trackgen.learn.architectures.binding import ThesisBinding
 from trackgen.learn.architectures.tss import CentreTss, ThesisTss
 
 __all__ = ["ARCHITECTURES", "Architecture", "architecture"]
@@ -25,6 +26,7 @@ class Architecture:
         redraw: None to train on the same windows every epoch, at the dominant TSSs; else draw background anew every
             epoch, and each TSS among its cluster's bases in proportion to their counts to this power.
         average: decay of the moving average of the weights that is kept, None for none.
+        task: of ``trackgen train`` that it is for.
     """
 
     build: Callable[[], nn.Module]
@@ -33,6 +35,7 @@ class Architecture:
     manner: str
     redraw: float | None = None
     average: float | None = None
+    task: str = "tss"
 
 
 ARCHITECTURES = {
@@ -50,15 +53,25 @@ ARCHITECTURES = {
         "every base beside the classes, and of 16 counted bases for each TSS. Weights are averaged over steps (.999).",
         redraw=2.0, average=0.999,
     ),
+    "binding-thesis": Architecture(
+        ThesisBinding, ThesisBinding.window,
+        "the shallow net of ten Dijke 2017 for ENCODE-DREAM: sequence by convolution 15 x 32, max-pool 35, dense 100; "
+        "signal by max-pool 30; joined by dense 1000",
+        "Every epoch draws its bins, on a grid of 10 bp, and their strands anew. Half of the filters start from the "
+        "motif found in the training peaks, on either strand; all else has a Xavier start. Weights are averaged over "
+        "steps (.99).",
+        average=0.99, task="binding",
+    ),
 }  # fmt: skip
 
 
-def architecture(name: str) -> Architecture:
-    """The architecture called `name`.
+def architecture(name: str, task: str | None = None) -> Architecture:
+    """The architecture called `name`, for `task` where one is given.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or it is for another task.
     """
-    if name not in ARCHITECTURES:
-        raise UsageError("unknown architecture", found=name, wanted=", ".join(ARCHITECTURES))
+    known = [key for key, entry in ARCHITECTURES.items() if task in (None, entry.task)]
+    if name not in known:
+        raise UsageError("unknown architecture", found=name, wanted=", ".join(known))
     return ARCHITECTURES[name]

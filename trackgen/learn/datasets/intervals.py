@@ -1,16 +1,20 @@
-"""bedtools, through pybedtools, with its temporary files in a folder of their own that is removed at the end."""
+"""Intervals by sequence; and bedtools, through pybedtools, with its temporary files in a folder that is removed."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from trackgen.errors import ResourceError, UsageError
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["bedtools"]
+from trackgen.errors import ResourceError, UsageError
+from trackgen.genome import Interval, merge
+
+__all__ = ["bedtools", "spans_by_name"]
 
 
 @contextmanager
@@ -41,3 +45,11 @@ def bedtools() -> Iterator[Any]:
             raise ResourceError(f"bedtools failed: {error}") from error
         finally:
             pybedtools.set_tempdir(before)
+
+
+def spans_by_name(intervals: Iterable[Interval], lengths: Mapping[str, int]) -> dict[str, NDArray[np.int64]]:
+    """Sorted disjoint int64[n, 2] of every sequence of the genome, empty where it has none."""
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in lengths}
+    for interval in intervals:
+        found[interval.name].append((interval.start, interval.end))
+    return {name: merge(np.array(pairs, dtype=np.int64).reshape(-1, 2)) for name, pairs in found.items()}
