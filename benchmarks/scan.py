@@ -1,11 +1,12 @@
 """Speed of dense scanning beside its rivals, in one run on the same machine and the same number of threads.
 
-    TRACKGEN_DATA=... python benchmarks/scan.py [--quick] [--threads 2] [--nets tss zeng ...] [--repeats 8]
+    TRACKGEN_DATA=... python benchmarks/scan.py [--quick] [--threads 2 | --processor-time] [--nets tss zeng ...]
 
 Scans yeast chromosome IV (random bases without TRACKGEN_DATA) by trackgen's dense scan, by ONNX Runtime and PyTorch
 on windows, by torch.compile on windows, and by the net's fully convolutional form written by hand in PyTorch. For
 each contender the best batch or tile and the best threading is sought first; then all take turns, and the best of
-their repeats counts, so that other work on the machine hits all alike. Each contender's values are checked against
+their repeats counts, so that other work on the machine hits all alike. Where much else is going on, --processor-time
+gives speeds of one thread that other work hardly touches. Each contender's values are checked against
 windows. Prints tables in markdown.
 """
 
@@ -16,8 +17,9 @@ import logging
 import os
 import sys
 import tempfile
+import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +52,7 @@ class Effort:
     batches: tuple[int, ...]
     tiles: tuple[int, ...]
     compiler: bool
+    clock: Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def keep_best(contender: Contender, stretch: Stretch, effort: Effort) -> None:
     speeds = dict.fromkeys(range(len(contender.variants)), 0.0)
     for _ in range(2):
         for index, variant in enumerate(contender.variants):
-            speeds[index] = max(speeds[index], rivals.rate(variant, stretch, effort.seconds / 2))
+            speeds[index] = max(speeds[index], rivals.rate(variant, stretch, effort.seconds / 2, effort.clock))
     for index, variant in enumerate(contender.variants):
         print(f"  {contender.name}, {variant.label}: {speeds[index] / 1e6:.4g} Mbase/s", file=sys.stderr, flush=True)
     contender.variants = [contender.variants[max(speeds, key=lambda index: speeds[index])]]
@@ -134,7 +137,7 @@ def measure(case: Case, codes: NDArray[np.uint8], threads: int, effort: Effort, 
     present = [contender for contender in contenders if contender.variants]
     for _ in range(effort.repeats):
         for contender in present:
-            contender.rates.append(rivals.rate(contender.variants[0], stretch, effort.seconds))
+            contender.rates.append(rivals.rate(contender.variants[0], stretch, effort.seconds, effort.clock))
     reference = rivals.windows_by_onnxruntime(model, stretch, 1, (1,)).variants[0]
     differences = [largest_difference(case, contender.variants[0], reference) for contender in present]
     for contender, difference in zip(present, differences, strict=True):
@@ -198,19 +201,23 @@ def main() -> None:
     parser.add_argument("--nets", nargs="+", choices=[case.key for case in CASES])
     parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--quick", action="store_true", help="about a minute: four nets, few variants, no compiler")
+    parser.add_argument("--processor-time", action="store_true", help="of one thread, where other work is going on")
     options = parser.parse_args()
-    effort = Effort(0.4, options.repeats, rivals.BATCHES, rivals.TILES, True)
+    clock, threads, unit = time.perf_counter, options.threads, "threads"
+    if options.processor_time:
+        clock, threads, unit = time.thread_time, 1, "thread, processor time"
+    effort = Effort(0.4, options.repeats, rivals.BATCHES, rivals.TILES, True, clock)
     if options.quick:
-        effort = Effort(0.3, 3, (256,), (16_384,), False)
+        effort = Effort(0.3, 3, (256,), (16_384,), False, clock)
     keys: Iterable[str] = options.nets or (QUICK_NETS if options.quick else [case.key for case in CASES])
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(threads)
     codes, source = read_codes()
     with tempfile.TemporaryDirectory() as folder:
         chosen = [case for case in CASES if case.key in keys]
-        results = [measure(case, codes, options.threads, effort, Path(folder)) for case in chosen]
-    print(f"{source}, {options.threads} threads, best of {effort.repeats} repeats in turns")
+        results = [measure(case, codes, threads, effort, Path(folder)) for case in chosen]
+    print(f"{source}, {threads} {unit}, best of {effort.repeats} repeats in turns")
     print_speeds(results)
     print_operations(results)
     print_bars(results)
