@@ -101,7 +101,7 @@ def test_two_models_share_one_pass(trackgen: Trackgen, tmp_path: Path, genome: P
     assert trackgen("scan", second, genome, "-o", "alone").returncode == 0
     together, alone = (tmp_path / folder / "two.hit.bw" for folder in ("both", "alone"))
     assert together.read_bytes() == alone.read_bytes()
-    assert json.loads((tmp_path / "both" / "run.json").read_text())["mode"] == {"one": "window", "two": "window"}
+    assert json.loads((tmp_path / "both" / "run.json").read_text())["mode"] == {"one": "dense", "two": "dense"}
 
 
 def test_the_same_scan_again_does_nothing_and_another_is_refused(
@@ -196,14 +196,15 @@ def test_a_bad_bed_line_is_named(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_yields_nan_is_refused_with_the_window(
+def test_a_model_that_yields_nan_is_refused_with_the_weight_or_the_window(
     trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
 ) -> None:
     proto = onnx.load(str(model))
     (bias,) = [entry for entry in proto.graph.initializer if entry.name == "second_bias"]
     bias.CopyFrom(onnx.numpy_helper.from_array(np.array([0, np.nan], np.float32), "second_bias"))
     onnx.save(proto, str(model))
-    result = trackgen("scan", model, genome, "-o", "out")
+    assert_refused(trackgen("scan", model, genome, "-o", "out"), 4, "small.onnx", "weight second_bias", "nan")
+    result = trackgen("scan", model, genome, "-o", "out", "--mode", "window")
     assert_refused(result, 4, "small.onnx", "not a number", "window at chrI:")
     assert not list((tmp_path / "out").glob("*.bw"))
     assert_refused(trackgen("model", "check", model), 4, "not a number")

@@ -206,7 +206,7 @@ def test_run_file_tells_what_the_tracks_hold(tmp_path: Path) -> None:
     assert track["max"] == pytest.approx(values.max(), rel=1e-6)
     assert track["percentiles"]["50"] == pytest.approx(np.percentile(values, 50), rel=0.02)
     assert run["bases"] == 500
-    assert run["mode"] == {"small": "window"}
+    assert run["mode"] == {"small": "dense"}
     assert run["checks"]["windows"]["n"] >= 1
     assert run["checks"]["windows"]["max_abs_diff"] <= 1e-5
     assert str(tmp_path) not in (tmp_path / "out" / "run.json").read_text()

@@ -53,9 +53,20 @@ def refuse_untrusted(model: onnx.ModelProto) -> None:
         raise NotDense(node.name or node.output[0], node.op_type, reason)
     _refuse_broken_weights(model)
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(_with_shapes(model))
     except onnx.checker.ValidationError as error:
         raise ModelError("the graph is broken", found=" ".join(str(error).split())[:300]) from error
+
+
+def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """For the checker, which wants outputs to have a shape: old exporters leave it out, and runtimes do not mind."""
+    if all(entry.type.tensor_type.HasField("shape") for entry in model.graph.output):
+        return model
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for entry in copy.graph.output:
+        entry.type.tensor_type.shape.SetInParent()
+    return copy
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]:

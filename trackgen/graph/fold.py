@@ -17,12 +17,12 @@ import onnx
 from onnx import helper, inliner, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from trackgen.card import Card
+from trackgen.card import Card, InputSpec
 from trackgen.errors import ModelError
 from trackgen.graph.checked import opset_of, refuse_untrusted
 from trackgen.graph.nodes import Array, Node, constant_tensors, read_node
 
-__all__ = ["BATCH_NAME", "WindowGraph", "fold"]
+__all__ = ["BATCH_NAME", "WindowGraph", "channels_of", "fold"]
 
 BATCH_NAME = "N"
 CANDIDATE_BATCHES = (1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
@@ -72,8 +72,19 @@ class WindowGraph:
         read = {name for node in nodes for name in node.input}
         initializers = [numpy_helper.from_array(value, name) for name, value in constants.items() if name in read]
         kept = [entry for entry in source.graph.input if entry.name in self.inputs]
-        graph = helper.make_graph(nodes, "window", kept, list(source.graph.output), initializers)
+        graph = helper.make_graph(nodes, "window", kept, self._stated_outputs(source), initializers)
         return helper.make_model(graph, opset_imports=source.opset_import, ir_version=source.ir_version)
+
+    def _stated_outputs(self, source: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+        """The outputs as the file states them, with a shape where it states none."""
+        outputs = []
+        for entry in source.graph.output:
+            shape = self.shapes.get(entry.name)
+            if shape is not None and not entry.type.tensor_type.HasField("shape"):
+                axes = [BATCH_NAME if size == self.batch else size for size in shape]
+                entry = helper.make_tensor_value_info(entry.name, entry.type.tensor_type.elem_type, axes)
+            outputs.append(entry)
+        return outputs
 
     def _open_shape(self, node: Node) -> Array:
         """The shape that a node gives, with -1 (Reshape) or 1 (Expand) where it holds the batch."""
@@ -165,11 +176,15 @@ class _Folder:
             if name in self.constants and self.constants[name].size <= LARGEST_SHAPE
         }
         try:
-            found = onnx.shape_inference.infer_node_outputs(schema, proto, types, small, opset_imports=self.imports)
+            found: dict[str, onnx.TypeProto] = onnx.shape_inference.infer_node_outputs(
+                schema, proto, types, small, opset_imports=self.imports
+            )
             if not all(kind.tensor_type.HasField("shape") for kind in found.values()):
                 found = self._infer_by_body(proto, types, small) or found
             self.types |= found
         except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
+            if any(kind.tensor_type.elem_type == onnx.TensorProto.UNDEFINED for kind in types.values()):
+                return  # behind an operator whose result ONNX can't infer
             raise ModelError(
                 "the graph lies about its shapes",
                 place=f"node {node.name} ({node.title})",
@@ -246,18 +261,24 @@ def _free_batch(graph: onnx.GraphProto) -> int:
 
 def _input_shapes(card: Card, batch: int) -> list[tuple[int, ...]]:
     """The shapes of the graph's inputs, as the card has them."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for spec in card.inputs:
-        if spec.kind == "vector":
-            held = shapes.get(spec.graph_name, (batch, 0))[1]
-            shapes[spec.graph_name] = (batch, held + spec.length)
-            continue
-        channels = 4 if spec.kind == "sequence" else max(1, len(spec.channels))
-        length, axis = card.window // spec.resolution, 2 if spec.layout == "NLC" else 1
-        shape = [batch, length, length]
-        shape[axis] = channels + (shapes[spec.graph_name][axis] if spec.graph_name in shapes else 0)
-        shapes[spec.graph_name] = tuple(shape)
-    return list(shapes.values())
+    shapes: list[tuple[int, ...]] = []
+    for _, members in card.tensors:
+        channels = sum(channels_of(spec) for spec in members)
+        length = card.window // members[0].resolution
+        if members[0].kind == "vector":
+            shapes.append((batch, channels))
+        elif any(spec.layout == "NLC" for spec in members):
+            shapes.append((batch, length, channels))
+        else:
+            shapes.append((batch, channels, length))
+    return shapes
+
+
+def channels_of(spec: InputSpec) -> int:
+    """How many channels an input of the card has; the elements of a vector count as channels."""
+    if spec.kind == "vector":
+        return spec.length
+    return 4 if spec.kind == "sequence" else max(1, len(spec.channels))
 
 
 def _needed(nodes: list[Node], outputs: tuple[str, ...]) -> list[Node]:

@@ -210,7 +210,9 @@ def _place_output(lowering: Lowering, card: Card, output: OutputSpec) -> Form:
 def _place_windows(lowering: Lowering, card: Card, output: OutputSpec, value: Value) -> Form:
     """An output that each window has for itself."""
     build, count = lowering.build, len(output.classes)
-    value = lowering.arrange(value, [atom for axis in value.dims for atom in axis if atom.role == "channel"])
+    value = lowering.arrange(
+        lowering.trimmed(value), [atom for axis in value.dims for atom in axis if atom.role == "channel"]
+    )
     length = 1 if output.resolution is None else card.bin // output.resolution
     if length == 1:
         build.output(build.reshape(value.name, [1, count, -1]), output.name, [1, count, "windows"])

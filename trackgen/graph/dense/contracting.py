@@ -68,8 +68,9 @@ def contract(lowering: Lowering, node: Node, value: Tensor, axis: int, weight: A
     for part, rows in zip(value.parts, np.split(weight, borders), strict=True):
         result = _contract(lowering, node, part, axis, rows, offset if total is None else None)
         if total is not None:
+            total, result = lowering.in_step(node, [total, result])
             name = lowering.build.emit("Add", [total.name, result.name])
-            result = replace(result, name=name, spread=total.spread and result.spread)
+            result = replace(total if result.spread else result, name=name)
         total = result
     assert total is not None
     return total

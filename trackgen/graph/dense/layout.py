@@ -144,6 +144,8 @@ class Value:
         stored: the channel atoms in the order in which C holds them.
         positions: None where there is one value a window.
         spread: one value for all windows (T = 1).
+        surplus: where there is one value a window: windows too many at the end. They are cut off last of all, since a
+            crop between two layers keeps a runtime from fusing them.
         scale, shift: an affine map that differs by position and is not applied yet, in the window tensor's shape
             (batch 1): only a contraction of the positions can take it up.
     """
@@ -153,6 +155,7 @@ class Value:
     stored: tuple[Atom, ...]
     positions: Positions | None = None
     spread: bool = False
+    surplus: int = 0
     scale: Array | None = None
     shift: Array | None = None
 

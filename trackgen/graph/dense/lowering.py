@@ -89,6 +89,10 @@ class Lowering:
         """Less `skip` tile points in front and `drop` behind; says nothing of positions."""
         return replace(value, name=self.build.crop(value.name, skip, drop))
 
+    def trimmed(self, value: Value, surplus: int = 0) -> Value:
+        """One value a window, with so many windows too many."""
+        return replace(self.cut(value, 0, value.surplus - surplus), surplus=surplus)
+
     def arrange(self, value: Value, order: Sequence[Atom]) -> Value:
         """With its channels stored in another order."""
         order = tuple(order)
@@ -106,11 +110,10 @@ class Lowering:
         return self.arrange(value, outer + inner)
 
     def collapsed(self, value: Value, surplus: int) -> Value:
-        """A value that came to one point a window, less the points too many, its position atom gone."""
+        """A value that came to one point a window, `surplus` of them too many, its position atom gone."""
         position = value.atom("position")
         dims = tuple(tuple(atom for atom in axis if atom is not position) for axis in value.dims)
-        value = replace(value, dims=dims, positions=None)
-        return self.cut(value, 0, surplus)
+        return replace(value, dims=dims, positions=None, surplus=surplus)
 
     def in_step(self, node: Node, values: Sequence[Value]) -> list[Value]:
         """Values with equal positions, cut to the elements and tile points that all of them have.
@@ -120,7 +123,8 @@ class Lowering:
         """
         located = [value.positions for value in values if value.positions is not None]
         if not located:
-            return list(values)
+            least = min((value.surplus for value in values if not value.spread), default=0)
+            return [value if value.spread else self.trimmed(value, least) for value in values]
         if any(value.positions is None and not value.spread for value in values):
             raise node.refuse("a value of the whole window meets single positions of it")
         if len({(entry.length, entry.spacing) for entry in located}) > 1:

@@ -212,15 +212,31 @@ def two_steps(elements: int) -> tuple[int, int, int]:
 
 
 def slide_mean(lowering: Lowering, value: Value, elements: int, *, total: bool = False) -> Kernel:
-    """The kernel of a mean (or sum) over `elements`: a depthwise convolution, since AveragePool has no dilation."""
+    """The kernel of a mean (or sum) over `elements`.
+
+    Many are summed in two steps, as `slide_max` takes them: less work, and rounding errors that grow with the root.
+    Depthwise convolutions, since AveragePool has no dilation.
+    """
+    build, share = lowering.build, 1.0 if total else 1.0 / elements
+
+    def add(name: str, taps: int, weight: float, dilation: int, stride: int) -> str:
+        kernel = np.full((value.channels, 1, taps), weight, np.float32)
+        return build.convolve(name, kernel, None, groups=value.channels, dilation=dilation, stride=stride)
 
     def kernel(source: str, reading: Reading) -> str:
-        if reading.dilation == 1 and not total:
-            return lowering.build.emit("AveragePool", [source], kernel_shape=[1, elements], strides=[1, reading.stride])
-        weight = np.full((value.channels, 1, elements), 1.0 if total else 1.0 / elements, np.float32)
-        return lowering.build.convolve(
-            source, weight, None, groups=value.channels, dilation=reading.dilation, stride=reading.stride
-        )
+        dilation, stride = reading.dilation, reading.stride
+        if elements < TWO_STEPS and dilation == 1 and not total:
+            return build.emit("AveragePool", [source], kernel_shape=[1, elements], strides=[1, stride])
+        if elements < TWO_STEPS:
+            return add(source, elements, share, dilation, stride)
+        step = math.isqrt(elements)
+        taps, rest = divmod(elements, step)
+        blocks = add(build.crop(source, 0, rest * dilation), step, 1.0, dilation, 1)
+        result = add(blocks, taps, share, dilation * step, stride)
+        if rest:
+            last = add(build.crop(source, taps * step * dilation), rest, share, dilation, stride)
+            result = build.emit("Add", [result, last])
+        return result
 
     return kernel
 
