@@ -1,4 +1,4 @@
-"""``trackgen model``: list, show and check models, or put a card into one."""
+"""``trackgen model``: list, show, check and explain models, or put a card into one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["command"]
 
 @click.group()
 def command() -> None:
-    """List, show and check models, or put a card into one."""
+    """List, show, check and explain models, or put a card into one."""
 
 
 @command.command("list")
@@ -55,6 +55,32 @@ def check(model: str, device: str, threads: int | None) -> None:
     sizes = ", ".join(map(str, BATCH_SIZES))
     click.echo(f"batch sizes\t{sizes} agree: largest difference {result.largest_difference:.2g}")
     click.echo(f"speed\t{result.windows_per_second:,.0f} windows a second on {result.device}")
+
+
+@command.command()
+@click.argument("model")
+@click.option(
+    "--stride", type=click.IntRange(), metavar="N", help="Distance between windows, bp.  [default: the card's]"
+)
+def explain(model: str, stride: int | None) -> None:
+    """Show how MODEL runs densely at a stride, and why that is fast; or why it can't."""
+    from trackgen.card import load_model, read_card
+    from trackgen.errors import TrackgenError
+    from trackgen.graph import NotDense, compile_dense
+    from trackgen.graph import explain as explained
+    from trackgen.resources import find_model
+
+    path = find_model(model)
+    card = read_card(path)
+    try:
+        compiled = compile_dense(load_model(path), card, card.stride if stride is None else stride)
+    except NotDense as refusal:
+        click.echo(f"{card.name} can't run densely: windows are run one by one, with the same values")
+        click.echo(f"  node    {refusal.node} ({refusal.op})\n  reason  {refusal.reason}")
+        return
+    except TrackgenError as error:
+        raise error.in_file(path) from None
+    click.echo(f"{card.name}: {explained(compiled)}")
 
 
 @command.command("add-card")

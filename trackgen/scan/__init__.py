@@ -1,7 +1,36 @@
-"""The main job: models and a genome in, tracks out."""
+"""The main job: models and a genome in, tracks out.
 
+The package itself can be called: ``trackgen.scan(models, genome, output)``, which is `scan_genome`.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+from trackgen.scan.calls import scan_genome
 from trackgen.scan.estimate import Estimate, estimate_scan
 from trackgen.scan.job import ScanResult, list_outputs, run_scan
+from trackgen.scan.opened import Model, open_model
 from trackgen.scan.options import ScanOptions
 
-__all__ = ["Estimate", "ScanOptions", "ScanResult", "estimate_scan", "list_outputs", "run_scan"]
+__all__ = [
+    "Estimate",
+    "Model",
+    "ScanOptions",
+    "ScanResult",
+    "estimate_scan",
+    "list_outputs",
+    "open_model",
+    "run_scan",
+    "scan_genome",
+]
+
+
+class _Callable(ModuleType):
+    """`trackgen.scan` is a package and, as the command of that name suggests, a function."""
+
+    __call__ = staticmethod(scan_genome)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -7,6 +7,7 @@ runs with equal plans write equal tracks.
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import json
 import re
@@ -78,8 +79,7 @@ class ScanPlan:
     """Everything that can change a value, and nothing else."""
 
     models: tuple[ModelPlan, ...]
-    genome_file: str
-    genome_sha256: str
+    genome_path: Path
     lengths: Mapping[str, int]
     wanted: Mapping[str, Spans]
     """The stretches asked for, per sequence, in genome order; sequences without any are absent."""
@@ -92,6 +92,11 @@ class ScanPlan:
     """The files of all models' signal inputs."""
     vectors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Name of a vector input -> name and SHA-256 of the file that was given for it."""
+
+    @functools.cached_property
+    def genome_sha256(self) -> str:
+        """Of the genome's file, read when first asked for: seconds for a large one."""
+        return file_sha256(self.genome_path)
 
     @property
     def bases(self) -> int:
@@ -111,7 +116,7 @@ class ScanPlan:
                 }
                 for model in self.models
             ],
-            "genome": {"file": self.genome_file, "sha256": self.genome_sha256},
+            "genome": {"file": self.genome_path.name, "sha256": self.genome_sha256},
             "wanted": _digest(self.wanted),
             "excluded": _digest(self.excluded),
             "tile": self.tile,
@@ -158,8 +163,7 @@ def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
     excluded = _spans([row for path in options.exclude for row in _read_bed(path, genome, notes)], genome.lengths)
     return ScanPlan(
         models=models,
-        genome_file=genome.path.name,
-        genome_sha256=file_sha256(genome.path),
+        genome_path=genome.path,
         lengths=dict(genome.lengths),
         wanted=wanted,
         excluded=excluded,

@@ -66,7 +66,7 @@ def _run_values(record: RunRecord) -> dict[str, Any]:
             for model in plan.models
         ],
         "genome": {
-            "file": plan.genome_file,
+            "file": plan.genome_path.name,
             "assembly": assembly_name(plan.lengths),
             "names": list(plan.lengths),
             "lengths": list(plan.lengths.values()),

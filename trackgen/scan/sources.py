@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +34,13 @@ class SignalPlan:
     key: str
     """NAME of the input, or NAME.CHANNEL."""
     path: Path
-    sha256: str
     names: Mapping[str, str]
     """The genome's names of sequences -> the file's; what the file does not list is absent."""
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Of the file, read when first asked for: seconds for a large one."""
+        return file_sha256(self.path)
 
 
 def match_inputs(cards: Sequence[Card], signals: NamedFiles, vectors: NamedFiles) -> None:
@@ -135,7 +140,7 @@ def plan_signals(
         if not theirs:
             raise DataError("the signal file lists no sequence", path=path, wanted="a BigWig file of this genome")
         mapping = reconcile(theirs, lengths, path=path, what="signal file", allow_unknown=True)
-        plan = SignalPlan(key, path, file_sha256(path), {target: name for name, target in mapping.items()})
+        plan = SignalPlan(key, path, {target: name for name, target in mapping.items()})
         plans.append(plan)
         if text := describe(mapping):
             notes.append(f"signal {key}, {text}")

@@ -1,0 +1,170 @@
+"""One model in Python: `trackgen.open_model(path).predict(genome, region)`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.card import Card, read_card
+from trackgen.genome import Genome, open_genome
+from trackgen.genome.tiling import Tile
+from trackgen.progress import NullProgress
+from trackgen.resources import find_model
+from trackgen.runtime import default_threads
+from trackgen.scan.modes import Threading
+from trackgen.scan.options import ScanOptions
+from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan
+from trackgen.scan.runners import ModelRunner, open_runners
+from trackgen.scan.sources import SignalFiles
+from trackgen.scan.tile import TrackValues, read_tile, run_model, track_values
+
+__all__ = ["Model", "open_model"]
+
+Float32 = NDArray[np.float32]
+FilePath = str | os.PathLike[str]
+
+
+class Model:
+    """A model that is ready to predict; made by `open_model`.
+
+    Attributes:
+        path: its file.
+        card: what it says of itself.
+    """
+
+    def __init__(self, path: Path, device: str, threads: int, mode: Literal["auto", "dense", "window"]) -> None:
+        self.path = path
+        self.card: Card = read_card(path)
+        self._device, self._threads, self._mode = device, threads, mode
+        self._runners: dict[tuple[object, ...], ModelRunner] = {}
+
+    def predict(
+        self,
+        genome: FilePath | Genome,
+        region: str,
+        *,
+        stride: int | None = None,
+        signals: Mapping[str, FilePath] | None = None,
+        vectors: Mapping[str, FilePath] | None = None,
+    ) -> dict[str, Float32]:
+        """The values that `trackgen scan` writes for a region, before rounding.
+
+        Args:
+            genome: FASTA or 2bit file, or an open genome.
+            region: ``chr:a-b`` (1-based, both ends included) or ``chr``.
+            stride: distance between windows, bp; the card's where None.
+            signals: BigWig file of each signal input, by NAME or NAME.CHANNEL.
+            vectors: TSV file of vector inputs, by NAME; the card's default stands in.
+
+        Returns:
+            Track name (``class``, ``class.plus`` or ``class.minus``) -> float32 (bases of the region,), NaN in gaps.
+
+        Raises:
+            UsageError: a region, stride or input that does not exist.
+            DataError: a genome, signal or vector file that is missing or malformed.
+            ModelError: the model yields NaN or infinity.
+
+        >>> import trackgen
+        >>> model = trackgen.open_model("tss-yeast")
+        >>> values = model.predict(genome, "chrI:1,001-1,200")
+        >>> sorted(values)
+        ['broad.minus', 'broad.plus', 'sharp.minus', 'sharp.plus']
+        >>> values["sharp.plus"].shape
+        (200,)
+        """
+        if not isinstance(genome, str | os.PathLike):
+            return self._predict(genome, region, stride, signals or {}, vectors or {})
+        with open_genome(genome) as opened:
+            return self._predict(opened, region, stride, signals or {}, vectors or {})
+
+    def _predict(
+        self,
+        genome: Genome,
+        region: str,
+        stride: int | None,
+        signals: Mapping[str, FilePath],
+        vectors: Mapping[str, FilePath],
+    ) -> dict[str, Float32]:
+        options = ScanOptions(
+            models=(str(self.path),),
+            genome=genome.path,
+            output=Path(),
+            regions=(region,),
+            stride=stride,
+            signals=tuple((name, Path(file)) for name, file in signals.items()),
+            vectors=tuple((name, Path(file)) for name, file in vectors.items()),
+            device=self._device,
+            threads=self._threads,
+            mode=self._mode,
+        )
+        plan = make_plan(options, genome)
+        (name, spans), *_ = plan.wanted.items()
+        start, end = int(spans[0, 0]), int(spans[-1, 1])
+        (model,) = plan.models
+        results = {_track_name(track): np.full(end - start, np.nan, np.float32) for track in model.tracks}
+        runner = self._runner(plan, options)
+        with SignalFiles(plan.signals) as files:
+            for tile in _tiles(plan, name, start, end):
+                source = read_tile(genome, files, plan, tile)
+                values = run_model(model, runner, source)
+                for track in model.tracks:
+                    _lay(results[_track_name(track)], start, track, track_values(track, source, values))
+        return results
+
+    def _runner(self, plan: ScanPlan, options: ScanOptions) -> ModelRunner:
+        """The model on its device, opened once for each stride and set of vectors."""
+        key = (plan.models[0].stride, *options.vectors)
+        if key not in self._runners:
+            (self._runners[key],) = open_runners(plan, options, Threading(1, self._threads), NullProgress())
+        return self._runners[key]
+
+
+def open_model(
+    path: FilePath,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    mode: Literal["auto", "dense", "window"] = "auto",
+) -> Model:
+    """Open a model for predictions in Python.
+
+    Args:
+        path: an ONNX file with a card inside, or the name of a shipped model.
+        device: ``auto``, ``cpu`` or ``cuda[:N]``.
+        threads: cores to use; as many as this process may use where None.
+        mode: ``dense`` shares the work of neighbouring windows, ``window`` runs each by itself.
+
+    Raises:
+        ModelError: no such model, or no card inside.
+    """
+    return Model(find_model(os.fspath(path)), device, threads or default_threads(), mode)
+
+
+def _tiles(plan: ScanPlan, name: str, start: int, end: int) -> Sequence[Tile]:
+    """Tiles that hold every item which reaches into [start, end): one that begins before it too."""
+    length = plan.lengths[name]
+    begin = max(0, start - max(track.grid.step for track in plan.models[0].tracks))
+    return [Tile(name, low, min(end, low + plan.tile), length) for low in range(begin, end, plan.tile)]
+
+
+def _track_name(track: TrackPlan) -> str:
+    """The track's file without the model's name and the suffix."""
+    return track.file.split(".", 1)[1].removesuffix(".bw")
+
+
+def _lay(row: Float32, start: int, track: TrackPlan, part: TrackValues) -> None:
+    """Hold each item's value over its bases, in a row of bases that begins at `start`, less the gaps."""
+    if not len(part.values):
+        return
+    first = part.first * track.grid.step + track.grid.offset
+    held = np.repeat(part.values, track.grid.step)
+    for low, high in part.gaps:
+        held[max(0, low - first) : max(0, high - first)] = np.nan
+    low, high = max(first, start), min(first + len(held), start + len(row))
+    if low < high:
+        row[low - start : high - start] = held[low - first : high - first]
