@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import onnx
 from hypothesis import strategies as st
 
-from tests.graph.blocks import crop, normalized, random_block
+from tests.graph.blocks import Block, crop, normalized, random_block
 from tests.graph.collapses import collapse, dense, joined, random_layer
 from tests.graph.nets import Map, Net, Vector
 from tests.graph.pointwise import pointwise
@@ -208,8 +209,12 @@ class _Outputs:
         self.graph.append((name, shape))
 
 
-def random_model(source: random.Random) -> WindowModel:
-    """A model that dense mode must accept, every choice made by `source`."""
+def random_model(source: random.Random, wild: Sequence[Block] = ()) -> WindowModel:
+    """A model that dense mode must accept, every choice made by `source`.
+
+    Args:
+        wild: layers of which one or two are put in between; dense mode may refuse them.
+    """
     window = source.choice(WINDOWS)
     net = Net(source, source.choice(OPSETS))
     inputs = _inputs(net, window)
@@ -218,6 +223,8 @@ def random_model(source: random.Random) -> WindowModel:
     if net.chance(0.15) and inputs.maps[0].channels == 4:
         maps[0] = replace(net.first(maps[0]), name=_raw_normalized(net, net.first(maps[0])))
     maps = [_deepened(net, value) for value in maps]
+    if wild:
+        maps[0] = _made_wild(net, maps[0], wild)
     maps = _merged(net, maps)
     poolings |= {value.step for value in maps}
     kind = source.choice(["vector", "vector", "vector", "profile", "both"])
@@ -241,6 +248,16 @@ def _raw_normalized(net: Net, value: Map) -> str:
 def _deepened(net: Net, value: Map) -> Map:
     for _ in range(net.random.choice([0, 1, 2, 3, 4, 5, 6])):
         value = random_block(net, value)
+    return value
+
+
+def _made_wild(net: Net, value: Map, wild: Sequence[Block]) -> Map:
+    for _ in range(net.random.randint(1, 2)):
+        block = net.random.choice(wild)
+        made = block(net, value)
+        if made is not None:
+            net.features.add(block.__name__)
+            value = random_block(net, made) if net.chance(0.6) else made
     return value
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tests.graph.nets import INT64_MAX, Map, Net
 from tests.graph.pointwise import pointwise
 
-__all__ = ["BLOCKS", "convolution", "crop", "random_block"]
+__all__ = ["BLOCKS", "Block", "convolution", "crop", "random_block"]
 
 Block = Callable[[Net, Map], Map | None]
 

@@ -107,7 +107,7 @@ def to_one_position(net: Net, value: Map) -> Map:
         op = net.random.choice(["ReduceMax", "ReduceMean", "ReduceSum"])
         axis = net.random.choice([value.axis, value.axis - 3])
         net.features.add(op)
-        return replace(value, name=net.reduce(op, value.name, (axis,), True), positions=1, step=0)
+        return replace(value, name=_reduced(net, op, value, axis, True), positions=1, step=0)
     value = net.first(value)
     if form == "Conv":
         return replace(convolution(net, value, kernel=value.positions), step=0)
@@ -152,7 +152,13 @@ def by_reducing(net: Net, value: Map) -> Vector:
     op = net.random.choice(["ReduceMax", "ReduceMean", "ReduceSum"])
     axis = net.random.choice([value.axis, value.axis - 3])
     net.features |= {op, "keepdims 0"}
-    return Vector(net.reduce(op, value.name, (axis,), False), value.channels)
+    return Vector(_reduced(net, op, value, axis, False), value.channels)
+
+
+def _reduced(net: Net, op: str, value: Map, axis: int, keepdims: bool) -> str:
+    """A reduction; a sum is scaled, so that float32 has digits left for what follows."""
+    made = net.reduce(op, value.name, (axis,), keepdims)
+    return net.add("Mul", made, np.float32(1 / value.positions)) if op == "ReduceSum" else made
 
 
 def by_gather(net: Net, value: Map) -> Vector:

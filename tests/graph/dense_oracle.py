@@ -210,7 +210,7 @@ def assert_dense_equals_windows(
         alone = windows_of(card, values, stride, number)
         part = slice(start // stride, start // stride + number)
         again = [(values, long[part]) for values, (long, _) in zip(alone, pairs, strict=True)]
-        # The same sums in the same order; 1e-6 leaves room for kernels chosen by length.
-        limits = [1e-6 * max(1.0, float(np.abs(wanted).max())) for _, wanted in pairs]
+        # The same sums, but ONNX Runtime takes other kernels for a tile of a few windows.
+        limits = [(1e-6 if number > 3 else 5e-6) * max(1.0, float(np.abs(wanted).max())) for _, wanted in pairs]
         assert_close(card, again, limits, f"stride {stride}, windows {part.start} to {part.stop} alone")
     return {spec.name: wanted for spec, (_, wanted) in zip(card.outputs, pairs, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from math import lcm
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.graph.dense_oracle import (
 )
 from tests.graph.pointwise import POINTWISE
 from tests.graph.reference import in_float64, on_reference
+from tests.graph.wild import WILD_BLOCKS
 from trackgen.card import Card
 
 
@@ -42,7 +44,7 @@ def check(model: WindowModel, stride: int, seed: int) -> dict[str, np.ndarray]:
     return assert_dense_equals_windows(model.model, model.card, stride, seed=seed)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(model=window_models(), choice=st.integers(0, 100), seed=st.integers(0, 2**16))
 def test_dense_equals_windows(model: WindowModel, choice: int, seed: int) -> None:
     allowed = strides(model)
@@ -64,6 +66,36 @@ def test_dense_equals_windows_at_every_stride_for_thousands_of_models(part: int)
             except Exception as error:
                 failures[f"random_model(random.Random({seed})), stride {stride}"] = f"{type(error).__name__}: {error}"
     assert failures == {}
+
+
+def wild_failures(seeds: Iterable[int]) -> dict[str, str]:
+    """Models with layers that may be refused: those that were accepted and are wrong, or refused in another way."""
+    from trackgen.graph import NotDense, compile_dense
+
+    failures: dict[str, str] = {}
+    for seed in seeds:
+        model = random_model(random.Random(seed), WILD_BLOCKS)
+        stride = strides(model)[seed % len(strides(model))]
+        try:
+            compiled = compile_dense(model.model, model.card, stride)
+            assert_dense_equals_windows(model.model, model.card, stride, seed=seed, compiled=compiled)
+        except NotDense:
+            continue
+        except Exception as error:
+            wild = sorted(block.__name__ for block in WILD_BLOCKS if block.__name__ in model.features)
+            failures[f"random_model(random.Random({seed}), WILD_BLOCKS), stride {stride}, {wild}"] = repr(error)[:300]
+    return failures
+
+
+def test_what_is_accepted_of_models_out_of_scope_is_right_too() -> None:
+    assert wild_failures(range(400)) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("part", range(10))
+def test_thousands_of_models_out_of_scope_are_refused_or_right(part: int) -> None:
+    assert wild_failures(range(400 + part * 800, 1200 + part * 800)) == {}
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -12,7 +12,7 @@ import pytest
 
 from tests.graph.dense_oracle import assert_dense_equals_windows, on_runtime
 from tests.graph.texts import card_for, text_model
-from trackgen.card import Card
+from trackgen.card import Card, InputSpec
 
 INT64_MIN = -(2**63)
 
@@ -226,6 +226,14 @@ CASES = {
         "[flat] f = Flatten(sequence) [gemm] g = Gemm(f, w) [shape] out = Reshape(g, s)", "shape|gemm", "Reshape|Gemm",
         r"\w+ \w+", {"w": (80, 30), "s": ints(-1, 3, 10)}, out="3, 10",
     ),
+    "a profile from a dense layer on the positions": Case(
+        "[mix] c = MatMul(sequence, w) [relu] out = Relu(c)", "mix|relu", "MatMul|Relu", r"\w+ \w+", {"w": (20, 20)},
+        out="4, 20",
+    ),
+    "a profile whose positions are the classes": Case(
+        "[turn] t = Transpose<perm = [0, 2, 1]>(sequence) [relu] out = Relu(t)", "turn|relu", "Transpose|Relu",
+        POSITIONS, {}, out="20, 4",
+    ),
 }  # fmt: skip
 RECURRENT = {
     "LSTM": {"x": (1, 20, 4), "r": (1, 20, 5)},
@@ -295,6 +303,25 @@ def test_operations_of_other_domains_are_refused(op: str) -> None:
     assert error.node == "odd"
     assert op in error.op
     assert "org.example" in str(error)
+
+
+BY_POSITION = {
+    "a vector with one value a position": """[turn] t = Transpose<perm = [0, 2, 1]>(sequence) [dense] g = Gemm(v, u)
+    [lift] l = Unsqueeze(g, two) [times] m = Mul(t, l)""",
+    "a vector with one value a channel and position": """[fold] t = Reshape(sequence, shape) [dense] g = Gemm(v, u80)
+    [lift] l = Unsqueeze(g, two) [times] n = Mul(t, l) [relu] m = Relu(n)""",
+}
+
+
+@pytest.mark.parametrize("name", BY_POSITION)
+def test_a_vector_that_differs_between_positions_is_refused(name: str) -> None:
+    weights = {"u": (3, 20), "u80": (3, 80), "two": ints(2), "shape": ints(0, 80, 1), "w": (80, 2)}
+    inputs = "float[N, 4, 20] sequence, float[N, 3] v"
+    vector = InputSpec("v", "vector", length=3, default=(0.0,))
+    model = text_model(f"{BY_POSITION[name]} {DENSE}", weights, inputs=inputs)
+    onnx.checker.check_model(model, full_check=True)
+    card = card_for(inputs=(InputSpec("sequence", "sequence"), vector))
+    assert_told(refused(model, card), "times|relu", "Mul|Relu", r"\w+ \w+")
 
 
 def test_a_node_without_a_name_is_told_by_what_it_makes() -> None:
