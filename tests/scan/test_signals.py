@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.models import InputModel, input_model
 from tests.oracles import track_of_windows, window_tensors
-from tests.scan.test_values import random_sequence, read_track, write_fasta
+from tests.scan.test_values import Mode, random_sequence, read_track, write_fasta
 from trackgen.card import InputSpec, read_card
 from trackgen.runtime import open_session
 from trackgen.scan import ScanOptions, run_scan
@@ -142,6 +142,7 @@ def keys_of(inputs: list[dict[str, Any]]) -> list[str]:
     stride=st.sampled_from([1, 3, 50]),
     tile=st.sampled_from([13, 64, 32768]),
     batch_size=st.sampled_from([1, 7, 512]),
+    mode=st.sampled_from(["dense", "window"]),
     renamed=st.booleans(),
     seed=st.integers(0, 2**31),
 )
@@ -153,6 +154,7 @@ def test_every_base_has_the_value_of_the_reference(
     stride: int,
     tile: int,
     batch_size: int,
+    mode: Mode,
     renamed: bool,
     seed: int,
 ) -> None:
@@ -166,7 +168,7 @@ def test_every_base_has_the_value_of_the_reference(
     run_scan(
         ScanOptions(
             (str(model.path),), folder / "g.fa", folder / "out", signals=files,
-            stride=stride, digits="full", tile=tile, batch_size=batch_size,
+            stride=stride, digits="full", tile=tile, batch_size=batch_size, mode=mode,
         )
     )  # fmt: skip
     assert_equals_reference(folder / "out", model, sequences, signals, stride=stride)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyBigWig
@@ -15,6 +16,7 @@ from tests.models import SmallModel, mixed_model, small_model
 from tests.oracles import Window, gap_spans, track_at_every_base
 from trackgen.scan import ScanOptions, run_scan
 
+Mode = Literal["auto", "dense", "window"]
 WINDOW = 210
 LETTERS = "ACGTacgtNRYn"
 LETTER_SHARES = [0.2, 0.2, 0.2, 0.2, 0.04, 0.04, 0.04, 0.04, 0.01, 0.01, 0.01, 0.01]
@@ -80,6 +82,7 @@ def assert_equals_reference(out: Path, model: SmallModel, stride: int, sequences
     long=st.sampled_from([WINDOW, WINDOW + 1, 701]),
     tile=st.sampled_from([17, 64, 500, 32768]),
     batch_size=st.sampled_from([1, 13, 512]),
+    mode=st.sampled_from(["dense", "window"]),
     seed=st.integers(0, 2**31),
 )
 def test_every_base_has_the_value_of_the_reference(
@@ -90,6 +93,7 @@ def test_every_base_has_the_value_of_the_reference(
     long: int,
     tile: int,
     batch_size: int,
+    mode: Mode,
     seed: int,
 ) -> None:
     folder = tmp_path_factory.mktemp("scan")
@@ -98,7 +102,7 @@ def test_every_base_has_the_value_of_the_reference(
     model = small_model(folder, window=WINDOW, bin_=bin_, strands=strands, seed=seed % 97, reverse=seed % 2 == 0)
     options = ScanOptions(
         models=(str(model.path),), genome=write_fasta(folder / "g.fa", sequences), output=folder / "out",
-        stride=stride, digits="full", tile=tile, batch_size=batch_size,
+        stride=stride, digits="full", tile=tile, batch_size=batch_size, mode=mode,
     )  # fmt: skip
     run_scan(options)
     assert_equals_reference(folder / "out", model, stride, sequences, strands)
@@ -107,22 +111,25 @@ def test_every_base_has_the_value_of_the_reference(
     }
 
 
+@pytest.mark.parametrize("mode", ["dense", "window"])
 @pytest.mark.parametrize("strands", ["forward", "both", "average"])
 @pytest.mark.parametrize(("bin_", "stride"), [(1, 1), (1, 25), (50, 10), (50, 50), (200, 3), (200, 50)])
-def test_a_chromosome_of_3001_bases(tmp_path: Path, bin_: int, stride: int, strands: str) -> None:
+def test_a_chromosome_of_3001_bases(tmp_path: Path, bin_: int, stride: int, strands: str, mode: Mode) -> None:
     sequences = {"chr1": random_sequence(np.random.default_rng(bin_ + stride), 3001)}
     model = small_model(tmp_path, window=WINDOW, bin_=bin_, strands=strands)
     options = ScanOptions(
-        (str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", stride=stride, digits="full"
-    )
+        (str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", stride=stride, digits="full",
+        mode=mode,
+    )  # fmt: skip
     run_scan(options)
     assert_equals_reference(tmp_path / "out", model, stride, sequences, strands)
 
 
+@pytest.mark.parametrize("mode", ["dense", "window"])
 @pytest.mark.parametrize("strands", ["forward", "both", "average"])
 @pytest.mark.parametrize(("positions", "bin_", "stride"), [(30, 30, 30), (15, 30, 10), (30, 30, 7), (3, 30, 20)])
 def test_profiles_are_averaged_where_windows_overlap(
-    tmp_path: Path, strands: str, positions: int, bin_: int, stride: int
+    tmp_path: Path, strands: str, positions: int, bin_: int, stride: int, mode: Mode
 ) -> None:
     resolution = bin_ // positions
     if stride % resolution:
@@ -140,7 +147,12 @@ def test_profiles_are_averaged_where_windows_overlap(
         reverse=True,
     )
     options = ScanOptions(
-        (str(model.path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", tile=40, digits="full"
+        (str(model.path),),
+        write_fasta(tmp_path / "g.fa", sequences),
+        tmp_path / "out",
+        tile=40,
+        digits="full",
+        mode=mode,
     )
     run_scan(options)
     geometry = Window(50, bin_, stride, resolution)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trackgen.graph.dense import DenseModel, Layer
+from trackgen.graph.operations import Operations
 
 __all__ = ["explain"]
 
-COLUMNS = ("layer", "operator", "channels", "elements", "reach", "spacing", "grid", "tile axis")
+COLUMNS = ("layer", "operator", "channels", "elements", "reach", "spacing", "grid", "by window", "dense")
 QUIET = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "Cast")
 """Operators that only rename what a layer holds; not worth a row."""
 
@@ -17,10 +18,11 @@ def explain(compiled: DenseModel) -> str:
     """Why a compiled model is fast, in words and a table.
 
     Columns: `elements` of one window at this layer; `reach`: bp of genome that one element sees; `spacing`: bp between
-    elements (the cumulative stride); `grid`: bp between points of the tile.
+    elements (the cumulative stride); `grid`: bp between points of the tile; operations a base, window by window and
+    dense.
     """
-    rows = [_row(layer) for layer in compiled.layers if layer.op not in QUIET]
     operations = compiled.operations
+    rows = [_row(layer, operations) for layer in compiled.layers if layer.op not in QUIET]
     lines = [
         f"windows of {compiled.window:,} bp every {compiled.stride:,} bp",
         "",
@@ -38,19 +40,19 @@ def explain(compiled: DenseModel) -> str:
     return "\n".join(lines)
 
 
-def _row(layer: Layer) -> tuple[str, ...]:
+def _row(layer: Layer, operations: Operations) -> tuple[str, ...]:
+    place = ("1", "window", "-", f"{layer.step:,}")
     if layer.spacing:
-        place = (f"{layer.length:,}", f"{layer.reach:,}", f"{layer.spacing:,}", f"{layer.step:,}", "positions")
-    else:
-        place = ("1", "window", "-", f"{layer.step:,}", "windows")
-    return (layer.node, layer.op, f"{layer.channels:,}", *place)
+        place = (f"{layer.length:,}", f"{layer.reach:,}", f"{layer.spacing:,}", f"{layer.step:,}")
+    work = (operations.windowed_by_node.get(layer.node, 0.0), operations.dense_by_node.get(layer.node, 0.0))
+    return (layer.node, layer.op, f"{layer.channels:,}", *place, *(f"{amount:,.0f}" for amount in work))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns side by side, numbers to the right."""
     table = [COLUMNS, *rows]
     widths = [max(len(row[number]) for row in table) for number in range(len(COLUMNS))]
-    left = (0, 1, len(COLUMNS) - 1)
+    left = (0, 1)
     return [
         "  ".join(
             cell.ljust(width) if number in left else cell.rjust(width)

@@ -229,7 +229,7 @@ def fold(model: onnx.ModelProto, card: Card) -> WindowGraph:
     read = {name for node in nodes for name in node.inputs} | set(outputs)
     shapes = {name: found for name in folder.types if (found := folder.shape(name)) is not None}
     _refuse_lies(graph, shapes, batch)
-    note = f"fold: {len(graph.node)} nodes became {len(nodes)}, {folder.folded} of them shape arithmetic or constants"
+    note = f"fold: {len(graph.node)} nodes, {folder.folded} of them shape arithmetic or constants, became {len(nodes)}"
     return WindowGraph(
         nodes=tuple(nodes),
         constants={name: _without_batch(value, batch) for name, value in folder.constants.items() if name in read},

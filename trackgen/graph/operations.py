@@ -40,12 +40,20 @@ class Operations:
     """Operations per base of genome, on one strand.
 
     Attributes:
-        windowed: of every window by itself.
-        dense: of the tile graph.
+        windowed_by_node: node of the window model -> operations of every window by itself.
+        dense_by_node: the same of the tile graph, under the node that each part stands for; inputs under "".
     """
 
-    windowed: float
-    dense: float
+    windowed_by_node: Mapping[str, float]
+    dense_by_node: Mapping[str, float]
+
+    @property
+    def windowed(self) -> float:
+        return sum(self.windowed_by_node.values())
+
+    @property
+    def dense(self) -> float:
+        return sum(self.dense_by_node.values())
 
     @property
     def ratio(self) -> float:
@@ -54,18 +62,34 @@ class Operations:
 
 
 def count_operations(
-    graph: WindowGraph, tile: onnx.ModelProto, card: Card, inputs: Sequence[Stretch], stride: int
+    graph: WindowGraph,
+    tile: onnx.ModelProto,
+    sources: Mapping[str, str],
+    card: Card,
+    inputs: Sequence[Stretch],
+    stride: int,
 ) -> Operations:
-    """Count the operations of both graphs per base of genome."""
+    """Count the operations of both graphs per base of genome.
+
+    Args:
+        sources: node of the tile graph -> node of the window graph that it stands for.
+    """
     constants = {name: tuple(value.shape) for name, value in graph.constants.items()}
-    windowed = sum(_work(node, {**constants, **graph.shapes}) for node in graph.nodes) / graph.batch
+    shapes = {**constants, **graph.shapes}
+    windowed = {node.name: _work(node, shapes) / graph.batch / stride for node in graph.nodes}
     windows = max(2, MANY_WINDOWS // stride + 1)
     few, many = (_tile_work(tile, card, inputs, stride, count) for count in (windows, 2 * windows))
-    return Operations(windowed / stride, (many - few) / (windows * stride))
+    dense: dict[str, float] = {}
+    for name, work in many.items():
+        source = sources.get(name, "")
+        dense[source] = dense.get(source, 0.0) + (work - few[name]) / (windows * stride)
+    return Operations(windowed, dense)
 
 
-def _tile_work(tile: onnx.ModelProto, card: Card, inputs: Sequence[Stretch], stride: int, windows: int) -> float:
-    """Work of the tile graph on so many windows."""
+def _tile_work(
+    tile: onnx.ModelProto, card: Card, inputs: Sequence[Stretch], stride: int, windows: int
+) -> dict[str, float]:
+    """Work of each node of the tile graph on so many windows."""
     sizes = {entry.name: _points(entry, card, stride, windows) for entry in inputs}
     model = onnx.ModelProto()
     model.CopyFrom(tile)
@@ -79,7 +103,7 @@ def _tile_work(tile: onnx.ModelProto, card: Card, inputs: Sequence[Stretch], str
     shapes = {name: tuple(value.shape) for name, value in constant_tensors(model.graph).items()}
     for entry in (*inferred.value_info, *inferred.output, *inferred.input):
         shapes[entry.name] = tuple(axis.dim_value for axis in entry.type.tensor_type.shape.dim)
-    return sum(_work(read_node(proto), shapes) for proto in model.graph.node)
+    return {proto.name: _work(read_node(proto), shapes) for proto in model.graph.node}
 
 
 def _points(entry: Stretch, card: Card, stride: int, windows: int) -> int:

@@ -33,12 +33,17 @@ class TileBuilder:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._count = 0
+        self.source = ""
+        """The node of the window graph that is being lowered."""
+        self.sources: dict[str, str] = {}
+        """Node of the tile graph -> node of the window graph that it stands for."""
 
     def emit(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node with one output and return its name."""
         self._count += 1
         name = f"{op.lower()}_{self._count}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
+        self.sources[name] = self.source
         return name
 
     def constant(self, value: Array) -> str:

@@ -122,7 +122,7 @@ def compile_dense(model: onnx.ModelProto, card: Card, stride: int) -> DenseModel
     outputs = tuple(output.name for output in card.outputs)
     tile = lowering.build.model(graph.opset)
     verify(tile, outputs, "lower")
-    operations = count_operations(graph, tile, card, inputs, stride)
+    operations = count_operations(graph, tile, lowering.build.sources, card, inputs, stride)
     used = {entry.name for entry in tile.graph.input}
     note = f"lower: {len(graph.nodes)} nodes over one window became {len(tile.graph.node)} over a tile"
     return DenseModel(
@@ -145,6 +145,7 @@ def _lower(lowering: Lowering) -> list[Layer]:
         rule = None if node.domain else RULES.get(node.op)
         if rule is None:
             raise node.refuse(REASONS.get(node.op, "there is no rule for this operator"))
+        lowering.build.source = node.name
         found = rule(lowering, node)
         results: list[Tensor] = [found] if isinstance(found, Value | Joined) else list(found)
         for name, result in zip([name for name in node.outputs if name], results, strict=False):

@@ -1,0 +1,212 @@
+"""Dense scans: what they choose, what they refuse, and that they give what windows give."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.cli.conftest import Trackgen
+from tests.models import small_model
+from tests.scan.test_values import random_sequence, read_track, write_fasta
+from trackgen.card import card_of, load_model, read_card
+from trackgen.errors import SelfCheckError
+from trackgen.graph import compile_dense
+from trackgen.progress import NullProgress
+from trackgen.scan import ScanOptions, run_scan
+from trackgen.scan.modes import choose_mode, choose_threading, choose_tile
+from trackgen.scan.pipeline import in_order
+
+pytest_plugins = ["tests.cli.conftest"]
+
+PADDED = """
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[N, 4, 20] sequence) => (float[N, 2] out)
+{
+  [same] wide = Conv<pads = [2, 2]>(sequence, kernel)
+  pooled = ReduceMean<axes = [2], keepdims = 0>(wide)
+  out = Softmax<axis = 1>(pooled)
+}
+"""
+
+
+class Told(NullProgress):
+    """Keeps what a user is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def padded_model(folder: Path) -> Path:
+    """A model whose convolution pads inside the window: only windows can run it."""
+    plain = small_model(folder, name="padded")
+    model = onnx.parser.parse_model(PADDED)
+    kernel = np.random.default_rng(0).normal(0, 1, (2, 4, 5)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(kernel, "kernel"))
+    model.metadata_props.extend(onnx.load(str(plain.path)).metadata_props)
+    plain.path.write_bytes(model.SerializeToString())
+    return plain.path
+
+
+def genome(folder: Path, length: int = 900) -> tuple[Path, dict[str, str]]:
+    sequences = {"chr1": random_sequence(np.random.default_rng(3), length)}
+    return write_fasta(folder / "g.fa", sequences), sequences
+
+
+def run(model: Path, fasta: Path, out: Path, **fields: object) -> tuple[dict[str, object], list[str]]:
+    told = Told()
+    run_scan(ScanOptions((str(model),), fasta, out, digits="full", **fields), told)  # type: ignore[arg-type]
+    return json.loads((out / "run.json").read_text()), told.notes
+
+
+def test_a_model_that_can_runs_densely_by_itself(tmp_path: Path) -> None:
+    fasta, _ = genome(tmp_path)
+    record, notes = run(small_model(tmp_path).path, fasta, tmp_path / "out")
+    assert record["mode"] == {"small": "dense"}
+    assert not any("window by window" in note for note in notes)
+    assert record["checks"]["windows"]["n"] > 0  # type: ignore[index]
+
+
+def test_a_model_that_can_not_runs_windows_and_says_so_once(tmp_path: Path) -> None:
+    fasta, _ = genome(tmp_path)
+    record, notes = run(padded_model(tmp_path), fasta, tmp_path / "out", tile=100)
+    assert record["mode"] == {"padded": "window"}
+    assert [note for note in notes if "window by window" in note] == [
+        "padded runs window by window: node same (Conv): its padding inside the window reaches an output, so that "
+        "values depend on the window"
+    ]
+
+
+def test_dense_mode_asked_for_and_impossible_is_an_error(trackgen: Trackgen, tmp_path: Path) -> None:
+    fasta, _ = genome(tmp_path)
+    result = trackgen("scan", padded_model(tmp_path), fasta, "-o", "out", "--mode", "dense")
+    assert result.returncode == 4
+    assert all(words in result.stderr for words in ("padded.onnx", "node same (Conv)", "padding"))
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_windows_asked_for_are_run_and_give_the_same_values(tmp_path: Path) -> None:
+    fasta, sequences = genome(tmp_path)
+    model = small_model(tmp_path, strands="both").path
+    record, notes = run(model, fasta, tmp_path / "windows", mode="window")
+    assert record["mode"] == {"small": "window"}
+    assert not any("window by window" in note for note in notes)
+    run(model, fasta, tmp_path / "dense", mode="dense")
+    for strand in ("plus", "minus"):
+        one, other = (read_track(tmp_path / way / f"small.hit.{strand}.bw", sequences) for way in ("windows", "dense"))
+        # float32 sums in another order
+        np.testing.assert_allclose(one["chr1"], other["chr1"], rtol=0, atol=1e-6)
+
+
+def test_another_mode_is_another_run(trackgen: Trackgen, tmp_path: Path) -> None:
+    fasta, _ = genome(tmp_path)
+    model = small_model(tmp_path).path
+    assert trackgen("scan", model, fasta, "-o", "out").returncode == 0
+    result = trackgen("scan", model, fasta, "-o", "out", "--mode", "window")
+    assert result.returncode == 2
+    assert "window instead of dense mode of model small" in result.stderr
+
+
+def test_regions_far_apart_give_the_values_of_the_whole(tmp_path: Path) -> None:
+    fasta, sequences = genome(tmp_path, 3000)
+    model = small_model(tmp_path, bin_=5, stride=3, strands="both").path
+    run(model, fasta, tmp_path / "all")
+    run(model, fasta, tmp_path / "some", regions=("chr1:100-103 chr1:150-160 chr1:2000-2100",))
+    whole, some = (read_track(tmp_path / way / "small.hit.minus.bw", sequences)["chr1"] for way in ("all", "some"))
+    covered = ~np.isnan(some)
+    assert covered.sum() > 50
+    # one run over several regions, or several runs, may sum in another order
+    np.testing.assert_allclose(some[covered], whole[covered], rtol=0, atol=1e-6)
+
+
+def test_a_dense_graph_that_is_wrong_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check runs windows beside the tile graph: weights that changed on the way must not pass."""
+    fasta, _ = genome(tmp_path)
+    path = small_model(tmp_path).path
+
+    def compile_wrongly(model: onnx.ModelProto, card: object, stride: int) -> object:
+        (bias,) = [entry for entry in model.graph.initializer if entry.name == "second_bias"]
+        shifted = onnx.numpy_helper.to_array(bias) + np.array([0, 1e-3], np.float32)
+        bias.CopyFrom(onnx.numpy_helper.from_array(shifted, "second_bias"))
+        return compile_dense(model, card, stride)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("trackgen.scan.modes.compile_dense", compile_wrongly)
+    with pytest.raises(SelfCheckError, match=r"comes out differently in dense mode.*--mode window") as caught:
+        run(path, fasta, tmp_path / "out")
+    assert caught.value.exit_status == 1
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_a_stride_far_beyond_the_window_runs_windows(tmp_path: Path) -> None:
+    """A dense graph would compute thousands of windows for each one that is wanted."""
+    path = small_model(tmp_path).path
+    card = read_card(path)
+    assert choose_mode(path, card, 1, "auto").name == "dense"
+    far = choose_mode(path, card, 100_000, "auto")
+    assert far.name == "window"
+    assert "100,000" in far.reason
+    assert choose_mode(path, card, 100_000, "dense").name == "dense"
+
+
+def test_tiles_are_chosen_by_graph_and_device(tmp_path: Path) -> None:
+    path = small_model(tmp_path, window=200).path
+    model = load_model(path)
+    narrow = compile_dense(model, card_of(model, path), 1)
+    sizes = {device: choose_tile([narrow], device) for device in ("cpu", "cuda")}
+    assert sizes["cpu"] < sizes["cuda"]
+    assert all(size & (size - 1) == 0 for size in sizes.values())
+    assert choose_tile([None], "cpu") == 32_768
+    assert choose_tile([narrow, None], "cpu") == sizes["cpu"]
+
+
+def test_threads_go_to_tiles_first() -> None:
+    assert choose_threading("cpu", 8, 100) == choose_threading("cpu", 8, 8)
+    assert (choose_threading("cpu", 8, 100).tiles_at_once, choose_threading("cpu", 8, 100).threads_each) == (8, 1)
+    assert (choose_threading("cpu", 8, 2).tiles_at_once, choose_threading("cpu", 8, 2).threads_each) == (2, 4)
+    assert choose_threading("cuda", 8, 100).tiles_at_once == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_tiles_come_in_order_whatever_finishes_first(at_once: int) -> None:
+    def work(number: int) -> int:
+        time.sleep(0.001 * (number % 3 == 0))
+        return number * number
+
+    assert list(in_order(range(30), work, at_once)) == [(number, number * number) for number in range(30)]
+
+
+def test_few_tiles_wait_at_a_time() -> None:
+    """Memory is bounded: sources are read only a few tiles ahead."""
+    read: list[int] = []
+
+    def sources() -> object:
+        for number in range(50):
+            read.append(number)
+            yield number
+
+    for taken, _ in enumerate(in_order(sources(), lambda number: number, 2)):  # type: ignore[arg-type,return-value]
+        assert len(read) - taken <= 5
+
+
+def test_the_first_error_ends_the_run_and_begins_nothing_new() -> None:
+    begun: list[int] = []
+    lock = threading.Lock()
+
+    def work(number: int) -> int:
+        with lock:
+            begun.append(number)
+        if number == 3:
+            raise ValueError("tile 3")
+        return number
+
+    with pytest.raises(ValueError, match="tile 3"):
+        list(in_order(range(100), work, 2))
+    assert len(begun) < 15
