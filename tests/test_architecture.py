@@ -103,7 +103,9 @@ def violations(modules: Iterable[Module]) -> list[str]:
 
 
 def _is_above(part: str, target: str) -> bool:
-    return HEIGHT.get(part, -1) > HEIGHT[target]
+    # trackgen/__init__.py offers names of scan and learn; only the command line stands above it.
+    height = HEIGHT["cli"] - 0.5 if part == "" else HEIGHT[part]
+    return height > HEIGHT[target]
 
 
 def new_modules(*arguments: str, extra: str = "") -> set[str]:

@@ -124,7 +124,8 @@ def windows_of(card: Card, values: Sequence[np.ndarray], stride: int, count: int
     """The tile's outputs cut into windows: (W, K) or (W, K, M) for each output.
 
     Raises:
-        AssertionError: an output has another shape than (1, K, W), or (1, K, (W - 1) * s / r + M) for a profile.
+        AssertionError: an output has another shape than (1, K, W), or (1, K, (W - 1) * s / r + M) or (1, K, M, W) for
+            a profile.
     """
     cut = []
     for spec, value in zip(card.outputs, values, strict=True):
@@ -135,6 +136,10 @@ def windows_of(card: Card, values: Sequence[np.ndarray], stride: int, count: int
             continue
         assert stride % spec.resolution == 0
         step, positions = stride // spec.resolution, card.bin // spec.resolution
+        if value.ndim == 4:  # a profile that each window has for itself, from a dense layer
+            assert value.shape == (1, classes, positions, count), (spec.name, value.shape)
+            cut.append(value[0].transpose(2, 0, 1))
+            continue
         wanted = (1, classes, (count - 1) * step + positions)
         assert value.shape == wanted, (spec.name, value.shape, wanted)
         cut.append(np.stack([value[0, :, index * step : index * step + positions] for index in range(count)]))

@@ -222,14 +222,6 @@ CASES = {
         f"[conv] c = Conv(sequence, k) [prelu] m = PRelu(c, slope) {DENSE}", "prelu", "PRelu", POSITIONS,
         CONV | {"slope": (3, 18), "w": (54, 2)},
     ),
-    "a profile from a dense layer": Case(
-        "[flat] f = Flatten(sequence) [gemm] g = Gemm(f, w) [shape] out = Reshape(g, s)", "shape|gemm", "Reshape|Gemm",
-        r"\w+ \w+", {"w": (80, 30), "s": ints(-1, 3, 10)}, out="3, 10",
-    ),
-    "a profile from a dense layer on the positions": Case(
-        "[mix] c = MatMul(sequence, w) [relu] out = Relu(c)", "mix|relu", "MatMul|Relu", r"\w+ \w+", {"w": (20, 20)},
-        out="4, 20",
-    ),
     "a profile whose positions are the classes": Case(
         "[turn] t = Transpose<perm = [0, 2, 1]>(sequence) [relu] out = Relu(t)", "turn|relu", "Transpose|Relu",
         POSITIONS, {}, out="20, 4",
@@ -375,6 +367,18 @@ def test_padding_that_is_cut_away_again_is_no_obstacle(name: str, stride: int) -
     body, weights, size = TRIMMED[name]
     model = text_model(f"{body} {DENSE}", {**weights, "axis": ints(2), "w": (size, 2)})
     assert_dense_equals_windows(model, card_for(), stride)
+
+
+@pytest.mark.parametrize("stride", [1, 10])
+def test_a_profile_that_each_window_makes_for_itself_is_one_of_windows(stride: int) -> None:
+    """From a dense layer, so that windows disagree where they overlap: the tile keeps each one's own."""
+    from trackgen.graph import compile_dense
+
+    body = "[flat] f = Flatten(sequence) [gemm] g = Gemm(f, w) [shape] out = Reshape(g, s)"
+    model = text_model(body, {"w": (80, 30), "s": ints(-1, 3, 10)}, out="3, 10")
+    card = card_for(classes=3, positions=10)
+    assert compile_dense(model, card, stride).forms == ("profiles",)
+    assert_dense_equals_windows(model, card, stride)
 
 
 def test_padding_that_is_cut_away_from_a_profile_is_no_obstacle() -> None:

@@ -1,4 +1,4 @@
-"""``trackgen demo``: the whole main job on the yeast genome with the shipped models."""
+"""``trackgen demo``: the whole main job on the yeast genome with the shipped models that need nothing beside it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from trackgen.cli.options import command_line, progress_options, progress_to, th
 
 __all__ = ["command"]
 
-DEFAULT_STRIDE = 5
-"""Bases between windows: window by window, a stride of 5 keeps the demo at a minute or two on two cores."""
+DEFAULT_STRIDE = 1
+"""Bases between windows: the shipped models are about single bases, and run densely."""
+
+
+def _models_of_sequence() -> tuple[str, ...]:
+    """Shipped models that read nothing but the genome: others need a track that the demo does not have."""
+    from trackgen.card import read_card
+    from trackgen.resources import shipped_models
+
+    paths = shipped_models().values()
+    return tuple(str(path) for path in paths if all(entry.kind == "sequence" for entry in read_card(path).inputs))
 
 
 @click.command()
@@ -50,7 +59,6 @@ def command(
     """Scan the yeast genome with the shipped models, build a hub in OUT, and say how to look at it."""
     from trackgen.genome.yeast import find_saccer3
     from trackgen.hub import build_hub
-    from trackgen.resources import shipped_models
     from trackgen.runtime import default_threads
     from trackgen.scan import ScanOptions, run_scan
 
@@ -59,7 +67,7 @@ def command(
         path, origin = find_saccer3(genome, progress)
         progress.note(f"genome: {path.name} from {origin}, verified")
         options = ScanOptions(
-            models=tuple(map(str, shipped_models().values())),
+            models=_models_of_sequence(),
             genome=path,
             output=output / "tracks",
             stride=stride,

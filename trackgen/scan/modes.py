@@ -21,7 +21,7 @@ Asked = Literal["auto", "dense", "window"]
 
 WINDOW_TILE = 32_768
 """Bases of a tile of window mode: large enough to fill batches, small enough that memory is megabytes a track."""
-CACHE_BYTES = 4 << 20
+CACHE_BYTES = 2 << 20
 """What the widest tensor of a tile may take on a CPU: with 128 channels, pools ran at half speed beyond 16 MB."""
 SMALLEST_TILE, LARGEST_TILE = 4096, 131_072
 TILES_OF_WINDOWS = 16
@@ -58,11 +58,12 @@ class Threading:
     threads_each: int
 
 
-def choose_mode(path: Path, card: Card, stride: int, asked: Asked) -> Mode:
+def choose_mode(path: Path, card: Card, stride: int, asked: Asked, device: str = "cpu") -> Mode:
     """Compile a model, or say why its windows are to run one by one.
 
     Args:
         asked: ``dense`` makes a refusal an error, ``window`` compiles nothing.
+        device: ``cpu`` or ``cuda``, which the tile graph is written for.
 
     Raises:
         NotDense: dense mode was asked for and is impossible.
@@ -71,7 +72,7 @@ def choose_mode(path: Path, card: Card, stride: int, asked: Asked) -> Mode:
     if asked == "window":
         return Mode(None)
     try:
-        compiled = compile_dense(load_model(path), card, stride)
+        compiled = compile_dense(load_model(path), card, stride, device)
     except NotDense as error:
         if asked == "dense":
             raise error.in_file(path) from None

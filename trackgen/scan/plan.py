@@ -248,7 +248,7 @@ def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[s
             found=f"classes {', '.join(options.classes) or 'without tracks'}",
             wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
         )
-    mode = choose_mode(path, card, stride, options.mode)
+    mode = choose_mode(path, card, stride, options.mode, device_kind(options.device))
     return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), mode, card_vectors(card, vectors))
 
 

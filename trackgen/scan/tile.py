@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from trackgen.card import OutputSpec
 from trackgen.errors import ModelError
-from trackgen.genome import Genome
+from trackgen.genome import UNKNOWN, Genome
 from trackgen.genome.tiling import Grid, Tile
 from trackgen.scan.checks import WindowCheck
 from trackgen.scan.gaps import VALUE, classify, runs_of
@@ -141,7 +141,11 @@ def run_model(
     results: dict[tuple[int, str | None], Float32] = {}
     if not len(indices):
         return results
-    for strand, values in _passes(model, runner, source, indices, check, tell_share).items():
+    # The last digit of a value may depend on how many windows a dense run has: all of the tile's that are not gaps,
+    # whatever regions are asked for, so that a base's value is the same in every run.
+    run = indices if model.mode.dense is None else _windows_with_bases(part, grids, source)
+    asked = np.isin(run, indices)
+    for strand, values in _passes(model, runner, source, run, asked, check, tell_share).items():
         for number, (grid, items) in enumerate(zip(grids, part.items, strict=True)):
             if not items:
                 continue
@@ -166,12 +170,24 @@ def track_values(track: TrackPlan, source: TileInput, values: ModelValues) -> Tr
     return TrackValues(items.start, column[:, track.class_index], runs_of(state != VALUE, begin))
 
 
+def _windows_with_bases(part: ModelTile, grids: list[Grid], source: TileInput) -> NDArray[np.int64]:
+    """The windows that fill any item with a base that is known."""
+    known = source.codes != UNKNOWN
+    items = [_items_with(known, source, grid, items) for grid, items in zip(grids, part.items, strict=True)]
+    return _needed_windows(part, grids, items)
+
+
 def _needed_items(source: TileInput, grid: Grid, items: range) -> NDArray[np.bool_]:
     """Which of `items` hold at least one base that gets a value."""
-    total = np.concatenate([[0], np.cumsum(source.state == VALUE)])
+    return _items_with(source.state == VALUE, source, grid, items)
+
+
+def _items_with(wanted: NDArray[np.bool_], source: TileInput, grid: Grid, items: range) -> NDArray[np.bool_]:
+    """Which of `items` hold at least one of the `wanted` bases of the stretch."""
+    total = np.concatenate([[0], np.cumsum(wanted)])
     starts = np.arange(items.start, items.stop, dtype=np.int64) * grid.step + grid.offset - source.start
-    ends = np.clip(starts + grid.step, 0, len(source.state))
-    return np.asarray(total[ends] > total[np.clip(starts, 0, len(source.state))])
+    ends = np.clip(starts + grid.step, 0, len(wanted))
+    return np.asarray(total[ends] > total[np.clip(starts, 0, len(wanted))])
 
 
 def _needed_windows(part: ModelTile, grids: list[Grid], needed_items: list[NDArray[np.bool_]]) -> NDArray[np.int64]:
@@ -190,10 +206,11 @@ def _passes(
     runner: ModelRunner,
     source: TileInput,
     indices: NDArray[np.int64],
+    asked: NDArray[np.bool_],
     check: WindowCheck | None,
     tell_share: Callable[[float], None],
 ) -> dict[str | None, list[Float32]]:
-    """Window values per strand, (N, K[, M]) per output, classes and positions in forward order."""
+    """Values per strand of the windows `asked` for, (N, K[, M]) per output, classes and positions in forward order."""
     card = model.card
     grid = model.grid(card.outputs[0])
     plus = indices * grid.stride + grid.plus_start(0) - source.start
@@ -204,6 +221,8 @@ def _passes(
         raw = runner.main.run(
             source.stretch, starts, reverse=reverse, tell_share=lambda share: tell_share(share / passes)
         )
+        if not asked.all():
+            raw, starts = [values[asked] for values in raw], starts[asked]
         _refuse_not_finite(model, raw, starts + source.start, source.tile)
         if check is not None:
             check.add(model, runner.windows, source, starts, raw, reverse=reverse)

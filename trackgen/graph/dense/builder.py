@@ -9,12 +9,24 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from trackgen.graph.dense.convolving import (
+    PIECE,
+    POINTS_OF_PRODUCT,
+    FastKernel,
+    fast_kernel,
+    shifted_copies,
+)
 from trackgen.graph.nodes import Array
 
 __all__ = ["POINTS", "TileBuilder"]
 
 POINTS = 3
 """The axis of positions in every tensor of the tile graph, (1, C, 1, T)."""
+BY_POSITION = (
+    "Add", "BatchNormalization", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Mul", "PRelu",
+    "Relu", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign", "Sub", "Tanh",
+)  # fmt: skip
+"""Operators that work on each position by itself, with channels on axis 1."""
 IR_VERSION = 10
 END = np.iinfo(np.int64).max
 
@@ -24,22 +36,47 @@ class TileBuilder:
 
     Tensors are 4-D because ONNX Runtime lays out only images in the order that its fastest kernels want: a dilated
     MaxPool of 1-D tensors takes 20 times as long, convolutions 1.1 to 1.4 times.
+
+    Args:
+        tuned: write convolutions in the forms that a CPU runs fastest.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tuned: bool = True) -> None:
+        self.tuned = tuned
         self.nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, Array] = {}
         self._known: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._count = 0
+        self._blocked: dict[str, str] = {}
+        """Tensors in blocks of outputs -> the number of points that they really have."""
+        self._in_order: dict[str, str] = {}
+        self.notes: list[str] = []
+        """Convolutions that were written in another form."""
         self.source = ""
         """The node of the window graph that is being lowered."""
         self.sources: dict[str, str] = {}
         """Node of the tile graph -> node of the window graph that it stands for."""
 
     def emit(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node with one output and return its name."""
+        """Add a node with one output and return its name.
+
+        What works on single positions takes tensors in blocks of outputs as they are; for all else they are put in
+        order.
+        """
+        blocked = [entry for entry in inputs if entry in self._blocked]
+        if not blocked:
+            return self._emit(op, inputs, **attributes)
+        others = [entry for entry in inputs if entry not in self._blocked]
+        pointwise = op in BY_POSITION or (op == "Conv" and attributes["kernel_shape"] == [1, 1])
+        if not (pointwise and len(blocked) == 1 and all(entry in self._constants for entry in others)):
+            return self._emit(op, [self._ordered(entry) for entry in inputs], **attributes)
+        name = self._emit(op, inputs, **attributes)
+        self._blocked[name] = self._blocked[blocked[0]]
+        return name
+
+    def _emit(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         self._count += 1
         name = f"{op.lower()}_{self._count}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
@@ -61,6 +98,7 @@ class TileBuilder:
 
     def output(self, source: str, name: str, shape: Sequence[int | str]) -> None:
         """Name a tensor as an output of the graph."""
+        source = self._ordered(source)
         self.nodes.append(helper.make_node("Identity", [source], [name], name=f"output_{name}"))
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
 
@@ -74,7 +112,14 @@ class TileBuilder:
     def convolve(
         self, name: str, weight: Array, bias: Array | None, *, groups: int = 1, dilation: int = 1, stride: int = 1
     ) -> str:
-        """A convolution along T with `weight` (O, I / groups, kernel)."""
+        """A convolution along T with `weight` (O, I / groups, kernel), in the form that runs fastest."""
+        if self.tuned and groups == 1 and stride == 1:
+            fast = fast_kernel(weight, bias)
+            if fast is not None:
+                return self._convolve_fast(name, fast, weight.shape, dilation)
+            copies = shifted_copies(weight) if dilation == 1 else 1
+            if copies > 1:
+                return self._convolve_copies(name, weight, bias, copies)
         inputs = [name, self.constant(weight[:, :, None, :].astype(np.float32))]
         if bias is not None and np.any(bias):
             inputs.append(self.constant(np.asarray(bias, np.float32)))
@@ -86,6 +131,79 @@ class TileBuilder:
             strides=[1, stride],
             group=groups,
         )
+
+    def _convolve_fast(self, name: str, fast: FastKernel, shape: tuple[int, ...], dilation: int) -> str:
+        """Blocks of inputs -> their values at seven points -> products, summed over pieces -> blocks of outputs."""
+        outputs, inputs, taps = shape
+        name = self._ordered(name)
+        points = self._length(name)
+        self.notes.append(f"{self.source}: {POINTS_OF_PRODUCT} multiplications instead of {PIECE * PIECE} (Toom-Cook)")
+        left = self._add(points, -(taps - 1) * dilation)
+        block = PIECE * dilation
+        blocks = self.emit("Div", [self._add(left, block - 1), self._number(block)])
+        wanted = self._add(self.emit("Mul", [blocks, self._number(block)]), (PIECE * fast.pieces - 1) * dilation)
+        padded = self._pad(name, self.emit("Sub", [wanted, points]))
+        rows = self.reshape(padded, [1, inputs, -1, dilation])
+        kernel = self.constant(fast.transform)
+        values = self.emit("Conv", [rows, kernel], kernel_shape=[POINTS_OF_PRODUCT, 1], strides=[PIECE, 1])
+        weights = [self.constant(fast.weight), *([self.constant(fast.bias)] if fast.bias.any() else [])]
+        products = self.emit("Conv", [values, *weights], kernel_shape=[fast.pieces, 1], group=POINTS_OF_PRODUCT)
+        flat = self.reshape(products, [POINTS_OF_PRODUCT, -1])
+        result = self.emit("MatMul", [self.constant(fast.back), flat])
+        result = self.reshape(result, [PIECE, outputs, -1, dilation])
+        self._blocked[result] = left
+        return result
+
+    def _convolve_copies(self, name: str, weight: Array, bias: Array | None, copies: int) -> str:
+        """A kernel with few outputs as shifted copies with a stride, whose results are put in order."""
+        outputs, inputs, taps = weight.shape
+        name = self._ordered(name)
+        left = self._add(self._length(name), -(taps - 1))
+        shifted = np.zeros((outputs, copies, inputs, taps + copies - 1), np.float32)
+        for copy in range(copies):
+            shifted[:, copy, :, copy : copy + taps] = weight
+        weights = shifted.reshape(-1, inputs, 1, taps + copies - 1)
+        parts = [self._pad(name, self._number(copies - 1)), self.constant(weights)]
+        self.notes.append(f"{self.source}: {copies} shifted copies of its kernel fill a CPU's lanes")
+        if bias is not None and np.any(bias):
+            parts.append(self.constant(np.repeat(np.asarray(bias, np.float32), copies)))
+        result = self.emit("Conv", parts, kernel_shape=[1, taps + copies - 1], strides=[1, copies])
+        result = self.reshape(result, [1, outputs, copies, -1])
+        result = self.emit("Transpose", [result], perm=[0, 1, 3, 2])
+        return self._cut_to(self.reshape(result, [1, outputs, 1, -1]), left)
+
+    def _ordered(self, name: str) -> str:
+        """A tensor as (1, C, 1, T): one in blocks of outputs, (4, C, blocks, dilation), is put in order once."""
+        left = self._blocked.get(name)
+        if left is None:
+            return name
+        if name not in self._in_order:
+            ordered = self._emit("Transpose", [name], perm=[1, 2, 0, 3])
+            flat = self._emit("Reshape", [ordered, self.constant(np.array([0, -1], np.int64))])
+            flat = self._emit("Unsqueeze", [flat, self.constant(np.array([0, 2], np.int64))])
+            self._in_order[name] = self._cut_to(flat, left)
+        return self._in_order[name]
+
+    def _cut_to(self, name: str, length: str) -> str:
+        """The first `length` points, a number that the graph computes."""
+        bounds = [self._number(0), length, self._number(POINTS), self._number(1)]
+        return self._emit("Slice", [name, *bounds])
+
+    def _pad(self, name: str, points: str) -> str:
+        """With so many zeros behind, a number that the graph computes."""
+        zeros = self.constant(np.zeros(2 * POINTS + 1, np.int64))
+        return self._emit("Pad", [name, self._emit("Concat", [zeros, points], axis=0)])
+
+    def _length(self, name: str) -> str:
+        """T, as a list of one number."""
+        shape = self._emit("Shape", [name])
+        return self._emit("Slice", [shape, self._number(POINTS), self._number(POINTS + 1)])
+
+    def _number(self, value: int) -> str:
+        return self.constant(np.array([value], np.int64))
+
+    def _add(self, number: str, value: int) -> str:
+        return self._emit("Add", [number, self._number(value)])
 
     def reshape(self, name: str, shape: Sequence[int]) -> str:
         return self.emit("Reshape", [name, self.constant(np.array(shape, np.int64))])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import onnx
 
@@ -98,13 +98,14 @@ class DenseModel:
     log: tuple[str, ...]
 
 
-def compile_dense(model: onnx.ModelProto, card: Card, stride: int) -> DenseModel:
+def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str = "cpu") -> DenseModel:
     """Compile a window model for windows every `stride` bp.
 
     Args:
         model: (N, C, L) -> (N, K), as its card says; not changed.
         card: of the model.
         stride: s, bp; may be larger than the bin.
+        device: ``cpu``, for which convolutions are written in the forms that run fastest there, or ``cuda``.
 
     Raises:
         NotDense: naming the node, its operator and the reason.
@@ -115,27 +116,43 @@ def compile_dense(model: onnx.ModelProto, card: Card, stride: int) -> DenseModel
         raise UsageError("the stride is not positive", found=stride, wanted="1 or more")
     graph = fold(model, card)
     verify(graph.to_model(model), [entry.name for entry in model.graph.output], "fold")
-    lowering = Lowering(graph, stride)
-    inputs = place_inputs(lowering, card)
-    layers = _lower(lowering)
-    forms = tuple(_place_output(lowering, card, output) for output in card.outputs)
-    outputs = tuple(output.name for output in card.outputs)
-    tile = lowering.build.model(graph.opset)
-    verify(tile, outputs, "lower")
-    operations = count_operations(graph, tile, lowering.build.sources, card, inputs, stride)
+    plain = _lower_all(graph, card, stride, tuned=False)
+    operations = count_operations(graph, plain.tile, plain.lowering.build.sources, card, plain.inputs, stride)
+    lowered = _lower_all(graph, card, stride, tuned=True) if device == "cpu" else plain
+    tile = lowered.tile
     used = {entry.name for entry in tile.graph.input}
-    note = f"lower: {len(graph.nodes)} nodes over one window became {len(tile.graph.node)} over a tile"
+    notes = [f"lower: {len(graph.nodes)} nodes over one window became {len(plain.tile.graph.node)} over a tile"]
+    notes += [f"tune: {text}" for text in lowered.lowering.build.notes]
     return DenseModel(
         model=tile,
         window=card.window,
         stride=stride,
-        inputs=tuple(entry for entry in inputs if entry.name in used),
-        outputs=outputs,
-        forms=forms,
-        layers=tuple(layers),
+        inputs=tuple(entry for entry in lowered.inputs if entry.name in used),
+        outputs=tuple(output.name for output in card.outputs),
+        forms=lowered.forms,
+        layers=lowered.layers,
         operations=operations,
-        log=(*graph.notes, note),
+        log=(*graph.notes, *notes),
     )
+
+
+class _Lowered(NamedTuple):
+    lowering: Lowering
+    tile: onnx.ModelProto
+    inputs: tuple[TileInput, ...]
+    forms: tuple[Form, ...]
+    layers: tuple[Layer, ...]
+
+
+def _lower_all(graph: WindowGraph, card: Card, stride: int, *, tuned: bool) -> _Lowered:
+    """Inputs, nodes and outputs, written and verified."""
+    lowering = Lowering(graph, stride, tuned=tuned)
+    inputs = place_inputs(lowering, card)
+    layers = _lower(lowering)
+    forms = tuple(_place_output(lowering, card, output) for output in card.outputs)
+    tile = lowering.build.model(graph.opset)
+    verify(tile, [output.name for output in card.outputs], "tune" if tuned else "lower")
+    return _Lowered(lowering, tile, inputs, forms, tuple(layers))
 
 
 def _lower(lowering: Lowering) -> list[Layer]:
@@ -202,6 +219,8 @@ def _place_output(lowering: Lowering, card: Card, output: OutputSpec) -> Form:
         raise node.refuse(
             f"the profile's positions are {here.spacing} bp apart, where the card's resolution is {output.resolution}"
         )
+    if value.rank != 3 or value.axis_of("position") != 2 or len(value.dims[2]) != 1:
+        raise node.refuse("the output has its positions on the axis of classes")
     value = lowering.arrange(value, value.channel_atoms(1))
     name = build.reshape(build.crop(value.name, 0, here.surplus), [1, count, -1])
     build.output(name, output.name, [1, count, "positions"])

@@ -29,10 +29,10 @@ class Lowering:
         values: window tensor -> where it lies.
     """
 
-    def __init__(self, graph: WindowGraph, stride: int) -> None:
+    def __init__(self, graph: WindowGraph, stride: int, *, tuned: bool = True) -> None:
         self.graph = graph
         self.stride = stride
-        self.build = TileBuilder()
+        self.build = TileBuilder(tuned=tuned)
         self.values: dict[str, Tensor] = {}
         self.batch = Atom(graph.batch, "batch")
         self.padding: Node | None = None

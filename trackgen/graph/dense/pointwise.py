@@ -145,6 +145,9 @@ def _cut_alike(node: Node, values: Sequence[Value]) -> list[Value]:
     """The values with their channels cut into atoms of equal sizes, axis by axis."""
     cut = list(values)
     for axis in range(cut[0].rank):
+        kinds = {tuple(atom.role == "position" for atom in value.dims[axis]) for value in cut if value.dims[axis]}
+        if len(kinds) > 1 and any(any(kind) for kind in kinds):
+            raise node.refuse("values that differ by position of the window meet positions of the genome")
         sizes = _common_sizes(node, [[atom.size for atom in value.dims[axis]] for value in cut if value.dims[axis]])
         for number, value in enumerate(cut):
             if value.dims[axis] and [atom.size for atom in value.dims[axis]] != sizes:
