@@ -271,14 +271,43 @@ def test_a_second_run_into_one_folder_is_told_who_writes_there(trackgen: Trackge
     process.wait(timeout=20)
 
 
-def test_threads_tiles_and_batches_never_change_a_byte(trackgen: Trackgen, tmp_path: Path, genome: Path) -> None:
-    ways = [["-t", "1"], ["-t", "2"], ["--tile", "97"], ["--batch-size", "31"], ["-t", "2", "--tile", "701"]]
+@pytest.mark.parametrize("mode", ["dense", "window"])
+def test_threads_and_batches_never_change_a_byte(trackgen: Trackgen, tmp_path: Path, genome: Path, mode: str) -> None:
+    ways = [["-t", "1"], ["-t", "2"], ["--batch-size", "31"], ["-t", "5", "--batch-size", "7"]]
+    ways = [[*way, "--mode", mode, "--tile", "97"] for way in ways]
     written = []
     for number, way in enumerate(ways):
         assert trackgen("scan", "tss-yeast", genome, "-o", f"out{number}", *way).returncode == 0
         written.append({path.name: path.read_bytes() for path in (tmp_path / f"out{number}").glob("*.bw")})
     assert len(written[0]) == 4
     assert all(files == written[0] for files in written[1:])
+
+
+def test_the_size_of_tiles_changes_rounding_only(trackgen: Trackgen, tmp_path: Path, genome: Path) -> None:
+    """A wide convolution computes four positions together: which four, depends on where a tile begins."""
+    tracks = []
+    for tile in (97, 701, 32_768):
+        out = f"out{tile}"
+        assert trackgen("scan", "tss-yeast", genome, "-o", out, "--tile", tile, "--digits", "full").returncode == 0
+        with pyBigWig.open(str(tmp_path / out / "tss-yeast.broad.plus.bw")) as track:
+            tracks.append(np.array(track.values("chrI", 0, 900)))
+    assert np.nanmax(np.abs(tracks[1] - tracks[0])) < 1e-6
+    assert np.nanmax(np.abs(tracks[2] - tracks[0])) < 1e-6
+
+
+def test_regions_never_change_a_byte_of_a_value(trackgen: Trackgen, tmp_path: Path, genome: Path) -> None:
+    """Of a real model, densely: a base's value is the same in every run."""
+    spans = ("chrI:400-410", "chrI:795-801", "chrII:77-77")
+    command = ["scan", "tss-yeast", genome, "--tile", "256", "--digits", "full"]
+    assert trackgen(*command, "-o", "all").returncode == 0
+    regions = [word for span in spans for word in ("--regions", span)]
+    assert trackgen(*command, "-o", "some", *regions).returncode == 0
+    for name in ("tss-yeast.sharp.plus.bw", "tss-yeast.broad.minus.bw"):
+        with pyBigWig.open(str(tmp_path / "all" / name)) as whole, pyBigWig.open(str(tmp_path / "some" / name)) as some:
+            for span in spans:
+                chromosome, _, ends = span.partition(":")
+                first, last = map(int, ends.split("-"))
+                assert some.values(chromosome, first - 1, last) == whole.values(chromosome, first - 1, last)
 
 
 def test_a_finished_run_that_lost_a_track_is_run_again(
