@@ -67,7 +67,8 @@ CASES = {
     ),
     "channels shuffled between groups": Text(
         f"""[conv] c = Conv<group = 2>(sequence, k) [cut] a = Reshape(c, cut)
-        [turn] t = Transpose<perm = [0, 2, 1, 3]>(a) [join] b = Reshape(t, back) [next] m = Conv<group = 2>(b, l) {DENSE}""",
+        [turn] t = Transpose<perm = [0, 2, 1, 3]>(a) [join] b = Reshape(t, back)
+        [next] m = Conv<group = 2>(b, l) {DENSE}""",
         {"k": (6, 2, 3), "cut": ints(-1, 2, 3, 18), "back": ints(-1, 6, 18), "l": (4, 3, 2), "w": (68, 2)},
     ),
     "the batch and the positions as one axis": Text(
