@@ -132,11 +132,11 @@ def test_a_dense_graph_that_is_wrong_fails_the_run(tmp_path: Path, monkeypatch: 
     fasta, _ = genome(tmp_path)
     path = small_model(tmp_path).path
 
-    def compile_wrongly(model: onnx.ModelProto, card: object, stride: int) -> object:
+    def compile_wrongly(model: onnx.ModelProto, card: object, stride: int, device: str) -> object:
         (bias,) = [entry for entry in model.graph.initializer if entry.name == "second_bias"]
         shifted = onnx.numpy_helper.to_array(bias) + np.array([0, 1e-3], np.float32)
         bias.CopyFrom(onnx.numpy_helper.from_array(shifted, "second_bias"))
-        return compile_dense(model, card, stride)  # type: ignore[arg-type]
+        return compile_dense(model, card, stride, device)  # type: ignore[arg-type]
 
     monkeypatch.setattr("trackgen.scan.modes.compile_dense", compile_wrongly)
     with pytest.raises(SelfCheckError, match=r"comes out differently in dense mode.*--mode window") as caught:

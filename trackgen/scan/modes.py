@@ -21,11 +21,14 @@ Asked = Literal["auto", "dense", "window"]
 
 WINDOW_TILE = 32_768
 """Bases of a tile of window mode: large enough to fill batches, small enough that memory is megabytes a track."""
-CACHE_BYTES = 2 << 20
-"""What the widest tensor of a tile may take on a CPU: with 128 channels, pools ran at half speed beyond 16 MB."""
-SMALLEST_TILE, LARGEST_TILE = 4096, 131_072
+CACHE_BYTES = 8 << 20
+"""What the widest tensor of a tile may take on a CPU: with 128 channels, pools ran at half speed beyond 16 MB, while
+tiles of less than 8,192 bases spend their time between calls."""
+SMALLEST_TILE, LARGEST_TILE = 4096, 32_768
 TILES_OF_WINDOWS = 16
-"""A tile is at least so many windows long, so that its halo costs little."""
+"""A tile is at least so many windows long, so that its halo costs little..."""
+LONGEST_TILE = 1 << 20
+"""... unless that were longer than this."""
 CUDA_BYTES = 1 << 30
 """The same on a CUDA device, where large kernels are what is fast."""
 CUDA_SMALLEST, CUDA_LARGEST = 65_536, 4_194_304
@@ -102,8 +105,8 @@ def choose_tile(models: Sequence[DenseModel | None], device: str) -> int:
     budget = CUDA_BYTES if on_cuda else CACHE_BYTES
     smallest, largest = (CUDA_SMALLEST, CUDA_LARGEST) if on_cuda else (SMALLEST_TILE, LARGEST_TILE)
     wanted = min(budget / (4 * max(layer.channels / layer.step for layer in model.layers)) for model in compiled)
-    floor = max(smallest, *(TILES_OF_WINDOWS * model.window for model in compiled))
-    return _power_of_two(min(max(wanted, floor), largest))
+    floor = min(LONGEST_TILE, TILES_OF_WINDOWS * max(model.window for model in compiled))
+    return _power_of_two(max(min(max(wanted, smallest), largest), floor))
 
 
 def choose_threading(device: str, threads: int, tiles: int) -> Threading:
