@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,8 +25,8 @@ DENSE = "[flat] f = Flatten(m) [gemm] out = Gemm(f, w)"
 CONV = "[conv] c = Conv(sequence, k)"
 """(N, 4, 20) -> `c` (N, 3, 18)."""
 K = {"k": (3, 4, 3)}
-PLAIN = {"device": "cuda"} if "device" in inspect.signature(compile_dense).parameters else {}
-"""Convolutions as the algebra has them, not in the forms that a CPU runs fastest."""
+PLAIN = "cuda"
+"""The device for which convolutions stay as the algebra has them, not in the forms that a CPU runs fastest."""
 ONE_HOT = ["Unsqueeze", "Equal", "Cast"]
 
 
@@ -84,11 +83,11 @@ class Text:
         strides = strides or self.strides
         for stride in strides:
             assert_dense_equals_windows(model, card, stride)
-        plain = compile_dense(model, card, strides[0], **PLAIN)
+        plain = compile_dense(model, card, strides[0], PLAIN)
         assert_dense_equals_windows(model, card, strides[0], compiled=plain)
 
     def tile(self, stride: int = 1) -> Tile:
-        return Tile(compile_dense(self.model, self.card, stride, **PLAIN).model)
+        return Tile(compile_dense(self.model, self.card, stride, PLAIN).model)
 
     def refusal(self, stride: int = 1) -> NotDense:
         """The refusal, of a model that is right."""

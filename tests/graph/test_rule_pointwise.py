@@ -68,7 +68,7 @@ TWO = {
 } | {
     "Div": "[e] e = Exp(b) [op] m = Div(a, e)",
     "Pow": "[e] e = Exp(a) [s] s = Sigmoid(b) [op] m = Pow(e, s)",
-    "Mod": "[op] p = Mod<fmod = 1>(a, b) [same] m = Tanh(p)",
+    "Mod": "[e] e = Exp(b) [op] m = Mod<fmod = 1>(a, e)",
     "PRelu": "[s] s = Sigmoid(b) [op] m = PRelu(a, s)",
     **{op: f"[op] p = {op}(a, b) [cast] m = Cast<to = 1>(p)"
        for op in ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,6 +189,38 @@ CASES = {
 @table(CASES)
 def test_dense_equals_windows(name: str) -> None:
     CASES[name].check()
+
+
+WIDE = {"a0": (16, 4, 1), "k": (64, 16, 16), "b": (64,)}
+TUNED = {
+    "a wide kernel": Text(f"[a] a = Conv(sequence, a0) [conv] m = Conv(a, k, b) {DENSE}", WIDE | {"w": (64 * 25, 2)}),
+    "a wide kernel, dilated": Text(
+        f"[a] a = Conv(sequence, a0) [conv] m = Conv<dilations = [2]>(a, k) {DENSE}", WIDE | {"w": (64 * 10, 2)}
+    ),
+    "a wide kernel behind a pool": Text(
+        f"""[a] a = Conv(sequence, a0) [p] p = MaxPool<kernel_shape = [2], strides = [2]>(a) [conv] c = Conv(p, k, b)
+        [r] m = Relu(c) {DENSE}""",
+        WIDE | {"w": (64 * 5, 2)},
+    ),
+    "a wide kernel, a curve, a mix of channels, a pool": Text(
+        f"""[a] a = Conv(sequence, a0) [conv] c = Conv(a, k, b) [r] r = Relu(c) [mix] d = Conv(r, l)
+        [p] m = MaxPool<kernel_shape = [4], strides = [4]>(d) {DENSE}""",
+        WIDE | {"l": (3, 64, 1), "w": (18, 2)},
+    ),
+    "a wide kernel read twice": Text(
+        f"""[a] a = Conv(sequence, a0) [conv] c = Conv(a, k, b) [s] s = Sigmoid(c) [gate] g = Mul(c, s)
+        [top] m = GlobalMaxPool(g) {DENSE}""",
+        WIDE | {"w": (64, 2)},
+    ),
+    "a wide kernel with few outputs": Text(
+        f"[conv] c = Conv(sequence, k, b) [r] m = Relu(c) {DENSE}", {"k": (3, 4, 21), "b": (3,), "w": (60, 2)}
+    ),
+}  # fmt: skip
+
+
+@table(TUNED)
+def test_kernels_in_the_forms_that_a_cpu_runs_fastest_equal_windows(name: str) -> None:
+    replace(TUNED[name], window=40).check(1, 2, 3, 40)
 
 
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
