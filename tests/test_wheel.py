@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyBigWig
 import pytest
 
 from tests.source import ROOT
@@ -64,6 +65,16 @@ def genome(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def atac(tmp_path: Path) -> Path:
+    """A signal on half of one sequence, for the shipped model that reads one."""
+    path = tmp_path / "atac.bw"
+    with pyBigWig.open(str(path), "w") as file:
+        file.addHeader([("chrA", 3000), ("chrB", 7)])
+        file.addEntries(["chrA"], [500], ends=[2000], values=[3.0])
+    return path
+
+
 def test_the_wheel_holds_every_module_and_every_shipped_file(wheel: Path) -> None:
     found = set(zipfile.ZipFile(wheel).namelist())
     wanted = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trackgen").rglob("*.py")}
@@ -81,20 +92,22 @@ def test_setup_cfg_names_every_package() -> None:
     assert named == found | {"trackgen.exported_models", "trackgen.hub_templates"}
 
 
-def test_an_installed_trackgen_scans_from_an_empty_folder(program: Path, genome: Path, tmp_path: Path) -> None:
+def test_an_installed_trackgen_scans_from_an_empty_folder(
+    program: Path, genome: Path, atac: Path, tmp_path: Path
+) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     names = [line.split("\t")[0] for line in run(program, "model", "list", folder=empty).splitlines()]
     assert names, "no shipped models"
-    run(program, "scan", *names, genome, "-o", "tracks", "--stride", "25", "-t", "1", folder=empty)
+    options = ("--signal", f"atac={atac}", "--stride", "25", "-t", "1")
+    run(program, "scan", *names, genome, "-o", "tracks", *options, folder=empty)
     report = json.loads((empty / "tracks" / "run.json").read_text())
     assert [model["name"] for model in report["models"]] == names
     assert all((empty / "tracks" / track["file"]).stat().st_size for track in report["tracks"])
 
 
 def test_an_installed_trackgen_builds_a_hub_from_its_templates(program: Path, genome: Path, tmp_path: Path) -> None:
-    name = run(program, "model", "list", folder=tmp_path).split("\t")[0]
-    run(program, "scan", name, genome, "-o", "tracks", "--stride", "50", "-t", "1", folder=tmp_path)
+    run(program, "scan", "tss-yeast", genome, "-o", "tracks", "--stride", "50", "-t", "1", folder=tmp_path)
     run(program, "hub", "build", "tracks", "-o", "hub", "--genome", genome, folder=tmp_path)
     assert (tmp_path / "hub" / "hub.txt").read_text().startswith("hub ")
     assert (tmp_path / "hub" / "index.html").is_file()

@@ -14,7 +14,7 @@ import onnx
 import pyBigWig
 import pytest
 
-from tests.cli.conftest import Trackgen
+from tests.conftest import Trackgen
 from tests.models import small_model
 from tests.scan.test_values import write_fasta
 

@@ -11,8 +11,8 @@ import pybigtools
 import pyBigWig
 import pytest
 
-from tests.cli.conftest import Trackgen
 from tests.cli.test_scan import assert_refused
+from tests.conftest import Trackgen
 from tests.models import input_model, small_model
 from tests.scan.test_signals import SEQUENCE, VECTORS, signal, write_signal
 from tests.scan.test_values import write_fasta

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -10,11 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
+from tests.graph.dense_oracle import assert_dense_equals_windows
+from tests.graph.texts import card_for, text_model
 from trackgen.card import Card, load_model, read_card
 from trackgen.graph import compile_dense
 from trackgen.graph.dense.builder import TileBuilder
 from trackgen.graph.dense.convolving import fast_kernel, shifted_copies
 from trackgen.resources import find_model
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
 
 PLAIN_ERROR = 3e-6
 FAST_ERROR = 5e-6
@@ -113,6 +122,46 @@ def test_shifted_copies_give_what_one_kernel_gives(
 )
 def test_fast_forms_are_for_wide_kernels_of_full_lanes(shape: tuple[int, int, int], worth: bool) -> None:
     assert (fast_kernel(np.ones(shape), None) is not None) is worth
+
+
+WIDE = "[narrow] n = Conv(sequence, k) [wide] w = Conv(n, kw)"
+FOLLOWED = {
+    "ReLU, then a pool": "r = Relu(w) m = MaxPool<kernel_shape = [3], strides = [2]>(r)",
+    "one tap with a stride": "m = Conv<strides = [2]>(w, one)",
+    "one tap, then a wide one": "r = Conv(w, one) s = Relu(r) m = Conv(s, kw)",
+    "a crop": "r = Relu(w) m = Slice(r, start, end, axis)",
+    "a gate of itself": "g = Sigmoid(w) m = Mul(w, g)",
+    "another layer beside it": "o = Conv(n, kw2) m = Add(w, o)",
+    "a branch of one position": "c = Conv(n, kw3) r = Relu(w) m = Concat<axis = 1>(r, c)",
+    "softmax over channels": "m = Softmax<axis = 1>(w)",
+    "a mean of channels": "m = ReduceMean<axes = [1]>(w)",
+    "batch normalisation": "b = BatchNormalization(w, gain, bias, mean, variance) m = Tanh(b)",
+    "a flip of channels": "m = Gather<axis = 1>(w, flipped)",
+}
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 60])
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_whatever_follows_a_fast_convolution_gets_it_in_order(name: str, stride: int) -> None:
+    """Its results come in blocks of four positions; all but layers on single positions must see them in order."""
+    random = np.random.default_rng(1)
+    spread = random.uniform(0.5, 1.5, 64).astype(np.float32)
+    wide, wide2 = (random.normal(0, 0.05, (64, 16, 20)).astype(np.float32) for _ in range(2))
+    weights = {
+        "k": (16, 4, 5), "kw": wide, "kw2": wide2, "kw3": (32, 16, 20),
+        "one": (16, 64, 1), "gain": (64,), "bias": (64,), "mean": (64,), "variance": spread,
+        "start": ints(3), "end": ints(-2), "axis": ints(2), "flipped": ints(*range(63, -1, -1)),
+    }  # fmt: skip
+    body = f"{WIDE} {FOLLOWED[name]} [top] t = GlobalMaxPool(m) [flat] out = Flatten(t)"
+    words = re.findall(r"\w+", body)
+    read = {key: value for key, value in weights.items() if key in words}
+    channels = {"one tap with a stride": 16, "a mean of channels": 1, "a branch of one position": 96}.get(name, 64)
+    model = text_model(body, read, window=60, out=str(channels), opset=17)
+    card = card_for(window=60, classes=channels)
+    compiled = compile_dense(model, card, stride)
+    assert any("Toom-Cook" in line for line in compiled.log)
+    # The blocks of four positions begin where the tile does.
+    assert_dense_equals_windows(model, card, stride, shifted=2e-6)
 
 
 def model_and_card(name: str) -> tuple[onnx.ModelProto, Card]:

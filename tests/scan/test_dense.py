@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.cli.conftest import Trackgen
+from tests.conftest import Trackgen
 from tests.models import small_model
 from tests.scan.test_values import random_sequence, read_track, write_fasta
 from trackgen.card import card_of, load_model, read_card
@@ -21,8 +21,6 @@ from trackgen.progress import NullProgress
 from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.modes import choose_mode, choose_threading, choose_tile
 from trackgen.scan.pipeline import in_order
-
-pytest_plugins = ["tests.cli.conftest"]
 
 PADDED = """
 <ir_version: 8, opset_import: ["" : 17]>

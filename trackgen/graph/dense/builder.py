@@ -24,9 +24,10 @@ POINTS = 3
 """The axis of positions in every tensor of the tile graph, (1, C, 1, T)."""
 BY_POSITION = (
     "Add", "BatchNormalization", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "LeakyRelu", "Mul", "PRelu",
-    "Relu", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign", "Sub", "Tanh",
+    "ReduceMax", "ReduceSum", "Relu", "Selu", "Sigmoid", "Softmax", "Softplus", "Softsign", "Sub", "Tanh",
 )  # fmt: skip
 """Operators that work on each position by itself, with channels on axis 1."""
+FEW_CLASSES = 32
 IR_VERSION = 10
 END = np.iinfo(np.int64).max
 
@@ -65,15 +66,16 @@ class TileBuilder:
         What works on single positions takes tensors in blocks of outputs as they are; for all else they are put in
         order.
         """
-        blocked = [entry for entry in inputs if entry in self._blocked]
+        blocked = {self._blocked[entry] for entry in inputs if entry in self._blocked}
         if not blocked:
             return self._emit(op, inputs, **attributes)
         others = [entry for entry in inputs if entry not in self._blocked]
-        pointwise = op in BY_POSITION or (op == "Conv" and attributes["kernel_shape"] == [1, 1])
+        single = op == "Conv" and attributes["kernel_shape"] == attributes.get("strides", [1, 1]) == [1, 1]
+        pointwise = op in BY_POSITION or single
         if not (pointwise and len(blocked) == 1 and all(entry in self._constants for entry in others)):
             return self._emit(op, [self._ordered(entry) for entry in inputs], **attributes)
         name = self._emit(op, inputs, **attributes)
-        self._blocked[name] = self._blocked[blocked[0]]
+        (self._blocked[name],) = blocked
         return name
 
     def _emit(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
@@ -210,6 +212,14 @@ class TileBuilder:
 
     def pick_channels(self, name: str, indices: Array) -> str:
         return self.emit("Gather", [name, self.constant(np.asarray(indices, np.int64))], axis=1)
+
+    def softmax(self, name: str, classes: int, opset: int) -> str:
+        """Over channels. Of few, in pieces: ONNX Runtime's own softmax first turns the tensor around."""
+        if not self.tuned or classes > FEW_CLASSES:
+            return self.emit("Softmax", [name], axis=1)
+        largest = self.reduce("ReduceMax", name, 1, opset)
+        powers = self.emit("Exp", [self.emit("Sub", [name, largest])])
+        return self.emit("Div", [powers, self.reduce("ReduceSum", powers, 1, opset)])
 
     def reduce(self, op: str, name: str, axis: int, opset: int) -> str:
         """A reduction that keeps its axis; ReduceSum takes axes as an input from opset 13 on, the others from 18."""

@@ -79,6 +79,8 @@ def softmax(lowering: Lowering, node: Node) -> Value:
     value = _innermost(lowering, value, inner)
     groups = value.channels // math.prod(atom.size for atom in inner)
     build = lowering.build
+    if groups == 1 and node.op == "Softmax":
+        return replace(value, name=build.softmax(value.name, value.channels, lowering.graph.opset))
     if groups == 1:
         return replace(value, name=build.emit(node.op, [value.name], axis=1))
     name = build.reshape(value.name, [groups, value.channels // groups, -1])
