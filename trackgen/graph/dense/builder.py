@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from trackgen.graph.dense.convolving import (
+    LANES,
     PIECE,
     POINTS_OF_PRODUCT,
     FastKernel,
@@ -50,8 +51,8 @@ class TileBuilder:
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._count = 0
-        self._blocked: dict[str, str] = {}
-        """Tensors in blocks of outputs -> the number of points that they really have."""
+        self._blocked: dict[str, tuple[str, int]] = {}
+        """Tensors in blocks of outputs -> the number of points that they really have, and their dilation."""
         self._in_order: dict[str, str] = {}
         self.notes: list[str] = []
         """Convolutions that were written in another form."""
@@ -74,9 +75,23 @@ class TileBuilder:
         pointwise = op in BY_POSITION or single
         if not (pointwise and len(blocked) == 1 and all(entry in self._constants for entry in others)):
             return self._emit(op, [self._ordered(entry) for entry in inputs], **attributes)
-        name = self._emit(op, inputs, **attributes)
-        (self._blocked[name],) = blocked
+        ((left, dilation),) = blocked
+        if single and attributes.get("group", 1) == 1 and len(self._constants[inputs[1]]) < LANES:
+            name = self._mix_to_few(inputs, dilation)
+        else:
+            name = self._emit(op, inputs, **attributes)
+        self._blocked[name] = (left, dilation)
         return name
+
+    def _mix_to_few(self, inputs: Sequence[str], dilation: int) -> str:
+        """A convolution of one tap on blocks as a product of matrices: with few outputs its lanes would be empty."""
+        name, weight, *bias = inputs
+        outputs, channels = self._constants[weight].shape[:2]
+        matrix = self.constant(self._constants[weight].reshape(outputs, channels))
+        mixed = self._emit("MatMul", [matrix, self._reshape(name, [PIECE, channels, -1])])
+        if bias:
+            mixed = self._emit("Add", [mixed, self.constant(self._constants[bias[0]].reshape(outputs, 1))])
+        return self._reshape(mixed, [PIECE, outputs, dilation, -1])
 
     def _emit(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         self._count += 1
@@ -145,15 +160,17 @@ class TileBuilder:
         blocks = self.emit("Div", [self._add(left, block - 1), self._number(block)])
         wanted = self._add(self.emit("Mul", [blocks, self._number(block)]), (PIECE * fast.pieces - 1) * dilation)
         padded = self._pad(name, self.emit("Sub", [wanted, points]))
-        rows = self.reshape(padded, [1, inputs, -1, dilation])
+        if dilation > 1:
+            rows = self.reshape(padded, [1, inputs, -1, dilation])
+            padded = self.emit("Transpose", [rows], perm=[0, 1, 3, 2])
         kernel = self.constant(fast.transform)
-        values = self.emit("Conv", [rows, kernel], kernel_shape=[POINTS_OF_PRODUCT, 1], strides=[PIECE, 1])
+        values = self.emit("Conv", [padded, kernel], kernel_shape=[1, POINTS_OF_PRODUCT], strides=[1, PIECE])
         weights = [self.constant(fast.weight), *([self.constant(fast.bias)] if fast.bias.any() else [])]
-        products = self.emit("Conv", [values, *weights], kernel_shape=[fast.pieces, 1], group=POINTS_OF_PRODUCT)
+        products = self.emit("Conv", [values, *weights], kernel_shape=[1, fast.pieces], group=POINTS_OF_PRODUCT)
         flat = self.reshape(products, [POINTS_OF_PRODUCT, -1])
         result = self.emit("MatMul", [self.constant(fast.back), flat])
-        result = self.reshape(result, [PIECE, outputs, -1, dilation])
-        self._blocked[result] = left
+        result = self.reshape(result, [PIECE, outputs, dilation, -1])
+        self._blocked[result] = (left, dilation)
         return result
 
     def _convolve_copies(self, name: str, weight: Array, bias: Array | None, copies: int) -> str:
@@ -175,14 +192,16 @@ class TileBuilder:
         return self._cut_to(self.reshape(result, [1, outputs, 1, -1]), left)
 
     def _ordered(self, name: str) -> str:
-        """A tensor as (1, C, 1, T): one in blocks of outputs, (4, C, blocks, dilation), is put in order once."""
-        left = self._blocked.get(name)
-        if left is None:
+        """A tensor as (1, C, 1, T): one in blocks of outputs, (4, C, dilation, blocks), is put in order once."""
+        if name not in self._blocked:
             return name
         if name not in self._in_order:
-            ordered = self._emit("Transpose", [name], perm=[1, 2, 0, 3])
-            flat = self._emit("Reshape", [ordered, self.constant(np.array([0, -1], np.int64))])
-            flat = self._emit("Unsqueeze", [flat, self.constant(np.array([0, 2], np.int64))])
+            left, dilation = self._blocked[name]
+            # Two transpositions that move one axis each are much faster than one that moves two.
+            channels = self._emit("Transpose", [name], perm=[1, 0, 2, 3])
+            rows = self._reshape(channels, [0, PIECE * dilation, -1])
+            ordered = self._emit("Transpose", [rows], perm=[0, 2, 1])
+            flat = self._emit("Unsqueeze", [self._reshape(ordered, [0, -1]), self.constant(np.array([0, 2], np.int64))])
             self._in_order[name] = self._cut_to(flat, left)
         return self._in_order[name]
 
@@ -209,6 +228,9 @@ class TileBuilder:
 
     def reshape(self, name: str, shape: Sequence[int]) -> str:
         return self.emit("Reshape", [name, self.constant(np.array(shape, np.int64))])
+
+    def _reshape(self, name: str, shape: Sequence[int]) -> str:
+        return self._emit("Reshape", [name, self.constant(np.array(shape, np.int64))])
 
     def pick_channels(self, name: str, indices: Array) -> str:
         return self.emit("Gather", [name, self.constant(np.asarray(indices, np.int64))], axis=1)

@@ -43,8 +43,8 @@ class FastKernel:
     """A convolution by Toom-Cook.
 
     Attributes:
-        transform: (7 I, I, 7, 1) for a convolution of stride 4 over blocks of inputs.
-        weight: (7 O, I, pieces, 1) for a convolution in 7 groups.
+        transform: (7 I, I, 1, 7) for a convolution of stride 4 over blocks of inputs.
+        weight: (7 O, I, 1, pieces) for a convolution in 7 groups.
         bias: (7 O,), which reaches each output once.
         back: (4, 7).
         pieces: of four taps.
@@ -76,8 +76,8 @@ def fast_kernel(weight: Array, bias: Array | None) -> FastKernel | None:
     offsets = np.zeros((POINTS_OF_PRODUCT, outputs))
     offsets[POINTS.index(1.0)] = 0.0 if bias is None else bias
     return FastKernel(
-        transform=transform.reshape(-1, inputs, POINTS_OF_PRODUCT, 1).astype(np.float32),
-        weight=values.reshape(-1, inputs, pieces, 1).astype(np.float32),
+        transform=transform.reshape(-1, inputs, 1, POINTS_OF_PRODUCT).astype(np.float32),
+        weight=values.reshape(-1, inputs, 1, pieces).astype(np.float32),
         bias=offsets.reshape(-1).astype(np.float32),
         back=back.astype(np.float32),
         pieces=pieces,
