@@ -1,8 +1,9 @@
 """The nets whose scans are timed, each also written by hand in its fully convolutional form.
 
 Weights are random but seeded; what a net costs does not depend on them. `along` gives the values of all windows of a
-stretch in one go, each convolution computed once: what a person who knows PyTorch and the net would write. Where a
-window drops its last bases, which fill no pool, `along` gives a few values more than there are windows.
+stretch in one go, each convolution computed once: what a person who knows PyTorch and the net would write; None for
+padded nets, which have no such form. Where a window drops its last bases, which fill no pool, `along` gives a few
+values more than there are windows.
 """
 
 from __future__ import annotations
@@ -173,6 +174,39 @@ class Basset(nn.Module):
         return torch.sigmoid(dense_along(values, self.output))
 
 
+class PaddedShallow(Shallow):
+    """The shallow net with its convolution padded to the window's length, as many published nets have it."""
+
+    along = None
+
+    def __init__(self, width: int = 15, window: int = 1000) -> None:
+        super().__init__(width, window)
+        self.convolution = nn.Conv1d(4, 32, width, padding=width // 2)
+        self.hidden = nn.Linear(window // self.pooling * 32, 100)
+        xavier_start(self)
+
+
+class PaddedDeep(nn.Module):
+    """Three padded convolutions of 64 channels and Basset's widths and pools, dense 100, sigmoid; 600 bp."""
+
+    along = None
+
+    def __init__(self, window: int = 600) -> None:
+        super().__init__()
+        sizes = ((4, 19), (64, 11), (64, 7))
+        self.convolutions = nn.ModuleList(nn.Conv1d(inputs, 64, width, padding=width // 2) for inputs, width in sizes)
+        self.pools = (3, 4, 4)
+        self.hidden = nn.Linear(64 * (window // math.prod(self.pools)), 100)
+        self.output = nn.Linear(100, 1)
+        xavier_start(self)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        values = sequence
+        for convolution, pool in zip(self.convolutions, self.pools, strict=True):
+            values = functional.max_pool1d(torch.relu(convolution(values)), pool)
+        return torch.sigmoid(self.output(torch.relu(self.hidden(values.flatten(1)))))
+
+
 @dataclass(frozen=True)
 class Case:
     """A net, how it is scanned, and the bars that its scan is held against."""
@@ -226,6 +260,9 @@ CASES = (
     Case(
         "basset", "Basset's kind, 600 bp, stride 50", Basset, 600, 50, classes=164
     ),
+    Case("padded", "thesis' shallow net, padded, stride 50", PaddedShallow, 1000, 50),
+    Case("padded1", "the same, stride 1", PaddedShallow, 1000, 1),
+    Case("padded3", "three padded layers, 600 bp, stride 10", PaddedDeep, 600, 10),
     Case(
         "profile", f"BPNet's kind, {Profile.window:,} bp, profile of 1,000, stride 1,000", Profile, Profile.window,
         Profile.positions, activation="none", positions=Profile.positions,

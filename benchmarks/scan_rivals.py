@@ -28,8 +28,9 @@ from trackgen.runtime import open_session
 TRACKGEN = "trackgen, dense"
 COMPILED = "torch.compile, windows"
 CONVOLUTIONAL = "PyTorch, convolutional by hand"
+AS_IT_COMES = ", as it comes"
 BATCHES = (64, 256, 1024)
-TILES = (4_096, 16_384, 65_536)
+TILES = (1_024, 4_096, 16_384, 65_536)
 MOST_BATCH_FLOATS = 64 << 20
 """Inputs of one batch or tile, at most: nobody runs more at a time on two cores."""
 ONE_HOT = np.eye(5, 4, dtype=np.float32)
@@ -195,6 +196,11 @@ def windows_by_torch(
     return Contender(name, variants)
 
 
+def as_it_comes(rival: Contender) -> Contender:
+    """A rival on windows as most users run it: the smallest batches, one at a time, on all threads."""
+    return Contender(f"{rival.name}{AS_IT_COMES}", [next(entry for entry in rival.variants if entry.callers == 1)])
+
+
 def windows_by_compiler(net: nn.Module, stretch: Stretch, threads: int, batch: int) -> Contender:
     """torch.compile at one batch size, that which suits plain PyTorch: it compiles anew for each. All threads."""
     torch.set_num_threads(threads)
@@ -212,6 +218,8 @@ def windows_by_compiler(net: nn.Module, stretch: Stretch, threads: int, batch: i
 def convolutional_by_torch(net: nn.Module, stretch: Stretch, threads: int, tiles: Iterable[int] = TILES) -> Contender:
     """The net's fully convolutional form, written by hand, in PyTorch."""
     case, along, variants = stretch.case, net.along, []
+    if along is None:
+        return Contender(CONVOLUTIONAL, [], absent="padded nets have no such form: values depend on the window")
     for torch_threads, callers in _threadings(threads):
         for tile in tiles:
             piece = _piece(tile // case.stride, stretch)

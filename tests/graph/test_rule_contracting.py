@@ -271,7 +271,9 @@ REFUSED = {
         "mix", "along another axis",
     ),
     "padding that reaches it": (
-        Text(f"[conv] m = Conv<pads = [1, 1]>(sequence, k) {DENSE}", K | {"w": (60, 2)}), "conv", "padding",
+        Text(f"""[conv] p = Conv<pads = [1, 1]>(sequence, k) [turn] t = Transpose<perm = [0, 2, 1]>(p)
+             [norm] m = LayerNormalization(t, s, b) {DENSE}""", K | {"s": (3,), "b": (3,), "w": (60, 2)}),
+        "conv", "padding",
     ),
 }  # fmt: skip
 

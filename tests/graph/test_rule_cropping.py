@@ -244,7 +244,8 @@ REFUSED = {
         "pad", "not the positions'",
     ),
     "padding that reaches the output": (
-        bad("[pad] p = Pad(sequence, pads) [r] m = Relu(p)", {"pads": ints(0, 0, 1, 0, 0, 0)}, 84), "pad", "padding",
+        bad('[pad] p = Pad<mode = "reflect">(sequence, pads) [r] m = Relu(p)', {"pads": ints(0, 0, 1, 0, 0, 0)}, 84),
+        "pad", "padding",
     ),
     "nothing but padding": (
         bad("[pad] p = Pad(sequence, pads) [crop] m = Slice(p, a, b, axes)",

@@ -286,8 +286,8 @@ REFUSED = {
         "op", "different orders",
     ),
     "padding that meets": (
-        Text(f"{CONV} [d] d = Conv<pads = [1, 1]>(c, l) [op] m = Add(c, d) {DENSE}", KW | {"l": (3, 3, 3)}), "d",
-        "padding",
+        Text(f"{CONV} [d] d = Conv<pads = [1, 1]>(c, l) [op] out = Add(c, d)", K | {"l": (3, 3, 3)}, out="3, 18"),
+        "d", "padding",
     ),
 }  # fmt: skip
 

@@ -186,5 +186,6 @@ def test_what_has_no_dense_sum_is_refused(name: str) -> None:
 
 
 def test_padding_that_a_maximum_sees_is_named() -> None:
-    text = Text(f"[conv] c = Conv<pads = [1, 1]>(sequence, k) [red] m = GlobalMaxPool(c) {DENSE}", K | {"w": (3, 2)})
+    body = f"[conv] c = Conv<pads = [1, 1]>(sequence, k) [red] m = ReduceMax<axes = [1, 2]>(c) {DENSE}"
+    text = Text(body, K | {"w": (1, 2)}, opset=17)
     text.refused("conv", "padding")

@@ -387,9 +387,9 @@ def test_what_can_not_slide_is_refused(name: str) -> None:
 
 
 def test_a_partial_pool_that_reaches_the_output_is_named() -> None:
-    body = f"[p] p = MaxPool<kernel_shape = [3], strides = [3], ceil_mode = 1>(sequence) [r] m = Relu(p) {DENSE}"
+    body = f"[p] p = AveragePool<kernel_shape = [3], strides = [3], ceil_mode = 1>(sequence) [r] m = Relu(p) {DENSE}"
     error = Text(body, {"w": (28, 2)}).refusal()
-    assert (error.node, error.op) == ("p", "MaxPool")
+    assert (error.node, error.op) == ("p", "AveragePool")
     assert "ceil_mode" in error.reason
 
 

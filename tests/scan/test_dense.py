@@ -22,15 +22,11 @@ from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.modes import choose_mode, choose_threading, choose_tile
 from trackgen.scan.pipeline import in_order
 
-PADDED = """
-<ir_version: 8, opset_import: ["" : 17]>
-net (float[N, 4, 20] sequence) => (float[N, 2] out)
-{
-  [same] wide = Conv<pads = [2, 2]>(sequence, kernel)
-  pooled = ReduceMean<axes = [2], keepdims = 0>(wide)
-  out = Softmax<axis = 1>(pooled)
-}
-"""
+HEADER = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 4, {window}] sequence) => (float[N, 2] out)'
+NORMALISED = """wide = Conv(sequence, kernel) [norm] even = InstanceNormalization(wide, gain, bias)
+pooled = ReduceMax<axes = [2], keepdims = 0>(even) out = Softmax<axis = 1>(pooled)"""
+PADDED = """[same] wide = Conv<pads = [2, 2]>(sequence, kernel) pooled = ReduceMax<axes = [2], keepdims = 0>(wide)
+out = Softmax<axis = 1>(pooled)"""
 
 
 class Told(NullProgress):
@@ -43,15 +39,22 @@ class Told(NullProgress):
         self.notes.append(text)
 
 
-def padded_model(folder: Path) -> Path:
-    """A model whose convolution pads inside the window: only windows can run it."""
-    plain = small_model(folder, name="padded")
-    model = onnx.parser.parse_model(PADDED)
+def model_of(folder: Path, name: str, body: str, window: int = 20, strands: str = "forward") -> Path:
+    """A model of `body` with the card of a small one."""
+    plain = small_model(folder, name=name, window=window, strands=strands)
+    model = onnx.parser.parse_model(f"{HEADER.format(window=window)} {{ {body} }}")
     kernel = np.random.default_rng(0).normal(0, 1, (2, 4, 5)).astype(np.float32)
-    model.graph.initializer.append(onnx.numpy_helper.from_array(kernel, "kernel"))
+    weights = {"kernel": kernel, "gain": np.ones(2, np.float32), "bias": np.zeros(2, np.float32)}
+    for key in [key for key in weights if key in body]:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(weights[key], key))
     model.metadata_props.extend(onnx.load(str(plain.path)).metadata_props)
     plain.path.write_bytes(model.SerializeToString())
     return plain.path
+
+
+def window_model(folder: Path) -> Path:
+    """A model that normalises over the positions of a window: only windows can run it."""
+    return model_of(folder, "normalised", NORMALISED)
 
 
 def genome(folder: Path, length: int = 900) -> tuple[Path, dict[str, str]]:
@@ -75,19 +78,21 @@ def test_a_model_that_can_runs_densely_by_itself(tmp_path: Path) -> None:
 
 def test_a_model_that_can_not_runs_windows_and_says_so_once(tmp_path: Path) -> None:
     fasta, _ = genome(tmp_path)
-    record, notes = run(padded_model(tmp_path), fasta, tmp_path / "out", tile=100)
-    assert record["mode"] == {"padded": "window"}
+    record, notes = run(window_model(tmp_path), fasta, tmp_path / "out", tile=100)
+    assert record["mode"] == {"normalised": "window"}
     assert [note for note in notes if "window by window" in note] == [
-        "padded runs window by window: node same (Conv): its padding inside the window reaches an output, so that "
-        "values depend on the window"
+        "normalised runs window by window: node norm (InstanceNormalization): it normalises over positions, and so "
+        "mixes the whole window into each of them"
     ]
 
 
 def test_dense_mode_asked_for_and_impossible_is_an_error(trackgen: Trackgen, tmp_path: Path) -> None:
     fasta, _ = genome(tmp_path)
-    result = trackgen("scan", padded_model(tmp_path), fasta, "-o", "out", "--mode", "dense")
+    result = trackgen("scan", window_model(tmp_path), fasta, "-o", "out", "--mode", "dense")
     assert result.returncode == 4
-    assert all(words in result.stderr for words in ("padded.onnx", "node same (Conv)", "padding"))
+    assert all(
+        words in result.stderr for words in ("normalised.onnx", "node norm (InstanceNormalization)", "positions")
+    )
     assert not (tmp_path / "out" / "run.json").exists()
 
 
@@ -102,6 +107,22 @@ def test_windows_asked_for_are_run_and_give_the_same_values(tmp_path: Path) -> N
         one, other = (read_track(tmp_path / way / f"small.hit.{strand}.bw", sequences) for way in ("windows", "dense"))
         # float32 sums in another order
         np.testing.assert_allclose(one["chr1"], other["chr1"], rtol=0, atol=1e-6)
+
+
+def test_a_padded_model_runs_densely_where_that_pays(tmp_path: Path) -> None:
+    fasta, sequences = genome(tmp_path)
+    model = model_of(tmp_path, "padded", PADDED, 120, "both")
+    record, notes = run(model, fasta, tmp_path / "dense")
+    assert record["mode"] == {"padded": "dense"}
+    run(model, fasta, tmp_path / "windows", mode="window")
+    for strand in ("plus", "minus"):
+        tracks = [tmp_path / way / f"padded.hit.{strand}.bw" for way in ("windows", "dense")]
+        one, other = (read_track(track, sequences)["chr1"] for track in tracks)
+        # float32 sums in another order
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+    record, notes = run(model, fasta, tmp_path / "far", stride=100)
+    assert record["mode"] == {"padded": "window"}
+    assert [note for note in notes if "window by window" in note and "at stride 100 shared work" in note]
 
 
 def test_another_mode_is_another_run(trackgen: Trackgen, tmp_path: Path) -> None:
@@ -163,6 +184,10 @@ def test_tiles_are_chosen_by_graph_and_device(tmp_path: Path) -> None:
     assert all(size & (size - 1) == 0 for size in sizes.values())
     assert choose_tile([None], "cpu") == 32_768
     assert choose_tile([narrow, None], "cpu") == sizes["cpu"]
+    path = model_of(tmp_path, "padded", PADDED, 200)
+    padded = compile_dense(load_model(path), read_card(path), 1)
+    assert padded.edges
+    assert 2 * 200 / 2 < choose_tile([padded], "cpu") <= choose_tile([narrow], "cpu")
 
 
 def test_threads_go_to_tiles_first() -> None:

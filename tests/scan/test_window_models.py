@@ -82,11 +82,6 @@ NETS = {
         [flat] f = Flatten(t) [last] l = Gemm(f, o) [head] out = Softmax(l)""",
         {"k": (8, 4, 7), "kb": (8,), "k1": (3, 8, 1), "k2": (8, 3, 1), "o": (8, 2)}, 60, "Mul",
     ),
-    "same-padded": Net(
-        """[conv] c = Conv<pads = [4, 4]>(sequence, k, kb) [relu] r = Relu(c) [flat] f = Flatten(r)
-        [last] l = Gemm(f, o) [head] out = Softmax(l)""",
-        {"k": (4, 4, 9), "kb": (4,), "o": (200, 2)}, 50, "Conv",
-    ),
     "attention": Net(
         """[turn] t = Transpose<perm = [0, 2, 1]>(sequence) [query] q = MatMul(t, wq) [key] k = MatMul(t, wk)
         [flip] kt = Transpose<perm = [0, 2, 1]>(k) [score] s = MatMul(q, kt) [soft] a = Softmax<axis = -1>(s)

@@ -32,8 +32,11 @@ LONGEST_TILE = 1 << 20
 CUDA_BYTES = 1 << 30
 """The same on a CUDA device, where large kernels are what is fast."""
 CUDA_SMALLEST, CUDA_LARGEST = 65_536, 4_194_304
-LEAST_GAIN = 0.7
-"""Ratio of operations from which dense mode is chosen: it spends less time on an operation than windows do."""
+EDGES_SMALLEST, EDGES_OF_WINDOWS = 512, 2
+"""The same two where ends of padded windows are run by themselves: their tensors are wide, and halos cheap beside."""
+LEAST_GAIN, LEAST_GAIN_OF_EDGES = 0.7, 1.3
+"""Ratio of operations from which dense mode is chosen: it spends less time on an operation than windows do, but for
+ends of padded windows, which are windows themselves."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,10 @@ def choose_mode(path: Path, card: Card, stride: int, asked: Asked, device: str =
         return Mode(None, reason)
     except ModelError as error:
         raise error.in_file(path) from None
-    if asked == "auto" and compiled.operations.ratio < LEAST_GAIN:
-        share = compiled.operations.ratio
-        return Mode(None, f"{card.name} runs window by window: at stride {stride:,} that is {share:.2g} times the work")
+    gain = compiled.operations.ratio
+    if asked == "auto" and gain < (LEAST_GAIN_OF_EDGES if compiled.edges else LEAST_GAIN):
+        share = f"at stride {stride:,} shared work would be {1 / gain:.2g} times that of windows, too much to gain by"
+        return Mode(None, f"{card.name} runs window by window: {share}")
     return Mode(compiled)
 
 
@@ -104,9 +108,18 @@ def choose_tile(models: Sequence[DenseModel | None], device: str) -> int:
     on_cuda = device != "cpu"
     budget = CUDA_BYTES if on_cuda else CACHE_BYTES
     smallest, largest = (CUDA_SMALLEST, CUDA_LARGEST) if on_cuda else (SMALLEST_TILE, LARGEST_TILE)
-    wanted = min(budget / (4 * max(layer.channels / layer.step for layer in model.layers)) for model in compiled)
-    floor = min(LONGEST_TILE, TILES_OF_WINDOWS * max(model.window for model in compiled))
+    windows = TILES_OF_WINDOWS
+    if any(model.edges for model in compiled):
+        smallest, windows = EDGES_SMALLEST, EDGES_OF_WINDOWS
+    wanted = min(budget / (4 * _floats_a_base(model)) for model in compiled)
+    floor = min(LONGEST_TILE, windows * max(model.window for model in compiled))
     return _power_of_two(max(min(max(wanted, smallest), largest), floor))
+
+
+def _floats_a_base(model: DenseModel) -> float:
+    """Of the widest tensor."""
+    layers = [layer.channels / layer.step for layer in model.layers]
+    return max([*layers, *(edge.floats / model.stride for edge in model.edges)])
 
 
 def choose_threading(device: str, threads: int, tiles: int) -> Threading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -127,10 +127,24 @@ class TileBuilder:
         return self.emit("Slice", [name, *(self.constant(np.array(value, np.int64)) for value in bounds)])
 
     def convolve(
-        self, name: str, weight: Array, bias: Array | None, *, groups: int = 1, dilation: int = 1, stride: int = 1
+        self,
+        name: str,
+        weight: Array,
+        bias: Array | None,
+        *,
+        groups: int = 1,
+        dilation: int = 1,
+        stride: int = 1,
+        pads: tuple[int, int] = (0, 0),
+        apart: bool = False,
     ) -> str:
-        """A convolution along T with `weight` (O, I / groups, kernel), in the form that runs fastest."""
-        if self.tuned and groups == 1 and stride == 1:
+        """A convolution along T with `weight` (O, I / groups, kernel), in the form that runs fastest.
+
+        Args:
+            pads: points of zeros in front and behind.
+            apart: leave it as it is: the tensor holds windows by themselves, along the batch axis.
+        """
+        if self.tuned and groups == 1 and stride == 1 and not apart:
             fast = fast_kernel(weight, bias)
             if fast is not None:
                 return self._convolve_fast(name, fast, weight.shape, dilation)
@@ -146,8 +160,24 @@ class TileBuilder:
             kernel_shape=[1, weight.shape[2]],
             dilations=[1, dilation],
             strides=[1, stride],
+            pads=[0, pads[0], 0, pads[1]],
             group=groups,
         )
+
+    def contract_apart(self, name: str, weight: Array, groups: int) -> str:
+        """Contract all points of windows by themselves, (W, C, 1, n), with (O, C / groups, n), to (1, O, 1, W)."""
+        if groups > 1:
+            return self._windows_last(self.convolve(name, weight, None, groups=groups, apart=True))
+        matrix = self.constant(weight.reshape(len(weight), -1).T.astype(np.float32))
+        mixed = self.emit("MatMul", [self.reshape(name, [-1, weight[0].size]), matrix])
+        return self.emit("Unsqueeze", [self.emit("Transpose", [mixed]), self.constant(np.array([0, 2], np.int64))])
+
+    def reduce_apart(self, kind: Literal["max", "sum"], name: str, opset: int) -> str:
+        """The maximum or sum over the points of windows by themselves, (W, C, 1, n), as (1, C, 1, W)."""
+        return self._windows_last(self.reduce("ReduceMax" if kind == "max" else "ReduceSum", name, POINTS, opset))
+
+    def _windows_last(self, name: str) -> str:
+        return self.emit("Transpose", [name], perm=[2, 1, 3, 0])
 
     def _convolve_fast(self, name: str, fast: FastKernel, shape: tuple[int, ...], dilation: int) -> str:
         """Blocks of inputs -> their values at seven points -> products, summed over pieces -> blocks of outputs."""

@@ -11,8 +11,7 @@ Every pass ends in the verifier. Nothing here opens a file or runs a session, an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import onnx
@@ -22,7 +21,7 @@ from trackgen.errors import UsageError
 from trackgen.graph.dense import contracting, cropping, joining, normalising, pointwise, reducing, shaping, sliding
 from trackgen.graph.dense.inputs import TileInput, place_inputs
 from trackgen.graph.dense.layout import Joined, Value
-from trackgen.graph.dense.lowering import Lowering, Tensor
+from trackgen.graph.dense.lowering import Edge, Lowering, Rule, Tensor
 from trackgen.graph.fold import WindowGraph, fold
 from trackgen.graph.nodes import Node
 from trackgen.graph.operations import Operations, count_operations
@@ -30,7 +29,6 @@ from trackgen.graph.verify import verify
 
 __all__ = ["DenseModel", "Form", "Layer", "compile_dense"]
 
-Rule = Callable[[Lowering, Node], Tensor | Sequence[Tensor]]
 FAMILIES = (sliding, contracting, shaping, cropping, pointwise, joining, reducing, normalising)
 RULES: dict[str, Rule] = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
 RECURRENT = "a recurrent layer: each position depends on all before it, from the window's first on"
@@ -96,6 +94,8 @@ class DenseModel:
     layers: tuple[Layer, ...]
     operations: Operations
     log: tuple[str, ...]
+    edges: tuple[Edge, ...] = ()
+    """Ends of padded windows that are run window by window."""
 
 
 def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str = "cpu") -> DenseModel:
@@ -122,6 +122,10 @@ def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str =
     tile = lowered.tile
     used = {entry.name for entry in tile.graph.input}
     notes = [f"lower: {len(graph.nodes)} nodes over one window became {len(plain.tile.graph.node)} over a tile"]
+    notes += [
+        f"lower: {edge.bases} bp at the {edge.side} of each window run by themselves, as {edge.node} pads"
+        for edge in plain.lowering.edges
+    ]
     notes += [f"tune: {text}" for text in lowered.lowering.build.notes]
     return DenseModel(
         model=tile,
@@ -133,6 +137,7 @@ def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str =
         layers=lowered.layers,
         operations=operations,
         log=(*graph.notes, *notes),
+        edges=tuple(lowered.lowering.edges),
     )
 
 
@@ -146,8 +151,9 @@ class _Lowered(NamedTuple):
 
 def _lower_all(graph: WindowGraph, card: Card, stride: int, *, tuned: bool) -> _Lowered:
     """Inputs, nodes and outputs, written and verified."""
-    lowering = Lowering(graph, stride, tuned=tuned)
+    lowering = Lowering(graph, stride, RULES, tuned=tuned)
     inputs = place_inputs(lowering, card)
+    lowering.inputs = {name: value for name, value in lowering.values.items() if isinstance(value, Value)}
     layers = _lower(lowering)
     forms = tuple(_place_output(lowering, card, output) for output in card.outputs)
     tile = lowering.build.model(graph.opset)
@@ -167,7 +173,7 @@ def _lower(lowering: Lowering) -> list[Layer]:
         results: list[Tensor] = [found] if isinstance(found, Value | Joined) else list(found)
         for name, result in zip([name for name in node.outputs if name], results, strict=False):
             _check_shape(lowering.graph, node, name, result)
-            lowering.values[name] = result
+            lowering.values[name] = replace(result, source=name) if isinstance(result, Value) else result
         layers.append(_layer(lowering, node, results[0]))
     return layers
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trackgen.graph.dense.edges import parts_of
 from trackgen.graph.dense.layout import Joined, Reading, Value, channel
 from trackgen.graph.dense.lowering import Lowering, Tensor
 from trackgen.graph.nodes import Array, Node
@@ -99,15 +100,26 @@ def _contract(lowering: Lowering, node: Node, value: Value, axis: int, weight: A
         kernel = kernel.sum(2, keepdims=True)  # a vector that was spread over positions is the same at all of them
         name = lowering.build.convolve(value.name, kernel, bias, groups=copies)
         return replace(result, name=name)
-    reading = _reading(lowering, node, value)
+    inside_part, *edges = parts_of(lowering, node, value)
+    reading = _reading(lowering, inside_part.value)
     name = lowering.build.convolve(
-        value.name, kernel, bias, groups=copies, dilation=reading.dilation, stride=reading.stride
+        value.name,
+        kernel[:, :, inside_part.elements],
+        bias,
+        groups=copies,
+        dilation=reading.dilation,
+        stride=reading.stride,
     )
-    return lowering.collapsed(replace(result, name=name), reading.surplus)
+    result = lowering.collapsed(replace(result, name=name), reading.surplus)
+    for edge in edges:
+        share = lowering.build.contract_apart(edge.value.name, kernel[:, :, edge.elements], copies)
+        result = lowering.trimmed(result)
+        result = replace(result, name=lowering.build.emit("Add", [result.name, share]))
+    return result
 
 
-def _reading(lowering: Lowering, node: Node, value: Value) -> Reading:
-    here = lowering.whole(node, value)
+def _reading(lowering: Lowering, value: Value) -> Reading:
+    here = value.positions
     assert here is not None
     reading = here.read(lowering.stride, here.length, 1, 1, 0, 1)
     assert reading is not None

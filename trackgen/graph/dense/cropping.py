@@ -76,14 +76,37 @@ def _padded(lowering: Lowering, node: Node, value: Value, axis: int, before: int
         raise node.refuse("it pads an axis that is not the positions'")
     lowering.padding = lowering.padding or (node if before > 0 or after > 0 else None)
     length = here.length + before + after
+    if here.apart:
+        return _padded_apart(lowering, node, value, before, after)
     first, stop = max(0, here.first + before), min(length, here.stop + before)
     if stop <= first:
         raise lowering.blame(node)
     ratio = here.spacing // here.step(lowering.stride)
     skip, drop = first - before - here.first, here.stop - (stop - before)
-    positions = replace(here, length=length, first=first, stop=stop)
+    positions = replace(here, length=length, first=first, stop=stop, begin=here.begin - before * here.spacing)
     cropped = lowering.cut(value, skip * ratio, drop * ratio)
     return replace(cropped, dims=_with_length(value, length), positions=positions)
+
+
+def _padded_apart(lowering: Lowering, node: Node, value: Value, before: int, after: int) -> Value:
+    """Windows by themselves are really padded, at that end of theirs that exists."""
+    here, filling = value.positions, lowering.constant(node, 2)
+    if here is None or before < 0 or after < 0 or node.attributes.get("mode", "constant") != "constant":
+        raise lowering.blame(node)
+    front, back = (before if here.first == 0 else 0), (after if here.stop == here.length else 0)
+    length = here.length + before + after
+    first, stop = here.first + before - front, here.stop + before + back
+    positions = replace(here, length=length, first=first, stop=stop, begin=here.begin - before * here.spacing)
+    pads = lowering.build.constant(np.array([0, 0, 0, front, 0, 0, 0, back], np.int64))
+    inputs = [value.name, pads]
+    if filling is not None and filling.size:
+        inputs.append(lowering.build.constant(filling.astype(np.float32).reshape(())))
+    return replace(
+        value,
+        name=lowering.build.emit("Pad", inputs, mode="constant"),
+        dims=_with_length(value, length),
+        positions=positions,
+    )
 
 
 def _pick(lowering: Lowering, node: Node, value: Value, axis: int, indices: Sequence[int]) -> Value:
@@ -134,9 +157,10 @@ def _pick_positions(lowering: Lowering, node: Node, value: Value, indices: Seque
         name = lowering.build.crop(value.name, reading.skip, 0, stride)
         return lowering.collapsed(replace(value, name=name), surplus)
     if stride == 1:  # a plain crop: take off the end too, so that nothing superfluous is computed
-        name, positions = lowering.build.crop(value.name, reading.skip, surplus), replace(reading.result, surplus=0)
+        name = lowering.build.crop(value.name, reading.skip, reading.drop + surplus)
+        positions = replace(reading.result, surplus=0)
     else:
-        name, positions = lowering.build.crop(value.name, reading.skip, 0, stride), reading.result
+        name, positions = lowering.build.crop(value.name, reading.skip, reading.drop, stride), reading.result
     return replace(value, name=name, dims=_with_length(value, length), positions=positions)
 
 

@@ -49,6 +49,8 @@ class Reading:
         dilation, stride: of the kernel on the tile.
         result: positions of what comes out; None where it is one value a window.
         surplus: points too many at the end of what comes out.
+        drop: points to leave out at the end.
+        pads: elements of true padding in front and behind, where windows are kept one by one.
     """
 
     skip: int
@@ -56,6 +58,8 @@ class Reading:
     stride: int
     result: Positions | None
     surplus: int
+    drop: int = 0
+    pads: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,10 @@ class Positions:
         length: n, elements of a window.
         spacing: S, bp between neighbouring elements.
         reach: bp of genome that one element sees.
-        first, stop: the elements that exist: those outside depend on padding, and are nowhere computed.
+        first, stop: the elements that exist: those outside depend on padding, and are not on the tile.
         surplus: tile points behind the last one needed.
+        begin: bp from a window's first base to the first that element 0 sees; negative where that is padding.
+        apart: windows are kept one by one, (W, C, 1, stop - first), as the edges of padded windows are.
     """
 
     length: int
@@ -76,6 +82,8 @@ class Positions:
     first: int = 0
     stop: int = -1
     surplus: int = 0
+    begin: int = 0
+    apart: bool = False
 
     def __post_init__(self) -> None:
         if self.stop < 0:
@@ -87,8 +95,8 @@ class Positions:
         return self.first == 0 and self.stop == self.length
 
     def step(self, stride: int) -> int:
-        """g, bp of one tile point."""
-        return math.gcd(stride, self.spacing)
+        """g, bp of one tile point; of one element where windows are kept one by one."""
+        return self.spacing if self.apart else math.gcd(stride, self.spacing)
 
     def read(self, stride: int, kernel: int, step: int, dilation: int, before: int, length: int) -> Reading | None:
         """What a kernel reads, as ONNX defines it on a window.
@@ -102,6 +110,8 @@ class Positions:
         Returns:
             None where every element that comes out depends on padding.
         """
+        if self.apart:
+            return self._read_apart(kernel, step, dilation, before, length)
         first = max(0, -(-(self.first + before) // step))
         stop = min(length, (self.stop - 1 + before - (kernel - 1) * dilation) // step + 1)
         if stop <= first:
@@ -114,6 +124,7 @@ class Positions:
             self.reach + (kernel - 1) * dilation * self.spacing,
             first,
             stop,
+            begin=self.begin - before * self.spacing,
         )
         single = length == 1
         there = stride if single else math.gcd(stride, spacing)
@@ -133,6 +144,28 @@ class Positions:
             surplus,
         )
 
+    def _read_apart(self, kernel: int, step: int, dilation: int, before: int, length: int) -> Reading | None:
+        """The same where windows are kept one by one: padding at an end of theirs that exists is true padding."""
+        reach = (kernel - 1) * dilation + 1
+        first = 0 if self.first == 0 else max(0, -(-(self.first + before) // step))
+        stop = length if self.stop == self.length else min(length, (self.stop + before - reach) // step + 1)
+        if stop <= first or length == 1:
+            return None
+        begin = first * step - before
+        end = (stop - 1) * step - before + reach
+        result = Positions(
+            length,
+            self.spacing * step,
+            self.reach + (reach - 1) * self.spacing,
+            first,
+            stop,
+            begin=self.begin - before * self.spacing,
+            apart=True,
+        )
+        pads = max(0, self.first - begin), max(0, end - self.stop)
+        skip, drop = max(0, begin - self.first), max(0, self.stop - end)
+        return Reading(skip, dilation, step, result, 0, drop, pads)
+
 
 @dataclass(frozen=True)
 class Value:
@@ -148,6 +181,7 @@ class Value:
             crop between two layers keeps a runtime from fusing them.
         scale, shift: an affine map that differs by position and is not applied yet, in the window tensor's shape
             (batch 1): only a contraction of the positions can take it up.
+        source: the window tensor that it stands for.
     """
 
     name: str
@@ -158,6 +192,7 @@ class Value:
     surplus: int = 0
     scale: Array | None = None
     shift: Array | None = None
+    source: str = ""
 
     @property
     def rank(self) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -13,10 +14,28 @@ from trackgen.graph.dense.layout import Atom, Joined, Positions, Value, channel
 from trackgen.graph.fold import WindowGraph
 from trackgen.graph.nodes import Array, Node
 
-__all__ = ["Lowering", "Operand", "Tensor"]
+__all__ = ["Edge", "Lowering", "Operand", "Rule", "Tensor"]
 
 Tensor = Value | Joined
 Operand = Tensor | Array
+Rule = Callable[["Lowering", Node], Tensor | Sequence[Tensor]]
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One end of all windows, run window by window since padding inside the window reaches it.
+
+    Attributes:
+        node: whose padding it is.
+        side: ``front`` or ``back`` of the window, as the model reads it.
+        bases: of each window that it takes.
+        floats: of its widest tensor, for one window.
+    """
+
+    node: str
+    side: Literal["front", "back"]
+    bases: int
+    floats: int
 
 
 class Lowering:
@@ -25,15 +44,21 @@ class Lowering:
     Attributes:
         graph: the window graph.
         stride: s, bp between windows.
+        rules: by operator.
         build: writes the tile graph.
         values: window tensor -> where it lies.
+        inputs: the same of the graph's inputs.
     """
 
-    def __init__(self, graph: WindowGraph, stride: int, *, tuned: bool = True) -> None:
+    def __init__(self, graph: WindowGraph, stride: int, rules: Mapping[str, Rule], *, tuned: bool = True) -> None:
         self.graph = graph
+        self.rules = rules
         self.stride = stride
         self.build = TileBuilder(tuned=tuned)
         self.values: dict[str, Tensor] = {}
+        self.inputs: dict[str, Value] = {}
+        self.edges: list[Edge] = []
+        """Ends of padded windows that are run window by window."""
         self.batch = Atom(graph.batch, "batch")
         self.padding: Node | None = None
         """The first node whose padding (or partial pool) made elements that are not computed: to be blamed."""
@@ -74,9 +99,14 @@ class Lowering:
 
     def whole(self, node: Node, value: Value) -> Positions | None:
         """The positions of a value all of whose elements are about to be used."""
-        if value.positions is not None and not value.positions.whole:
+        if value.positions is not None and (value.positions.apart or not value.positions.whole):
             raise self.blame(node)
         return value.positions
+
+    def refuse_apart(self, node: Node, value: Value) -> None:
+        """Refuse windows by themselves where a layer is written for tiles only."""
+        if value.positions is not None and value.positions.apart:
+            raise self.blame(node)
 
     def blame(self, node: Node) -> Exception:
         """The refusal for a padding that reaches an output."""
@@ -133,26 +163,25 @@ class Lowering:
         if stop <= first:
             raise self.blame(node)
         surplus = min(entry.surplus for entry in located)
-        return [self._cut_to(value, first, stop, surplus) for value in values]
+        begin = min(entry.begin for entry in located)
+        reach = max(entry.begin + entry.reach for entry in located) - begin
+        there = replace(located[0], first=first, stop=stop, surplus=surplus, begin=begin, reach=reach)
+        return [value if value.positions is None else self.cut_to(value, there) for value in values]
 
-    def _cut_to(self, value: Value, first: int, stop: int, surplus: int) -> Value:
+    def cut_to(self, value: Value, there: Positions) -> Value:
+        """Cut to the elements and surplus of `there`."""
         here = value.positions
-        if here is None:
-            return value
+        assert here is not None
         ratio = here.spacing // here.step(self.stride)
-        drop = (here.stop - stop) * ratio + here.surplus - surplus
-        value = self.cut(value, (first - here.first) * ratio, drop)
-        return replace(value, positions=replace(here, first=first, stop=stop, surplus=surplus))
+        drop = (here.stop - there.stop) * ratio + here.surplus - there.surplus
+        return replace(self.cut(value, (there.first - here.first) * ratio, drop), positions=there)
 
     def spread_over(self, value: Value, like: Value) -> Value:
         """A value that is the same for all windows, repeated along the points of another."""
         if not value.spread:
             return value
-        shape = self.build.emit("Shape", [like.name])
-        bounds = [self.build.constant(np.array([number], np.int64)) for number in (3, 4)]
-        points = self.build.emit("Slice", [shape, *bounds])
-        ones = self.build.constant(np.array([1, 1, 1], np.int64))
-        target = self.build.emit("Concat", [ones, points], axis=0)
+        ones = self.build.constant(np.array([1, 1], np.int64))
+        target = self.build.emit("Concat", [self._axis(like, 0), ones, self._axis(like, 3)], axis=0)
         position = like.atom("position")
         own = value.atom("position")
         dims = tuple(
@@ -160,6 +189,11 @@ class Lowering:
         )
         name = self.build.emit("Expand", [value.name, target])
         return replace(value, name=name, dims=dims, positions=like.positions, spread=False)
+
+    def _axis(self, value: Value, axis: int) -> str:
+        """The size of an axis of the tile's tensor, as a list of one number."""
+        bounds = [self.build.constant(np.array([number], np.int64)) for number in (axis, axis + 1)]
+        return self.build.emit("Slice", [self.build.emit("Shape", [value.name]), *bounds])
 
     def replicate(self, value: Value, axis: int, size: int) -> Value:
         """An axis of size 1 as `size` equal channels."""

@@ -57,6 +57,7 @@ def layer_normalization(lowering: Lowering, node: Node) -> Value:
     value, gain, bias = lowering.value(node, 0), lowering.constant(node, 1), lowering.constant(node, 2)
     if any(node.outputs[1:]):
         raise node.refuse("its statistics are used")
+    lowering.refuse_apart(node, value)
     axis = int(node.attributes.get("axis", -1)) % value.rank
     inner = _channels_only(node, value, range(axis, value.rank))
     value = _innermost(lowering, value, inner)
@@ -83,6 +84,7 @@ def softmax(lowering: Lowering, node: Node) -> Value:
         return replace(value, name=build.softmax(value.name, value.channels, lowering.graph.opset))
     if groups == 1:
         return replace(value, name=build.emit(node.op, [value.name], axis=1))
+    lowering.refuse_apart(node, value)
     name = build.reshape(value.name, [groups, value.channels // groups, -1])
     name = build.emit(node.op, [name], axis=1)
     return replace(value, name=build.reshape(name, [1, value.channels, 1, -1]))

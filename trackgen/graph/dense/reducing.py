@@ -44,7 +44,7 @@ def _reduced(lowering: Lowering, node: Node, value: Value, axes: tuple[int, ...]
     if any(atom.role == "batch" for axis in axes for atom in value.dims[axis]):
         raise node.refuse("it mixes windows of a batch")
     if kind == "min":
-        negative = replace(value, name=lowering.build.emit("Neg", [value.name]))
+        negative = replace(value, name=lowering.build.emit("Neg", [value.name]), source="")
         result = _reduced(lowering, node, negative, axes, "max", keep=keep)
         return replace(result, name=lowering.build.emit("Neg", [result.name]))
     inside = [atom for axis in axes for atom in value.dims[axis]]
@@ -67,12 +67,14 @@ def _over_channels(lowering: Lowering, node: Node, value: Value, axes: tuple[int
     value = lowering.arrange(value, outer + inner)
     build, op = lowering.build, {"max": "ReduceMax", "mean": "ReduceMean", "sum": "ReduceSum"}[kind]
     groups = replace(value, stored=outer).channels
+    if groups > 1:
+        lowering.refuse_apart(node, value)
     name = value.name if groups == 1 else build.reshape(value.name, [groups, value.channels // groups, 1, -1])
     name = build.reduce(op, name, 1, lowering.graph.opset)
     if groups > 1:
         name = build.reshape(name, [1, groups, 1, -1])
     dims = tuple(tuple(atom for atom in axis if atom not in inner) for axis in value.dims)
-    return replace(value, name=name, dims=dims, stored=outer)
+    return replace(value, name=name, dims=dims, stored=outer, source="")
 
 
 RULES = {

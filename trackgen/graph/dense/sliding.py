@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trackgen.errors import ModelError
+from trackgen.graph.dense.edges import parts_of
 from trackgen.graph.dense.layout import Atom, Reading, Value, channel
 from trackgen.graph.dense.lowering import Lowering
 from trackgen.graph.nodes import Node
@@ -103,7 +104,7 @@ def _slide(lowering: Lowering, node: Node, value: Value, window: _Window, kernel
         lowering.padding = node
     if reading is None:
         raise lowering.blame(node)
-    source = lowering.build.crop(value.name, reading.skip)
+    source = lowering.build.crop(value.name, reading.skip, reading.drop)
     value = replace(value, name=kernel(source, reading))
     if reading.result is None:
         return lowering.collapsed(value, reading.surplus)
@@ -157,7 +158,14 @@ def convolution(lowering: Lowering, node: Node) -> Value:
 
     def kernel(source: str, reading: Reading) -> str:
         return lowering.build.convolve(
-            source, weight, bias, groups=groups, dilation=reading.dilation, stride=reading.stride
+            source,
+            weight,
+            bias,
+            groups=groups,
+            dilation=reading.dilation,
+            stride=reading.stride,
+            pads=reading.pads,
+            apart=value.positions is not None and value.positions.apart,
         )
 
     return _slide(lowering, node, value, window, kernel)
@@ -177,7 +185,17 @@ def pool(lowering: Lowering, node: Node) -> Value:
             raise node.refuse("it slides along two axes (a 2-D pool)")
     window = _kernel_window(node, value, kernel_shape, axis)
     is_max = node.op == "MaxPool"
-    kernel = slide_max(lowering, window.kernel) if is_max else slide_mean(lowering, value, window.kernel)
+    here = value.positions
+    if here is not None and not here.whole and window == _Window(here.length, window.step, 1, 0, 0, window.ceil):
+        return slide_all(lowering, node, value, "max" if is_max else "mean")
+    includes = bool(node.attributes.get("count_include_pad", 0))
+    if here is not None and here.apart and not is_max:
+        padded = window.before or window.after
+        if window.ceil or (padded and window.dilation > 1 and not includes):
+            raise lowering.blame(node)
+    if is_max:
+        return _slide(lowering, node, value, window, slide_max(lowering, window.kernel))
+    kernel = slide_mean(lowering, value, window.kernel, includes=includes)
     return _slide(lowering, node, value, window, kernel)
 
 
@@ -185,12 +203,19 @@ def slide_max(lowering: Lowering, elements: int) -> Kernel:
     """The kernel of a maximum over `elements`."""
 
     def kernel(source: str, reading: Reading) -> str:
+        before, after = reading.pads
+
         def run(name: str, taps: int, dilation: int, stride: int) -> str:
             return lowering.build.emit(
-                "MaxPool", [name], kernel_shape=[1, taps], dilations=[1, dilation], strides=[1, stride]
+                "MaxPool",
+                [name],
+                kernel_shape=[1, taps],
+                dilations=[1, dilation],
+                strides=[1, stride],
+                pads=[0, before, 0, after],
             )
 
-        if elements < TWO_STEPS:
+        if elements < TWO_STEPS or before or after:
             return run(source, elements, reading.dilation, reading.stride)
         first, taps, step = two_steps(elements)
         return run(run(source, first, reading.dilation, 1), taps, reading.dilation * step, reading.stride)
@@ -211,8 +236,10 @@ def two_steps(elements: int) -> tuple[int, int, int]:
     return min(ways)[1:]
 
 
-def slide_mean(lowering: Lowering, value: Value, elements: int, *, total: bool = False) -> Kernel:
-    """The kernel of a mean (or sum) over `elements`.
+def slide_mean(
+    lowering: Lowering, value: Value, elements: int, *, total: bool = False, includes: bool = False
+) -> Kernel:
+    """The kernel of a mean (or sum) over `elements`; whether it `includes` padding counts at the ends of windows.
 
     Many are summed in two steps, as `slide_max` takes them: less work, and rounding errors that grow with the root.
     Depthwise convolutions, since AveragePool has no dilation.
@@ -225,6 +252,19 @@ def slide_mean(lowering: Lowering, value: Value, elements: int, *, total: bool =
 
     def kernel(source: str, reading: Reading) -> str:
         dilation, stride = reading.dilation, reading.stride
+        if reading.result is not None and reading.result.apart:
+            if dilation > 1:
+                units = np.full((value.channels, 1, elements), share, np.float32)
+                return build.convolve(
+                    source, units, None, groups=value.channels, dilation=dilation, stride=stride,
+                    pads=reading.pads, apart=True,
+                )  # fmt: skip
+            before, after = reading.pads
+            kernel_shape, strides, pads = [1, elements], [1, stride], [0, before, 0, after]
+            return build.emit(
+                "AveragePool", [source], kernel_shape=kernel_shape, strides=strides, pads=pads,
+                count_include_pad=int(includes),
+            )  # fmt: skip
         if elements < TWO_STEPS and dilation == 1 and not total:
             return build.emit("AveragePool", [source], kernel_shape=[1, elements], strides=[1, stride])
         if elements < TWO_STEPS:
@@ -243,15 +283,23 @@ def slide_mean(lowering: Lowering, value: Value, elements: int, *, total: bool =
 
 def slide_all(lowering: Lowering, node: Node, value: Value, kind: str) -> Value:
     """The maximum, mean or sum over all positions of a window: a kernel as long as they are."""
-    here = lowering.whole(node, value)
-    if here is None:
-        raise node.refuse("it reduces an axis that holds no positions")
+    inside, *edges = parts_of(lowering, node, value)
+    here = inside.value.positions
+    assert here is not None
+    assert value.positions is not None
+    total = kind == "sum" or bool(edges)
     kernel = (
-        slide_max(lowering, here.length)
-        if kind == "max"
-        else slide_mean(lowering, value, here.length, total=kind == "sum")
+        slide_max(lowering, here.length) if kind == "max" else slide_mean(lowering, value, here.length, total=total)
     )
-    return _slide(lowering, node, value, _Window(here.length, 1, 1, 0, 0, False), kernel)
+    result = _slide(lowering, node, inside.value, _Window(here.length, 1, 1, 0, 0, False), kernel)
+    for edge in edges:
+        result = lowering.trimmed(result)
+        share = lowering.build.reduce_apart("max" if kind == "max" else "sum", edge.value.name, lowering.graph.opset)
+        result = replace(result, name=lowering.build.emit("Max" if kind == "max" else "Add", [result.name, share]))
+    if edges and kind == "mean":
+        share = lowering.build.constant(np.array(1.0 / value.positions.length, np.float32))
+        result = replace(result, name=lowering.build.emit("Mul", [result.name, share]))
+    return result
 
 
 RULES = {"Conv": convolution, "MaxPool": pool, "AveragePool": pool}
