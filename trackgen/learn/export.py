@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trackgen.card import Card, check_against_graph, embed_card, save_model
-from trackgen.errors import ModelError
+from trackgen.card import Card, card_from_dict, check_against_graph, embed_card, save_model
+from trackgen.errors import ModelError, UsageError
 from trackgen.learn.calibration import Calibration
-from trackgen.learn.heads import ProfileCounts, with_head
+from trackgen.learn.heads import ProfileCounts, fitting_heads, with_head
 from trackgen.runtime import open_session
 
 __all__ = ["BATCH_SIZES", "TOLERANCE", "Calibrated", "CalibratedSigmoid", "calibrated", "export"]
@@ -72,34 +73,108 @@ def calibrated(net: nn.Module, calibration: Calibration, card: Card) -> nn.Modul
     return wrapper(net, calibration)
 
 
-def export(module: nn.Module, card: Card, path: Path | str, head: str | None = None) -> Path:
+def export(module: nn.Module, card: Card | Mapping[str, Any], path: Path | str, head: str | None = None) -> Path:
     """Write `module` as ONNX with `card` inside; the same module and card give the same bytes.
 
     Args:
         module: called with the card's inputs in order (float32, batch first), returns the card's outputs in order,
             with each output's activation applied.
-        card: names the graph's inputs and outputs.
+        card: names the graph's inputs and outputs; a `Card`, or the values of its JSON.
         path: the file to write; it appears when it is complete and checked, or not at all.
         head: what joins the module's outputs into the card's, a name in `trackgen.learn.heads.HEADS`;
             ``profile_counts`` makes softmax(profile) x exp(counts) of the two outputs of a BPNet-like net.
 
     Raises:
-        UsageError: an unknown head.
-        ModelError: the net cannot be exported, contradicts the card, or ONNX Runtime's values differ from PyTorch's
-            by more than `TOLERANCE` at a batch size of `BATCH_SIZES`.
+        UsageError: an unknown head, or a card that is none.
+        ModelError: the card's values are no card; the net has weights or outputs that are NaN or infinite, cannot run
+            or be exported, or contradicts the card; or ONNX Runtime's values differ from PyTorch's by more than
+            `TOLERANCE` at a batch size of `BATCH_SIZES`.
     """
-    path = Path(path)
+    path, card = Path(path), _as_card(card)
+    _refuse_broken_weights(module, path)
     if head is not None:
         module = with_head(module, head, card, path)
     module = module.to("cpu").eval()
     if isinstance(module, ProfileCounts):
         module.check([torch.from_numpy(value) for value in example_inputs(card, 2, 0)], path)
+    _outputs(module, card, example_inputs(card, 2, 0), path)
     graph = _to_onnx(module, card, path)
     check_against_graph(card, graph, path)
     embed_card(graph, card)
     _compare(module, card, graph.SerializeToString(deterministic=True), path)
     save_model(graph, path)
     return path
+
+
+def _as_card(card: object) -> Card:
+    if isinstance(card, Card):
+        return card
+    if isinstance(card, Mapping):
+        return card_from_dict(card)
+    raise UsageError(
+        "the card is none", found=type(card).__name__, wanted="a trackgen.card.Card, or the values of a card's JSON",
+        remedy="read a card's file with json.load",
+    )  # fmt: skip
+
+
+def _refuse_broken_weights(module: nn.Module, path: Path) -> None:
+    """Buffers may be infinite, as masks are: the outputs show whether that does harm."""
+    parameters = ((name, tensor.detach(), False) for name, tensor in module.named_parameters())
+    buffers = ((name, tensor.detach(), True) for name, tensor in module.named_buffers())
+    for name, tensor, may_be_infinite in itertools.chain(parameters, buffers):
+        broken = torch.isnan(tensor) if may_be_infinite else ~torch.isfinite(tensor)
+        if broken.any():
+            raise ModelError(
+                "the net has weights that are NaN or infinite", path=path, place=f"tensor {name}",
+                found=f"{int(broken.sum())} of {broken.numel()} values, the first {tensor[broken][0].item()}",
+                wanted="finite numbers", remedy="export the net as it was before its training diverged",
+            )  # fmt: skip
+
+
+def _outputs(
+    module: nn.Module, card: Card, inputs: Sequence[NDArray[np.float32]], path: Path
+) -> list[NDArray[np.float32]]:
+    """What the net gives, one array for each output of the card, all finite."""
+    shapes = ", ".join(f"{name} {value.shape}" for name, value in zip(graph_input_names(card), inputs, strict=True))
+    try:
+        with torch.no_grad():
+            outputs = module(*(torch.from_numpy(value) for value in inputs))
+    except Exception as error:  # a net may raise anything
+        reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        raise ModelError(
+            f"the net cannot run on the card's inputs ({reason})", path=path, found=shapes,
+            wanted="a net that is called with the card's inputs in order",
+        ) from error  # fmt: skip
+    values = [outputs] if isinstance(outputs, Tensor) else outputs
+    if not isinstance(values, tuple | list) or not all(isinstance(value, Tensor) for value in values):
+        found = type(values).__name__
+        raise ModelError("the net's outputs are no tensors", path=path, found=found, wanted="a tensor for each output")
+    if len(values) != len(card.outputs):
+        raise _another_number(values, card, path)
+    for spec, value in zip(card.outputs, values, strict=True):
+        broken = ~torch.isfinite(value)
+        if broken.any():
+            raise ModelError(
+                "the net gives values that are NaN or infinite", path=path, place=f"output {spec.name}",
+                found=f"{int(broken.sum())} of {broken.numel()} values, the first {value[broken][0].item()}",
+                wanted="finite numbers", remedy="look for an overflow, a division by zero or a logarithm of zero",
+            )  # fmt: skip
+    return [value.numpy() for value in values]
+
+
+def _another_number(values: Sequence[Tensor], card: Card, path: Path) -> ModelError:
+    """The net has more outputs than its card, or fewer."""
+    number = len(values)
+    remedy = "name each of the net's outputs in the card, in order"
+    heads = fitting_heads(values) if len(card.outputs) == 1 else []
+    if heads:
+        ways = " or ".join(f"head={name!r}" for name in heads)
+        remedy = f"if they are profile logits and log counts, join them with {ways}; otherwise {remedy}"
+    return ModelError(
+        f"the net gives {number} output{'s' if number != 1 else ''}, the card names {len(card.outputs)}", path=path,
+        found="shapes " + ", ".join(str(tuple(value.shape)) for value in values),
+        wanted=", ".join(spec.name for spec in card.outputs), remedy=remedy,
+    )  # fmt: skip
 
 
 def example_inputs(card: Card, batch: int, seed: int) -> tuple[NDArray[np.float32], ...]:
@@ -188,12 +263,9 @@ def _compare(module: nn.Module, card: Card, data: bytes, path: Path) -> None:
     names = [spec.name for spec in card.outputs]
     for batch in BATCH_SIZES:
         inputs = example_inputs(card, batch, 1)
-        with torch.no_grad():
-            wanted = module(*(torch.from_numpy(value) for value in inputs))
-        wanted = [wanted] if isinstance(wanted, Tensor) else list(wanted)
+        wanted = _outputs(module, card, inputs, path)
         feed: Mapping[str, NDArray[np.float32]] = dict(zip(graph_input_names(card), inputs, strict=True))
-        for name, value, reference in zip(names, session.run(feed, names), wanted, strict=True):
-            expected = reference.numpy()
+        for name, value, expected in zip(names, session.run(feed, names), wanted, strict=True):
             scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
             same_shape = value.shape == expected.shape
             difference = float(np.abs(value - expected).max(initial=0.0)) if same_shape else float("inf")

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from trackgen.card import Card
 from trackgen.errors import ModelError, UsageError
 
-__all__ = ["HEADS", "ProfileCounts", "with_head"]
+__all__ = ["HEADS", "ProfileCounts", "fitting_heads", "with_head"]
 
 
 class ProfileCounts(nn.Module):
@@ -59,14 +59,9 @@ class ProfileCounts(nn.Module):
         """
         with torch.no_grad():
             outputs = self.net(*inputs)
-        pair = isinstance(outputs, tuple | list) and [isinstance(value, Tensor) for value in outputs] == [True, True]
-        shapes = [tuple(value.shape) for value in outputs] if pair else []
-        if pair:
-            profile, counts = shapes
-            strands = profile[1] if len(profile) == 3 else 1
-            sizes = {(profile[0], 1)} if self.joint else {(profile[0], 1), (profile[0], strands)}
-            if len(profile) in (2, 3) and counts in sizes:
-                return
+        shapes = _pair_of_shapes(outputs)
+        if _fits(shapes, joint=self.joint):
+            return
         found = " and ".join(map(str, shapes)) or f"{type(outputs).__name__}"
         wanted = "profile logits (N, strands, positions) and log counts (N, 1)"
         raise ModelError(
@@ -79,6 +74,30 @@ HEADS: dict[str, Callable[[nn.Module], ProfileCounts]] = {
     "profile_counts": ProfileCounts,
     "profile_counts_joint": lambda net: ProfileCounts(net, joint=True),
 }
+
+
+def fitting_heads(outputs: object) -> list[str]:
+    """The names in `HEADS` of those that fit what a net gives; none for anything but a profile and its counts."""
+    shapes = _pair_of_shapes(outputs)
+    return [name for name, head in HEADS.items() if _fits(shapes, joint=head(nn.Identity()).joint)]
+
+
+def _pair_of_shapes(outputs: object) -> list[tuple[int, ...]]:
+    """The shapes of two tensors; empty for anything else."""
+    if not isinstance(outputs, tuple | list) or [isinstance(value, Tensor) for value in outputs] != [True, True]:
+        return []
+    return [tuple(value.shape) for value in outputs]
+
+
+def _fits(shapes: list[tuple[int, ...]], *, joint: bool) -> bool:
+    """Whether they are those of profile logits and log counts."""
+    if not shapes:
+        return False
+    profile, counts = shapes
+    if len(profile) not in (2, 3):
+        return False
+    strands = profile[1] if len(profile) == 3 else 1
+    return counts == (profile[0], 1) or (not joint and counts == (profile[0], strands))
 
 
 def with_head(net: nn.Module, head: str, card: Card, path: Path) -> ProfileCounts:
