@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import doctest
+import inspect
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,8 @@ import pytest
 import trackgen
 import trackgen.scan.opened
 from tests.data import data_file
-from tests.models import small_model
+from tests.models import input_model, small_model
+from tests.scan.test_signals import SEQUENCE, VECTORS
 from tests.scan.test_values import random_sequence, read_track, write_fasta
 from trackgen.errors import UsageError
 
@@ -77,3 +81,68 @@ def test_export_is_the_training_islands() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         trackgen.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_one_name_or_file_is_taken_where_several_can_be(tmp_path: Path, several: bool) -> None:
+    def given(value: Any) -> Any:
+        return [value] if several else value
+
+    genome = write_fasta(tmp_path / "g.fa", sequences())
+    (tmp_path / "no.bed").write_text("chr1\t0\t5\n")
+    path = small_model(tmp_path, window=60, bin_=1, stride=1).path
+    for number, model in enumerate((path, str(path))):
+        result = trackgen.scan(
+            given(model), str(genome), str(tmp_path / f"out{number}"), classes=given("hit"), chroms=given("chr1"),
+            regions=given("chr1:1-500"), exclude=given(str(tmp_path / "no.bed")), temporary_folder=str(tmp_path),
+        )  # fmt: skip
+        assert list(result.tracks) == ["small.hit.bw"]
+        row = read_track(result.folder / "small.hit.bw", sequences())["chr1"]
+        known = [base for base in range(5, 500) if sequences()["chr1"][base] in "ACGTacgt"]
+        assert np.flatnonzero(~np.isnan(row)).tolist() == known
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"region": "chr1"}, ["no such option", "found region", "Did you mean regions"]),
+        ({"batchsize": 3}, ["found batchsize", "Did you mean batch_size"]),
+        ({"zzz": 3}, ["found zzz", "wanted batch_size, chroms, classes, device"]),
+        ({"vectors": {"cell": [1, 2]}}, ["vectors, cell", "found [1, 2], of type list", "wanted the path of a TSV"]),
+        ({"vectors": {"cell": np.zeros(900)}}, ["vectors, cell", "..., of type ndarray", "the path of a TSV file"]),
+        ({"vectors": ["cell.tsv"]}, ["vectors", "of type list", "wanted a dict of names and paths, each of a TSV"]),
+        ({"signals": {"atac": 1}}, ["signals, atac", "found 1, of type int", "the path of a BigWig file"]),
+        ({"regions": 5}, ["regions", "found 5, of type int", "a str or a list of str"]),
+        ({"regions": ["chr1", ("chr1", 1, 5)]}, ["regions", "found ('chr1', 1, 5), of type tuple", "a list of str"]),
+        ({"chroms": b"chr1"}, ["chroms", "of type bytes"]),
+        ({"exclude": {"a": "b"}}, ["exclude", "of type dict", "a path or a list of paths"]),
+        ({"temporary_folder": 1}, ["temporary_folder", "wanted a path"]),
+        ({"models": 3}, ["models", "found 3, of type int"]),
+        ({"genome": None}, ["genome", "of type NoneType", "wanted a path"]),
+    ],
+)
+def test_bad_options_of_a_scan_in_python_are_named(tmp_path: Path, options: dict[str, Any], words: list[str]) -> None:
+    genome = write_fasta(tmp_path / "g.fa", sequences())
+    model = input_model(tmp_path, [SEQUENCE, VECTORS[2]]).path
+    with pytest.raises(UsageError) as caught:
+        trackgen.scan(**{"models": model, "genome": genome, "output": tmp_path / "out"} | options)
+    message = str(caught.value)
+    assert all(word in message for word in words), message
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_and_signature_of_scan_list_every_option() -> None:
+    names = [name for name in inspect.signature(trackgen.scan).parameters if name != "unknown"]
+    text = pydoc.render_doc(trackgen.scan, renderer=pydoc.plaintext)
+    assert names[:3] == ["models", "genome", "output"]
+    description = text[: text.index("PACKAGE CONTENTS")]
+    assert [name for name in names if f"        {name} (" not in description] == []
+    options = set(inspect.signature(trackgen.scan.ScanOptions).parameters) - {"command"}
+    assert {*names} == options | {"progress"}
+
+
+def test_dir_holds_what_the_package_offers() -> None:
+    assert {"__version__", "export", "open_model", "scan"} <= set(dir(trackgen))
+    code = "import sys, trackgen; dir(trackgen); print('torch' in sys.modules, 'numpy' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False False\n"

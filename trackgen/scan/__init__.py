@@ -5,6 +5,7 @@ The package itself can be called: ``trackgen.scan(models, genome, output)``, whi
 
 from __future__ import annotations
 
+import inspect
 import sys
 from types import ModuleType
 
@@ -34,3 +35,6 @@ class _Callable(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
+# What help(trackgen.scan) and editors show.
+__signature__ = inspect.signature(scan_genome)
+__doc__ = f"{__doc__}\n{inspect.getdoc(scan_genome)}"
