@@ -125,6 +125,13 @@ def test_defaults_are_those_of_the_format() -> None:
     assert card.classes[0].threshold is None
 
 
+@pytest.mark.parametrize("value", [0.25, -1, 0])
+def test_one_number_is_the_default_of_all_elements_of_a_vector(value: float) -> None:
+    card = card_from_dict(changed("inputs.2.default", value))
+    assert card.inputs[2].default == (float(value),)
+    assert card == card_from_dict(changed("inputs.2.default", [value])) == card_from_dict(card.to_dict())
+
+
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
@@ -151,6 +158,9 @@ def test_defaults_are_those_of_the_format() -> None:
         ("inputs.1.channels", [["a"]], ["inputs[1].channels", "['a']", "letters"]),
         ("inputs.1.channels", ["a", "b", "a"], ["inputs[1].channels", "two channels share a name"]),
         ("inputs.2.default", [0.0, 1.0], ["inputs[2].default", "2", "32"]),
+        ("inputs.2.default", "0.5", ["inputs[2].default", "'0.5'", "a number, or a list of them"]),
+        ("inputs.2.default", True, ["inputs[2].default", "True", "a number, or a list of them"]),
+        ("inputs.2.default", float("nan"), ["inputs[2].default", "nan", "a finite number"]),
         ("outputs.0.activation", "relu", ["outputs[0].activation", "relu", "softmax"]),
         ("outputs.0.resolution", -1, ["outputs[0].resolution", "-1"]),
         ("outputs.0.classes.1.color", "red", ["classes[1].color", "red", "200,30,30"]),

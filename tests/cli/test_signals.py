@@ -234,7 +234,7 @@ def test_values_that_a_transform_does_not_know_are_refused(trackgen: Trackgen, t
     model = input_model(tmp_path, [signal(transform=["log1p"])]).path
     file = write_signal(tmp_path / "log.bw", {name: track - 3 for name, track in values().items()})
     result = trackgen("scan", model, genome, "-o", "out", "--signal", f"atac={file}")
-    assert_refused(result, 3, "atac", "log1p is not defined", "above -1", "before any logarithm")
+    assert_refused(result, 3, "log.bw, chrI:1: ", "atac", "log1p is not defined", "above -1", "before any logarithm")
 
 
 @pytest.mark.parametrize(

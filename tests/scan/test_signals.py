@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from tests.models import InputModel, input_model
 from tests.oracles import track_of_windows, window_tensors
 from tests.scan.test_values import Mode, random_sequence, read_track, write_fasta
 from trackgen.card import InputSpec, read_card
+from trackgen.errors import DataError
 from trackgen.runtime import open_session
 from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.inputs import Stretch, signal_points
 from trackgen.scan.model_check import check_model
+from trackgen.scan.vectors import read_vector
 from trackgen.scan.windows import WindowRunner
 
 WINDOW = 50
@@ -396,3 +399,47 @@ def test_model_check_feeds_random_signals_and_vectors(tmp_path: Path) -> None:
     checked = check_model(input_model(tmp_path, inputs).path)
     assert checked.windows == 256
     assert checked.largest_difference <= 1e-5
+
+
+@pytest.mark.parametrize("mode", ["dense", "window"])
+@pytest.mark.parametrize(
+    ("resolution", "place"), [(1, r"chrIII:51"), (5, r"5 bases from chrIII:4[789]|5 bases from chrIII:5[01]")]
+)
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_value_that_log1p_does_not_know_is_refused_with_file_and_place(
+    tmp_path: Path, mode: Mode, resolution: int, place: str, renamed: bool
+) -> None:
+    sequences = small_genome(tmp_path, np.random.default_rng(14))
+    tracks = {name: np.ones(len(letters), np.float32) for name, letters in sequences.items()}
+    tracks["chrIII"][50] = -20
+    names = {name: name.removeprefix("chr") for name in sequences} if renamed else {}
+    file = write_signal(tmp_path / "ok.bw", {name: np.ones_like(track) for name, track in tracks.items()})
+    bad = write_signal(tmp_path / "bad.bw", tracks, names)
+    inputs = [SEQUENCE, signal(channels=["one", "two"], resolution=resolution, transform=["log1p"])]
+    model = input_model(tmp_path, inputs, strands="both")
+    options = ScanOptions(
+        (str(model.path),), tmp_path / "g.fa", tmp_path / "out", mode=mode, tile=37,
+        signals=(("atac.one", file), ("atac.two", bad)),
+    )  # fmt: skip
+    place = place.replace("chr", "") if renamed else place
+    value = -20.0 if resolution == 1 else -3.2
+    with pytest.raises(DataError, match=rf"bad\.bw, ({place}): the signal atac has .*log1p.*found {value};") as caught:
+        run_scan(options)
+    assert caught.value.exit_status == 3
+
+
+@pytest.mark.parametrize("text", ["1e50", "-3.5e38", "1e999"])
+def test_a_number_beyond_float32_is_refused_without_a_warning(tmp_path: Path, text: str) -> None:
+    (tmp_path / "v.tsv").write_text(f"a\t1\nb\t{text}\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match=rf"line 2, b: a value .* is not a finite number; found '{text}'"):
+            read_vector(tmp_path / "v.tsv")
+
+
+def test_the_largest_float32_is_a_value(tmp_path: Path) -> None:
+    (tmp_path / "v.tsv").write_text("a\t3.4028235e38\nb\t-3.4028234663852886e+38\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        largest = np.finfo(np.float32).max
+        assert read_vector(tmp_path / "v.tsv").tolist() == [largest, -largest]

@@ -100,6 +100,17 @@ class Fields:
             raise self.error(name, "the field is too small", found=value, wanted=f"at least {least}")
         return value
 
+    def take_float_or_floats(self, name: str, default: tuple[float, ...]) -> tuple[float, ...]:
+        """Field `name`, a finite number by itself or a list of them."""
+        value = self._values.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return (self.take(name, float),)
+        if name in self._values and not isinstance(value, list):
+            raise self.error(
+                name, "the field has a wrong type", found=value, wanted=f"{_KINDS[float]}, or {_KINDS[list]} of them"
+            )
+        return self.take_floats(name, default)
+
     def take_floats(self, name: str, default: tuple[float, ...]) -> tuple[float, ...]:
         """Field `name`, a list of finite numbers."""
         values = self.take(name, list, None)

@@ -124,7 +124,7 @@ def _input(fields: Fields) -> InputSpec:
         missing=fields.take("missing", float, 0.0),
         reference=fields.take("reference", float, 0.0),
         length=fields.take_count("length") if kind == "vector" else 0,
-        default=fields.take_floats("default", (0.0,) if kind == "vector" else ()),
+        default=fields.take_float_or_floats("default", (0.0,) if kind == "vector" else ()),
         tensor=fields.take_optional("tensor", str),
     )
     if sorted(spec.bases) != list("ACGT"):

@@ -16,7 +16,7 @@ from trackgen.errors import ResourceError
 from trackgen.genome import UNKNOWN, reverse_complement
 from trackgen.graph import DenseModel, Form, TileInput
 from trackgen.runtime import OutOfMemory, Session
-from trackgen.scan.inputs import Stretch, raw_signals, signal_points, vector_values
+from trackgen.scan.inputs import Stretch, stretch_points, vector_values
 
 __all__ = ["DenseRunner"]
 
@@ -125,7 +125,7 @@ class DenseRunner:
         spec = self._spec(entry)
         reach = (window // entry.resolution - 1) * entry.resolution // entry.step + 1
         number = (count - 1) * stride // entry.step + reach
-        points = signal_points(spec, raw_signals(spec, stretch.signals), 0, entry.step, number)
+        points = stretch_points(spec, stretch, 0, entry.step, number)
         points = points[:, ::-1] if reverse else points
         return np.ascontiguousarray(_fill(points, (filled - 1) * stride // entry.step + reach, 0)[None])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -20,11 +21,13 @@ from trackgen.errors import DataError
 from trackgen.genome import reverse_complement
 
 __all__ = [
+    "SignalValues",
+    "Source",
     "Stretch",
     "TensorEncoder",
-    "raw_signals",
     "signal_keys",
     "signal_points",
+    "stretch_points",
     "tensor_encoders",
     "vector_values",
 ]
@@ -35,6 +38,27 @@ Float64 = NDArray[np.float64]
 
 PIECE = 1 << 16
 """Bases that are summed at a time: bounds the memory of intermediate float64 values."""
+
+
+class Source(NamedTuple):
+    """Where the values of a signal come from, for messages: base 0 of them is base `start` of a file's sequence."""
+
+    path: Path
+    sequence: str
+    start: int
+
+    def place(self, base: int, count: int) -> str:
+        """The `count` bases from `base` on, in words; a stretch may begin before its sequence."""
+        first = f"{self.sequence}:{max(0, self.start + base) + 1:,}"
+        return first if count == 1 else f"{count:,} bases from {first}"
+
+
+class SignalValues(dict[str, Float32]):
+    """Per signal file, by its key: (T,) raw values; and the source of each."""
+
+    def __init__(self, values: Mapping[str, Float32], sources: Mapping[str, Source]) -> None:
+        super().__init__(values)
+        self.sources = sources
 
 
 @dataclass(frozen=True)
@@ -48,7 +72,14 @@ class Stretch:
 
     def cut(self, start: int, end: int) -> Stretch:
         """The bases [start, end) of this stretch, without copies."""
-        return Stretch(self.codes[start:end], {key: values[start:end] for key, values in self.signals.items()})
+        signals = {key: values[start:end] for key, values in self.signals.items()}
+        moved = {key: source._replace(start=source.start + start) for key, source in self.sources.items()}
+        return Stretch(self.codes[start:end], SignalValues(signals, moved))
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """Of the signals, by key, as far as they are known."""
+        return self.signals.sources if isinstance(self.signals, SignalValues) else {}
 
 
 class Windows(NamedTuple):
@@ -63,9 +94,15 @@ def signal_keys(spec: InputSpec) -> tuple[str, ...]:
     return tuple(f"{spec.name}.{channel}" for channel in spec.channels) or (spec.name,)
 
 
-def raw_signals(spec: InputSpec, signals: Mapping[str, Float32]) -> list[Float32]:
-    """The raw values of a signal input's channels, in the card's order."""
-    return [signals[key] for key in signal_keys(spec)]
+def stretch_points(spec: InputSpec, stretch: Stretch, first: int, step: int, count: int) -> Float32:
+    """`signal_points` of a stretch that holds the signal input's channels: (channels, count).
+
+    Raises:
+        DataError: a value for which the transform is not defined, naming its file and place.
+    """
+    keys = signal_keys(spec)
+    raw = [stretch.signals[key] for key in keys]
+    return signal_points(spec, raw, first, step, count, [stretch.sources.get(key) for key in keys])
 
 
 def vector_values(spec: InputSpec) -> Float32:
@@ -73,7 +110,14 @@ def vector_values(spec: InputSpec) -> Float32:
     return np.array(np.broadcast_to(np.asarray(spec.default, np.float32), (spec.length,)))
 
 
-def signal_points(spec: InputSpec, raw: Sequence[Float32], first: int, step: int, count: int) -> Float32:
+def signal_points(
+    spec: InputSpec,
+    raw: Sequence[Float32],
+    first: int,
+    step: int,
+    count: int,
+    sources: Sequence[Source | None] = (),
+) -> Float32:
     """What a signal input reads at `count` points of a stretch.
 
     Point p is the transformed statistic over the bases [first + p * step, first + p * step + spec.resolution), bases
@@ -86,6 +130,7 @@ def signal_points(spec: InputSpec, raw: Sequence[Float32], first: int, step: int
         raw: per channel (T,) the values of the stretch, NaN where there is none.
         first: the first base of point 0, counted in the stretch; at least 0.
         step: bases between points.
+        sources: per channel where its values come from, for messages.
 
     Returns:
         (channels, count).
@@ -98,11 +143,13 @@ def signal_points(spec: InputSpec, raw: Sequence[Float32], first: int, step: int
     points = np.empty((len(raw), count), np.float32)
     piece = max(1, PIECE // step)
     for channel, values in enumerate(raw):
+        source = sources[channel] if sources else None
         for low in range(0, count, piece):
             high = min(count, low + piece)
             bases = values[first + low * step : first + (high - 1) * step + spec.resolution].astype(np.float64)
             bases[np.isnan(bases)] = spec.missing
-            points[channel, low:high] = _transformed(spec, _statistic(spec, bases)[::step])
+            statistics = _statistic(spec, bases)[::step]
+            points[channel, low:high] = _transformed(spec, statistics, source, first + low * step, step)
     return points
 
 
@@ -129,13 +176,17 @@ def _statistic(spec: InputSpec, bases: Float64) -> Float64:
     return result if spec.statistic == "max" else result / spec.resolution
 
 
-def _transformed(spec: InputSpec, values: Float64) -> Float64:
+def _transformed(spec: InputSpec, values: Float64, source: Source | None, first: int, step: int) -> Float64:
+    """The transform of points, the first of which begins at base `first` of the source's values."""
     for name, arguments in spec.transform:
         if name == "log1p":
             if len(values) and values.min() <= -1:
+                index = int(np.argmax(values <= -1))
                 raise DataError(
                     f"the signal {spec.name} has values that its model's transform log1p is not defined for",
-                    found=float(values.min()),
+                    path=source and source.path,
+                    place=source and source.place(first + index * step, spec.resolution),
+                    found=float(values[index]),
                     wanted="values above -1",
                     remedy="give the track that the model was trained on, before any logarithm",
                 )
@@ -196,8 +247,7 @@ class SignalEncoder:
         step = math.gcd(resolution, int(np.gcd.reduce(starts - first)))
         ratio = resolution // step
         width = (elements - 1) * ratio + 1
-        raw = raw_signals(self._spec, stretch.signals)
-        points = signal_points(self._spec, raw, first, step, (last - first) // step + width)
+        points = stretch_points(self._spec, stretch, first, step, (last - first) // step + width)
         views = np.lib.stride_tricks.sliding_window_view(points, width, axis=1)[:, :, ::ratio]  # (C, S, elements)
         if reverse:
             views = views[:, :, ::-1]

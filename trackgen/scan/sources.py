@@ -17,7 +17,7 @@ from trackgen.card import Card, InputSpec
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import SignalReader, describe, open_signal, reconcile
 from trackgen.scan.digest import file_sha256
-from trackgen.scan.inputs import signal_keys, vector_values
+from trackgen.scan.inputs import SignalValues, Source, signal_keys, vector_values
 from trackgen.scan.vectors import read_vector
 
 __all__ = ["SignalFiles", "SignalPlan", "card_vectors", "match_inputs", "plan_signals", "read_vectors"]
@@ -195,7 +195,7 @@ class SignalFiles:
                     self._readers[plan.path] = stack.enter_context(open_signal(plan.path))
             self._open = stack.pop_all()
 
-    def read(self, name: str, start: int, end: int) -> dict[str, Float32]:
+    def read(self, name: str, start: int, end: int) -> SignalValues:
         """Raw values of the bases [start, end) of the genome's sequence `name`, NaN where there is none, by key.
 
         Raises:
@@ -205,7 +205,8 @@ class SignalFiles:
         for plan in self._plans:
             if plan.path not in by_file:
                 by_file[plan.path] = self._read(plan, name, start, end)
-        return {plan.key: by_file[plan.path] for plan in self._plans}
+        sources = {plan.key: Source(plan.path, plan.names.get(name, name), start) for plan in self._plans}
+        return SignalValues({plan.key: by_file[plan.path] for plan in self._plans}, sources)
 
     def _read(self, plan: SignalPlan, name: str, start: int, end: int) -> Float32:
         if name not in plan.names:

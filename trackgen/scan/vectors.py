@@ -63,8 +63,7 @@ def _parse(line: str, path: Path, number: int) -> tuple[str, float]:
             remedy="leave out headers, comments and blank lines",
         )
     text = parts[1].strip()
-    # Beyond the largest float32 a number would become infinity.
-    if not NUMBER.fullmatch(text) or abs(float(text)) > np.finfo(np.float32).max:
+    if not NUMBER.fullmatch(text) or not _fits_float32(float(text)):
         raise DataError(
             "a value of the vector file is not a finite number",
             path=path,
@@ -73,3 +72,9 @@ def _parse(line: str, path: Path, number: int) -> tuple[str, float]:
             wanted="a number such as 0.25 or -1e-3",
         )
     return parts[0].strip(), float(text)
+
+
+def _fits_float32(value: float) -> bool:
+    """Beyond the largest float32 a number becomes infinity."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.float32(value)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trackgen.card import InputSpec
 from trackgen.genome import Genome, SignalReader, reconcile
 from trackgen.learn.datasets.windows import Sites, one_hot, read_windows, window_flanks
-from trackgen.scan.inputs import signal_points
+from trackgen.scan.inputs import Source, signal_points
 
 __all__ = ["SignalBatches", "Track"]
 
@@ -56,7 +56,8 @@ class Track:
         own = self._own.get(name)
         missing = own is None
         raw = np.full(last - first, np.nan, np.float32) if missing else self._reader.values(str(own), first, last)
-        points: NDArray[np.float32] = signal_points(self.spec, [raw], 0, 1, last - first)[0]
+        source = Source(Path(self._reader.path), own or name, first)
+        points: NDArray[np.float32] = signal_points(self.spec, [raw], 0, 1, last - first, [source])[0]
         return points
 
 
