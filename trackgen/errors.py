@@ -69,7 +69,7 @@ class TrackgenError(Exception):
         where = ", ".join(part for part in (self.path, self.place) if part)
         message = f"{where}: {self.what}" if where else self.what
         if self.found is not None:
-            message += f"; found {self.found}"
+            message += f"; found {str(self.found).rstrip('.')}"
         if self.wanted is not None:
             message += f"; wanted {self.wanted}"
         if self.remedy:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -196,18 +197,71 @@ def test_a_bad_bed_line_is_named(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_yields_nan_is_refused_with_the_weight_or_the_window(
+def with_weight(path: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> Path:
+    """The model with another value of one weight, in place."""
+    proto = onnx.load(str(path))
+    (entry,) = [entry for entry in proto.graph.initializer if entry.name == name]
+    changed = change(onnx.numpy_helper.to_array(entry)).astype(np.float32)
+    entry.CopyFrom(onnx.numpy_helper.from_array(changed, name))
+    onnx.save(proto, str(path))
+    return path
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_weight_that_is_no_number_is_refused_by_every_command(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path, broken: float
+) -> None:
+    """A ReLU turns NaN into 0: what comes out may look like a track."""
+    with_weight(model, "first_weight", lambda value: np.where(value == value.flat[5], broken, value))
+    (tmp_path / "card.json").write_text(json.dumps(json.loads(onnx.load(str(model)).metadata_props[0].value)))
+    told = (4, "small.onnx", "weight first_weight, element [", str(broken), "finite numbers")
+    for mode in ("auto", "dense", "window"):
+        assert_refused(trackgen("scan", model, genome, "-o", "out", "--mode", mode), *told)
+    assert not (tmp_path / "out").exists()
+    for words in (("check", model), ("explain", model), ("add-card", model, "card.json", "-o", "new.onnx")):
+        assert_refused(trackgen("model", *words), *told)
+    assert not (tmp_path / "new.onnx").exists()
+
+
+def test_values_that_are_no_numbers_are_refused_with_their_window(
+    trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
+) -> None:
+    """Sums beyond float32 are infinite, and a softmax of them is no number."""
+    with_weight(model, "second_weight", lambda value: np.full(value.shape, 3e38))
+    for mode in ("dense", "window"):
+        result = trackgen("scan", model, genome, "-o", "out", "--mode", mode)
+        assert_refused(result, 4, "small.onnx", "not a number", "window at chrI:")
+        assert not list((tmp_path / "out").glob("*.bw"))
+    assert_refused(trackgen("model", "check", model), 4, "not a number")
+
+
+def test_an_opset_that_is_not_known_is_refused_in_every_mode(
     trackgen: Trackgen, tmp_path: Path, model: Path, genome: Path
 ) -> None:
     proto = onnx.load(str(model))
-    (bias,) = [entry for entry in proto.graph.initializer if entry.name == "second_bias"]
-    bias.CopyFrom(onnx.numpy_helper.from_array(np.array([0, np.nan], np.float32), "second_bias"))
+    proto.opset_import[0].version = 99
     onnx.save(proto, str(model))
-    assert_refused(trackgen("scan", model, genome, "-o", "out"), 4, "small.onnx", "weight second_bias", "nan")
-    result = trackgen("scan", model, genome, "-o", "out", "--mode", "window")
-    assert_refused(result, 4, "small.onnx", "not a number", "window at chrI:")
-    assert not list((tmp_path / "out").glob("*.bw"))
-    assert_refused(trackgen("model", "check", model), 4, "not a number")
+    for mode in ("auto", "window"):
+        result = trackgen("scan", model, genome, "-o", "out", "--mode", mode)
+        assert_refused(result, 4, "small.onnx", "opset 99", "update the onnx package")
+    assert_refused(trackgen("model", "check", model), 4, "small.onnx", "opset 99")
+
+
+def test_explain_ends_in_what_a_scan_does(trackgen: Trackgen, model: Path) -> None:
+    assert trackgen("model", "explain", model).stdout.rstrip().endswith("runs it densely")
+    far = trackgen("model", "explain", model, "--stride", 5000).stdout.rstrip().splitlines()[-1]
+    assert "windows one by one" in far
+    assert "at stride 5,000" in far
+    for stride in (0, -1, "1.5", 2**40):
+        assert_refused(trackgen("model", "explain", model, "--stride", stride), 2, "--stride")
+
+
+def test_a_fault_of_ours_is_one_line_that_says_where(trackgen: Trackgen, tmp_path: Path, model: Path) -> None:
+    lines = ("import trackgen.resources as resources", "", "def fail(name):", "    raise ZeroDivisionError('odd')", "")
+    (tmp_path / "sitecustomize.py").write_text("\n".join([*lines, "resources.find_model = fail", ""]))
+    result = trackgen("model", "show", model, PYTHONPATH=str(tmp_path))
+    assert_refused(result, 1, "fault of trackgen itself", "ZeroDivisionError: odd", "sitecustomize.py:4", "--debug")
+    assert "Traceback" in trackgen("--debug", "model", "show", model, PYTHONPATH=str(tmp_path)).stderr
 
 
 def test_a_batch_size_frozen_inside_the_graph_is_found_by_check(trackgen: Trackgen, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,12 +10,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.graph.dense_oracle import on_runtime
+from tests.graph.dense_oracle import assert_dense_equals_windows, on_runtime
 from tests.graph.rules import CONV, DENSE, SEQUENCE, K, Text, ints, table
+from tests.graph.texts import card_for, text_model
 from trackgen.card import InputSpec
 from trackgen.errors import ModelError
 from trackgen.graph import NotDense
-from trackgen.graph.fold import CANDIDATE_BATCHES, WindowGraph, fold
+from trackgen.graph.fold import SMALLEST_BATCH, WindowGraph, candidate_batches, fold
 
 FLAT = "[flat] f = Flatten(sequence)"
 GEMM = "[gemm] out = Gemm(f, w)"
@@ -160,13 +162,14 @@ def test_every_shape_is_known_and_the_batch_is_a_prime_of_no_weight() -> None:
                 K | {"w": (12, 2)})  # fmt: skip
     graph = folded(text)
     size = graph.batch
-    assert size in CANDIDATE_BATCHES
+    assert size > SMALLEST_BATCH
+    assert all(size % factor for factor in range(2, size))
     wanted = {"sequence": (4, 20), "c": (3, 18), "p": (3, 4), "f": (12,), "out": (2,)}
     assert {name: graph.shapes[name] for name in wanted} == {name: (size, *axes) for name, axes in wanted.items()}
 
 
 def test_a_weight_of_the_stand_in_size_gets_another_stand_in() -> None:
-    first, second = CANDIDATE_BATCHES[:2]
+    first, second = itertools.islice(candidate_batches(onnx.GraphProto(), 20), 2)
     text = Text(f"{FLAT} [a] a = Gemm(f, u) [r] r = Relu(a) [b] out = Gemm(r, v)",
                 {"u": (80, 2 * first), "v": (2 * first, 2)}, strides=(3,))  # fmt: skip
     assert folded(text).batch == second
@@ -280,3 +283,40 @@ def test_the_opset_stays_that_of_the_model() -> None:
         assert graph.opset == opset
         assert graph.to_model(text.model).opset_import[0].version == opset
         assert text.tile(1).model.opset_import[0].version == opset
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_a_condition_that_is_known_picks_its_branch(yes: bool) -> None:
+    """TorchScript writes ``squeeze(dim)`` as an If on a shape."""
+    model = text_model(
+        f"""[s] s = Shape(sequence) [l] l = Gather(s, two) [if] c = Equal(l, wanted) {FLAT} [g] g = Gemm(f, w)""",
+        {"two": np.array(2), "wanted": np.array(20 if yes else 21), "w": (80, 2)},
+    )
+    weights = {"then": np.array([2, 3], np.float32), "else": np.array([5, 7], np.float32)}
+    branches = [
+        helper.make_graph(
+            [helper.make_node("Mul", ["g", f"{kind}_weight"], [f"{kind}_out"])], kind, [],
+            [helper.make_tensor_value_info(f"{kind}_out", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(value, f"{kind}_weight")],
+        )
+        for kind, value in weights.items()
+    ]  # fmt: skip
+    model.graph.node.append(
+        helper.make_node("If", ["c"], ["out"], name="flow", then_branch=branches[0], else_branch=branches[1])
+    )
+    onnx.checker.check_model(model, full_check=True)
+    graph = fold(model, card_for())
+    assert operators(graph) == ["Flatten", "Gemm", "Mul", "Identity"]
+    assert_dense_equals_windows(model, card_for(), 1)
+
+
+@pytest.mark.parametrize("window", [1024, 2033])
+def test_positions_as_many_as_a_prime_are_not_taken_for_the_batch(window: int) -> None:
+    """1,009 and 2,018 positions are left of the window."""
+    text = Text(
+        """[conv] c = Conv(sequence, k) [cut] r = Reshape(c, parts) [turn] t = Transpose<perm = [0, 2, 1, 3]>(r)
+        [join] m = Reshape(t, whole) [top] g = GlobalMaxPool(m) [flat] f = Flatten(g) [gemm] out = Gemm(f, w)""",
+        {"k": (4, 4, 16), "parts": ints(0, 2, 2, -1), "whole": ints(0, 4, -1), "w": (4, 2)},
+        window=window, strides=(50,),
+    )  # fmt: skip
+    text.check()

@@ -65,6 +65,10 @@ CASES = {
         f"[conv] c = Conv<pads = [1, 1]>(sequence, k) [pick] m = Gather<axis = 2>(c, first) {DENSE}", "conv", "Conv",
         PAD, CONV | {"first": ints(0), "w": (3, 2)},
     ),
+    "weights in another precision": Case(
+        "[flat] f = Flatten(sequence) [wide] d = Cast<to = 11>(f) [mix] m = MatMul(d, w) [back] out = Cast<to = 1>(m)",
+        "mix", "MatMul", "float64", {"w": np.ones((80, 2))},
+    ),
     "ceil_mode with a partial mean": Case(
         f"[pool] m = AveragePool<kernel_shape = [8], strides = [8], ceil_mode = 1>(sequence) {DENSE}",
         "pool", "AveragePool", r"ceil|partial|pad|full", {"w": (12, 2)},

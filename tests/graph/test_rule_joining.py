@@ -16,6 +16,17 @@ OVER_POSITIONS = """[lift] l = Unsqueeze(v, two) [s] s = Shape(sequence) [n] n =
 [t] t = Concat<axis = 0>(ones, n) [spread] e = Expand(l, t)"""
 SPREAD = {"two": ints(2), "ones": ints(1, 1)}
 CASES = {
+    "a vector repeated over positions": Text(
+        f"[lift] l = Unsqueeze(v, two) [repeat] e = Tile(l, times) [join] m = Concat<axis = 1>(sequence, e) {DENSE}",
+        {"two": ints(2), "times": ints(1, 1, 20), "w": (140, 2)}, inputs=WITH_VECTOR,
+    ),
+    "channels repeated": Text(
+        f"{CONV} [repeat] m = Tile(c, times) {DENSE}", K | {"times": ints(1, 2, 1), "w": (108, 2)}
+    ),
+    "features repeated": Text(
+        f"{CONV} [top] t = GlobalMaxPool(c) [flat] f = Flatten(t) [repeat] r = Tile(f, times) [gemm] out = Gemm(r, w)",
+        K | {"times": ints(1, 3), "w": (9, 2)},
+    ),
     "channels of two maps": Text(
         f"{CONV} [b] b = Conv(sequence, l) [join] m = Concat<axis = 1>(c, b) {DENSE}",
         K | {"l": (2, 4, 3), "w": (90, 2)},

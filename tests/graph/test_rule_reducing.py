@@ -54,6 +54,16 @@ CASES = {
     ) for op in OPS},
     **{f"{op} of positions, opset 13": reduced(op, (2,), 3, opset=13) for op in OPS},
     **{f"{op} of channels, opset 17": reduced(op, (1,), 18, opset=17) for op in OPS},
+    **{f"{op} of {name}": reduced(op, axes, size) for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare")
+       for name, axes, size in (("positions", (2,), 3), ("channels", (1,), 18), ("both", (1, 2), 1))},
+    **{f"{op} of positions with weights of their own": Text(
+        f"{CONV} [times] t = Mul(c, p) [add] a = Add(t, q) [red] m = {op}(a, axes) {DENSE}",
+        K | {"p": (3, 18), "q": (18,), "axes": ints(2), "w": (3, 2)},
+    ) for op in ("ReduceSum", "ReduceMean")},
+    "a sum of channels last with weights of their own": Text(
+        f"""{CONV} [turn] t = Transpose<perm = [0, 2, 1]>(c) [times] s = Mul(t, p)
+        [red] m = ReduceSum<keepdims = 0>(s, one) {DENSE}""", K | {"p": (18, 3), "one": ints(1), "w": (3, 2)},
+    ),
     "positions in the middle": Text(
         f"{CONV} [turn] t = Transpose<perm = [0, 2, 1]>(c) [red] m = ReduceMax<keepdims = 0>(t, one) {DENSE}",
         K | {"one": ints(1), "w": (3, 2)},
@@ -162,7 +172,7 @@ REFUSED = {
         "windows of a batch",
     ),
     **{op: (Text(f"{CONV} [red] m = {op}(c, two) {DENSE}", K | {"two": ints(2), "w": (3, 2)}), "no dense form")
-       for op in ("ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare")},
+       for op in ("ReduceLogSumExp", "ReduceProd")},
     "a vector spread over positions": (
         Text(f"""[lift] l = Unsqueeze(v, two) [s] s = Shape(sequence) [n] n = Gather(s, two)
              [t] t = Concat<axis = 0>(o, n) [spread] e = Expand(l, t) [red] r = ReduceSum<keepdims = 0>(e, two) {FLAT}
@@ -172,7 +182,7 @@ REFUSED = {
         "spread over positions",
     ),
     "a map that differs by position": (
-        Text(f"{CONV} [place] p = Add(c, n) [red] m = ReduceSum(p, two) {DENSE}",
+        Text(f"{CONV} [place] p = Add(c, n) [red] m = ReduceMax(p, two) {DENSE}",
              K | {"n": (18,), "two": ints(2), "w": (3, 2)}),
         "differ by position",
     ),

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.graph.dense_oracle import assert_dense_equals_windows
 from tests.graph.texts import card_for, text_model
-from trackgen.card import Card, add_card, load_model
+from trackgen.card import Card, add_card, load_model, refuse_broken
 from trackgen.errors import ModelError, UsageError
 
 DENSE = "[flat] f = Flatten(m) [gemm] out = Gemm(f, w)"
@@ -107,9 +107,13 @@ def control_flow(op: str) -> onnx.ModelProto:
             helper.make_graph([helper.make_node(kind, ["g"], [kind])], kind, [], [value(kind, None)])
             for kind in ("Relu", "Neg")
         ]
-        condition = helper.make_node("Constant", [], ["yes"], value=numpy_helper.from_array(np.array(True)))
+        nodes = [
+            helper.make_node("ReduceSum", ["g"], ["total"], keepdims=0),
+            helper.make_node("Greater", ["total", "nothing"], ["yes"]),
+        ]
+        model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.float32), "nothing"))
         node = helper.make_node("If", ["yes"], ["out"], name="flow", then_branch=branches[0], else_branch=branches[1])
-        model.graph.node.extend([condition, node])
+        model.graph.node.extend([*nodes, node])
         return model
     if op == "Loop":
         body = helper.make_graph(
@@ -216,3 +220,17 @@ def test_external_data_behind_a_link_out_of_the_folder_is_refused(tmp_path: Path
     path = outside_model(folder, "weights.bin")
     with pytest.raises(ModelError, match="other files"):
         load_model(path, join=True)
+
+
+def test_an_index_beyond_its_axis_is_a_lie() -> None:
+    body = "[pick] m = Gather<axis = 2>(sequence, far) [flat] f = Flatten(m) [gemm] out = Gemm(f, w)"
+    model = text_model(body, {"far": np.array([20]), "w": (4, 2)})
+    invalid(model, card_for(), "pick.*index 20.*20 elements")
+
+
+def test_masks_may_be_infinite_and_weights_may_not() -> None:
+    body = "[mask] m = Where(far, low, sequence) [soft] s = Softmax<axis = 1>(m) [flat] f = Flatten(s) out = Gemm(f, w)"
+    mask = np.full((1, 1, 20), -np.inf, np.float32)
+    refuse_broken(text_model(body, {"far": np.zeros((1, 1, 20), bool), "low": mask, "w": (80, 2)}))
+    with pytest.raises(ModelError, match="weight w, element"):
+        refuse_broken(text_model(body, {"far": np.zeros((1, 1, 20), bool), "low": mask, "w": np.full((80, 2), np.inf)}))

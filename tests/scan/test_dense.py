@@ -15,8 +15,8 @@ from tests.conftest import Trackgen
 from tests.models import small_model
 from tests.scan.test_values import random_sequence, read_track, write_fasta
 from trackgen.card import card_of, load_model, read_card
-from trackgen.errors import SelfCheckError
-from trackgen.graph import compile_dense
+from trackgen.errors import SelfCheckError, UsageError
+from trackgen.graph import CompilerFault, compile_dense
 from trackgen.progress import NullProgress
 from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.modes import choose_mode, choose_threading, choose_tile
@@ -233,3 +233,40 @@ def test_the_first_error_ends_the_run_and_begins_nothing_new() -> None:
     with pytest.raises(ValueError, match="tile 3"):
         list(in_order(range(100), work, 2))
     assert len(begun) < 15
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_runs_is_told_to_stop_when_the_run_is_over(error: type[BaseException]) -> None:
+    """Else an interrupted run would wait for tiles that may take minutes."""
+    over = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            raise error
+        assert over.wait(60), "nobody said that it is over"
+        return number
+
+    with pytest.raises(error):
+        list(in_order(range(4), work, 2, over.set))
+    assert over.is_set()
+
+
+def test_a_fault_of_the_compiler_runs_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fasta, _ = genome(tmp_path)
+    path = small_model(tmp_path).path
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise CompilerFault("lower", "nonsense", "sense")
+
+    monkeypatch.setattr("trackgen.scan.modes.compile_dense", fail)
+    record, notes = run(path, fasta, tmp_path / "out")
+    assert record["mode"] == {"small": "window"}
+    assert [note for note in notes if "please report" in note and "'lower'" in note]
+    with pytest.raises(CompilerFault, match=r"small.onnx.*nonsense"):
+        choose_mode(path, read_card(path), 1, "dense")
+
+
+def test_a_mode_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    path = small_model(tmp_path).path
+    with pytest.raises(UsageError, match=r"--mode.*no such mode.*foo.*auto, dense, window"):
+        choose_mode(path, read_card(path), 1, "foo")  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ class Faulty:
     """A session that fails in a chosen way around a real one."""
 
     def __init__(self, path: Path, *, limit: int = 1 << 30, mix: float = 0.0, drop: int = 0) -> None:
-        self._session = open_session(path, device="cpu", threads=1)
+        self._session, self.path = open_session(path, device="cpu", threads=1), str(path)
         self._limit, self._mix, self._drop = limit, mix, drop
         self.sizes: list[int] = []
 
@@ -66,7 +66,9 @@ def test_a_window_that_never_fits_is_a_resource_error(tmp_path: Path) -> None:
 
 def test_an_output_of_another_shape_is_refused(tmp_path: Path) -> None:
     path = small_model(tmp_path).path
-    with pytest.raises(ModelError, match=r"output out of model small has a wrong shape.*\(8, 1\).*\(8, 2\)"):
+    with pytest.raises(
+        ModelError, match=r"output out of model small has another shape than its card says.*\(8, 1\).*\(8, 2\)"
+    ):
         run(path, Faulty(path, drop=1), 8, [])
 
 

@@ -19,6 +19,7 @@ from trackgen.card.schema import (
     OutputSpec,
     ReferenceSpec,
 )
+from trackgen.card.soundness import refuse_broken, tensors_of
 
 __all__ = [
     "GENOME_BEGINNINGS",
@@ -36,5 +37,7 @@ __all__ = [
     "load_model",
     "parse_card",
     "read_card",
+    "refuse_broken",
     "save_model",
+    "tensors_of",
 ]

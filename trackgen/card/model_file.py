@@ -13,6 +13,7 @@ from typing import Any
 
 from trackgen.card.parse import parse_card
 from trackgen.card.schema import Card, InputSpec, OutputSpec
+from trackgen.card.soundness import refuse_broken
 from trackgen.errors import DISK_ERRORS, ModelError, ResourceError, UsageError
 
 __all__ = [
@@ -107,9 +108,10 @@ def read_card(path: str | os.PathLike[str]) -> Card:
     """The card inside the ONNX file `path`, checked against its graph.
 
     Raises:
-        ModelError: no such file, not ONNX, no card, or a card that is invalid or contradicts the graph.
+        ModelError: no such file, not ONNX, broken weights, no card, or a card that is invalid or contradicts the graph.
     """
     model = load_model(path)
+    refuse_broken(model, path)
     card = card_of(model, path)
     check_against_graph(card, model, path)
     return card
@@ -157,9 +159,10 @@ def add_card(model_path: str | os.PathLike[str], card: Card, output_path: str | 
     """Write a copy of a model with `card` inside, after checking the card against the graph.
 
     Raises:
-        ModelError: the card contradicts the graph's inputs or outputs.
+        ModelError: broken weights, or a card that contradicts the graph's inputs or outputs.
     """
     model = load_model(model_path, join=True)
+    refuse_broken(model, model_path)
     check_against_graph(card, model, model_path)
     embed_card(model, card)
     save_model(model, output_path)

@@ -102,13 +102,22 @@ def main() -> NoReturn:
     except ModuleNotFoundError as error:
         missing = missing_extra(error)
         if missing is None:
-            raise
+            _leave(1, _fault_text(error), debug)
         _leave(missing.exit_status, str(missing), debug)
     except MemoryError:
         _leave(ResourceError.exit_status, "memory ran out; the same command may succeed with more", debug)
     except OSError as error:
         _leave(_status_of(error), _text_of(error), debug)
+    except Exception as error:  # a fault of ours: one line that says where, for the report
+        _leave(1, _fault_text(error), debug)
     sys.exit(0)
+
+
+def _fault_text(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"
+    what = f"{type(error).__name__}: {error}"
+    return f"a fault of trackgen itself, {what} ({place}). Run it again with --debug and report what that prints."
 
 
 def _leave(status: int, message: str, debug: bool) -> NoReturn:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from trackgen.cli.options import threads_option
+from trackgen.cli.options import stride_option, threads_option
 
 __all__ = ["command"]
 
@@ -59,9 +59,7 @@ def check(model: str, device: str, threads: int | None) -> None:
 
 @command.command()
 @click.argument("model")
-@click.option(
-    "--stride", type=click.IntRange(), metavar="N", help="Distance between windows, bp.  [default: the card's]"
-)
+@stride_option
 def explain(model: str, stride: int | None) -> None:
     """Show how MODEL runs densely at a stride, and why that is fast; or why it can't."""
     from trackgen.card import load_model, read_card
@@ -69,18 +67,22 @@ def explain(model: str, stride: int | None) -> None:
     from trackgen.graph import NotDense, compile_dense
     from trackgen.graph import explain as explained
     from trackgen.resources import find_model
+    from trackgen.scan.modes import why_windows
 
     path = find_model(model)
     card = read_card(path)
+    stride = card.stride if stride is None else stride
     try:
-        compiled = compile_dense(load_model(path), card, card.stride if stride is None else stride)
+        compiled = compile_dense(load_model(path), card, stride)
     except NotDense as refusal:
         click.echo(f"{card.name} can't run densely: windows are run one by one, with the same values")
         click.echo(f"  node    {refusal.node} ({refusal.op})\n  reason  {refusal.reason}")
         return
     except TrackgenError as error:
         raise error.in_file(path) from None
+    reason = why_windows(compiled)
     click.echo(f"{card.name}: {explained(compiled)}")
+    click.echo(f"\n`trackgen scan` runs {f'windows one by one: {reason}' if reason else 'it densely'}")
 
 
 @command.command("add-card")

@@ -14,8 +14,17 @@ import click
 
 from trackgen.progress import LineProgress, NullProgress, Progress, for_stream
 
-__all__ = ["NamedFile", "command_line", "progress_options", "progress_to", "split_names", "threads_option"]
+__all__ = [
+    "NamedFile",
+    "command_line",
+    "progress_options",
+    "progress_to",
+    "split_names",
+    "stride_option",
+    "threads_option",
+]
 
+LARGEST_STRIDE = 2**31 - 1
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -29,6 +38,16 @@ def progress_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def stride_option(command: Command) -> Command:
+    """--stride: bp between windows."""
+    return click.option(
+        "--stride",
+        type=click.IntRange(1, LARGEST_STRIDE),
+        metavar="N",
+        help="Distance between windows, bp.  [default: the card's]",
+    )(command)
 
 
 def threads_option(command: Command) -> Command:

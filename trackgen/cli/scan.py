@@ -8,11 +8,18 @@ from typing import Any
 
 import click
 
-from trackgen.cli.options import NamedFile, command_line, progress_options, progress_to, split_names, threads_option
+from trackgen.cli.options import (
+    NamedFile,
+    command_line,
+    progress_options,
+    progress_to,
+    split_names,
+    stride_option,
+    threads_option,
+)
 
 __all__ = ["command"]
 
-LARGEST_STRIDE = 2**31 - 1
 """No sequence that BigWig readers agree on is longer."""
 
 
@@ -65,12 +72,7 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     metavar="NAME=FILE.tsv",
     help="The values of a vector input: for each element a line of a name, a tab and a value.  [default: the card's]",
 )
-@click.option(
-    "--stride",
-    type=click.IntRange(1, LARGEST_STRIDE),
-    metavar="N",
-    help="Distance between windows, bp.  [default: the card's]",
-)
+@stride_option
 @click.option("--digits", type=Digits(), help="Round every track to N decimals, or not at all (full).")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to run.")
 @click.option(
@@ -124,7 +126,7 @@ def command(
         return
     with progress_to(quiet, log_file) as progress:
         if verbose:
-            progress.note(f"options: {given}")
+            progress.note("options: " + ", ".join(f"{name} {_shown(value)}" for name, value in given.items() if value))
         if estimate:
             _show_estimate(scan.estimate_scan(options, progress))
             return
@@ -135,6 +137,13 @@ def command(
             progress.note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items()))
     for name in result.tracks:
         click.echo(result.folder / name)
+
+
+def _shown(value: object) -> str:
+    """An option's value as a user would write it."""
+    if isinstance(value, tuple):
+        return " ".join("=".join(map(str, entry)) if isinstance(entry, tuple) else str(entry) for entry in value)
+    return str(value)
 
 
 def _show_estimate(estimate: Any) -> None:

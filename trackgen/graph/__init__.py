@@ -5,6 +5,16 @@ from __future__ import annotations
 from trackgen.graph.dense import DenseModel, Form, Layer, TileInput, compile_dense
 from trackgen.graph.explain import explain
 from trackgen.graph.operations import Operations
-from trackgen.graph.refusals import NotDense
+from trackgen.graph.refusals import CompilerFault, NotDense
 
-__all__ = ["DenseModel", "Form", "Layer", "NotDense", "Operations", "TileInput", "compile_dense", "explain"]
+__all__ = [
+    "CompilerFault",
+    "DenseModel",
+    "Form",
+    "Layer",
+    "NotDense",
+    "Operations",
+    "TileInput",
+    "compile_dense",
+    "explain",
+]

@@ -8,7 +8,9 @@ again: a target shape that holds the number holds -1 instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,11 +24,12 @@ from trackgen.errors import ModelError
 from trackgen.graph.checked import opset_of, refuse_untrusted
 from trackgen.graph.nodes import Array, Node, constant_tensors, read_node
 
-__all__ = ["BATCH_NAME", "WindowGraph", "channels_of", "fold"]
+__all__ = ["BATCH_NAME", "WindowGraph", "candidate_batches", "channels_of", "fold"]
 
 BATCH_NAME = "N"
-CANDIDATE_BATCHES = (1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
-"""Primes: a product that holds one of them holds the batch."""
+SMALLEST_BATCH = 1000
+"""The number that stands for the batch is a larger prime: a product that holds it holds the batch."""
+CONTROL_FLOW = ("If", "Loop", "Scan")
 LARGEST_FOLDED = 1 << 24
 """Elements of the largest constant that folding may make."""
 LARGEST_SHAPE = 64
@@ -110,6 +113,9 @@ class _Folder:
         if node.op == "Constant" and not node.domain:
             self.constants[node.outputs[0]] = _constant_value(node)
             return
+        if node.op == "If" and not node.domain and node.inputs[0] in self.constants:
+            self._take_branch(node)
+            return
         if self._shape_known(node) or self._constant(node):
             results = self._evaluate(proto, node)
             if results is not None:
@@ -118,6 +124,17 @@ class _Folder:
                 return
         self._infer(proto, node)
         self.nodes.append(node)
+
+    def _take_branch(self, node: Node) -> None:
+        """The branch that a known condition picks: exporters write Squeeze so, by a condition on shapes."""
+        taken = bool(self.constants[node.inputs[0]].all())
+        branch: onnx.GraphProto = node.attributes["then_branch" if taken else "else_branch"]
+        self.constants |= constant_tensors(branch)
+        for proto in branch.node:
+            self.visit(proto)
+        for inner, outer in zip(branch.output, node.outputs, strict=True):
+            self.visit(helper.make_node("Identity", [inner.name], [outer]))
+        self.folded += 1
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """The shape of a tensor; None where it is not known."""
@@ -212,12 +229,12 @@ def fold(model: onnx.ModelProto, card: Card) -> WindowGraph:
     """Check a window model and fold everything that does not depend on data. `model` stays as it is.
 
     Raises:
-        ModelError: the model is broken, or lies about its shapes.
+        ModelError: the model is broken, lies about its shapes, or holds control flow that depends on the data.
         NotDense: an opset before 13.
     """
     refuse_untrusted(model)
     graph = inliner.inline_local_functions(model).graph if model.functions else model.graph
-    batch = _free_batch(graph)
+    batch = next(candidate_batches(graph, card.window))
     folder = _Folder(graph, model.opset_import, batch)
     inputs = [entry for entry in graph.input if entry.name not in folder.constants]
     for entry, shape in zip(inputs, _input_shapes(card, batch), strict=True):
@@ -226,6 +243,7 @@ def fold(model: onnx.ModelProto, card: Card) -> WindowGraph:
         folder.visit(proto)
     outputs = tuple(entry.name for entry in graph.output)
     nodes = _needed(folder.nodes, outputs)
+    _refuse_control_flow(nodes)
     read = {name for node in nodes for name in node.inputs} | set(outputs)
     shapes = {name: found for name in folder.types if (found := folder.shape(name)) is not None}
     _refuse_lies(graph, shapes, batch)
@@ -253,10 +271,24 @@ def _tensor_type(value: Array) -> onnx.TypeProto:
     return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
 
 
-def _free_batch(graph: onnx.GraphProto) -> int:
-    """A prime that no weight has as an axis or a multiple of it."""
-    sizes = {size for entry in graph.initializer for size in entry.dims}
-    return next(prime for prime in CANDIDATE_BATCHES if not any(size % prime == 0 for size in sizes if size))
+def candidate_batches(graph: onnx.GraphProto, window: int) -> Iterator[int]:
+    """Primes that divide no axis of a weight, and that no number of positions reaches, smallest first."""
+    sizes = {size for entry in graph.initializer for size in entry.dims if size}
+    for number in itertools.count(max(SMALLEST_BATCH, 2 * window) + 1):
+        prime = all(number % factor for factor in range(2, math.isqrt(number) + 1))
+        if prime and not any(size % number == 0 for size in sizes):
+            yield number
+
+
+def _refuse_control_flow(nodes: Sequence[Node]) -> None:
+    for node in nodes:
+        if node.op in CONTROL_FLOW and not node.domain:
+            raise ModelError(
+                "the model holds control flow: what it computes depends on the data",
+                place=f"node {node.name} ({node.op})",
+                wanted="a graph without If, Loop and Scan",
+                remedy="export it without branches, or run it with `--mode window`",
+            )
 
 
 def _input_shapes(card: Card, batch: int) -> list[tuple[int, ...]]:

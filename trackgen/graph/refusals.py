@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trackgen.errors import ModelError
 
-__all__ = ["NotDense"]
+__all__ = ["CompilerFault", "NotDense"]
 
 
 class NotDense(ModelError):
@@ -26,3 +26,31 @@ class NotDense(ModelError):
             place=f"node {node} ({op})",
             remedy="leave out `--mode dense`: windows run one by one give the same track, only slower",
         )
+
+    @property
+    def why(self) -> str:
+        """The reason with its place, for the user whose windows are run one by one."""
+        return f"node {self.node} ({self.op}): {self.reason}"
+
+
+class CompilerFault(ModelError):
+    """A pass of the compiler made a wrong graph: a fault of trackgen's, for which no model is to be refused.
+
+    Args:
+        made_by: the pass.
+        found, wanted: what is wrong with the graph.
+    """
+
+    def __init__(self, made_by: str, found: str, wanted: str) -> None:
+        self.made_by = made_by
+        super().__init__(
+            f"the compiler's pass {made_by!r} made a wrong graph, which is a fault of trackgen",
+            found=found,
+            wanted=wanted,
+            remedy="report it with the model; until then `--mode window` runs the model as it is",
+        )
+
+    @property
+    def why(self) -> str:
+        """The reason, for the user whose windows are run one by one."""
+        return f"the compiler's pass {self.made_by!r} failed on it; please report that with the model"

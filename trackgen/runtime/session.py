@@ -44,11 +44,12 @@ class Session:
         device: where it really runs, ``cpu`` or ``cuda:0``.
         providers: the execution providers that the session has.
         reason: why this device, in words.
+        path: the model's file, for messages.
     """
 
     def __init__(self, session: Any, device: Device, path: str) -> None:
         self._session = session
-        self._path = path
+        self.path = path
         self.device = device.name
         self.reason = device.reason
         self.providers: list[str] = list(session.get_providers())
@@ -70,7 +71,7 @@ class Session:
         try:
             results = self._session.run(None if outputs is None else list(outputs), dict(inputs))
         except MemoryError as error:
-            raise OutOfMemory("memory ran out while running the model", path=self._path) from error
+            raise OutOfMemory("memory ran out while running the model", path=self.path) from error
         except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
             raise self._translate(error) from error
         return [np.asarray(result) for result in results]
@@ -78,17 +79,17 @@ class Session:
     def _translate(self, error: Exception) -> Exception:
         text = one_line(error)
         if tells_out_of_memory(text):
-            return OutOfMemory("memory ran out while running the model", path=self._path, found=text)
+            return OutOfMemory("memory ran out while running the model", path=self.path, found=text)
         if self.device != "cpu" and any(words in text.lower() for words in DEVICE_LOST_TEXTS):
             return ResourceError(
                 f"the device {self.device} failed",
-                path=self._path,
+                path=self.path,
                 found=text,
                 remedy="run the same command again",
             )
         return ModelError(
             "ONNX Runtime can't run the model",
-            path=self._path,
+            path=self.path,
             found=text,
             remedy="`trackgen model check` tells whether a batch size is frozen inside it",
         )

@@ -214,7 +214,7 @@ def _run_tiles(
         stack.callback(progress.finish)
         stack.callback(work.stop)
         sources = _read_tiles(plan, genome, signals, tiles, clock)
-        for source, results in in_order(sources, work, threads.tiles_at_once):
+        for source, results in in_order(sources, work, threads.tiles_at_once, work.stop):
             with clock.stage("encode"):
                 for model, values in zip(plan.models, results, strict=True):
                     for track in model.tracks:

@@ -106,6 +106,8 @@ def _run(
     try:
         return runner.run(stretch, starts, reverse=False)
     except ModelError as error:
+        if size == min(BATCH_SIZES):
+            raise  # not for the batch size
         raise ModelError(
             "the model does not run at every batch size",
             path=path,

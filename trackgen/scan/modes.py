@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from trackgen.card import Card, load_model
-from trackgen.errors import ModelError
-from trackgen.graph import DenseModel, NotDense, compile_dense
+from trackgen.errors import ModelError, UsageError
+from trackgen.graph import CompilerFault, DenseModel, NotDense, compile_dense
 
-__all__ = ["Mode", "Threading", "choose_mode", "choose_threading", "choose_tile"]
+__all__ = ["Mode", "Threading", "choose_mode", "choose_threading", "choose_tile", "why_windows"]
 
 Asked = Literal["auto", "dense", "window"]
 
@@ -75,22 +75,31 @@ def choose_mode(path: Path, card: Card, stride: int, asked: Asked, device: str =
         NotDense: dense mode was asked for and is impossible.
         ModelError: the model is broken.
     """
+    if asked not in get_args(Asked):
+        raise UsageError("no such mode", place="--mode", found=asked, wanted=", ".join(get_args(Asked)))
     if asked == "window":
         return Mode(None)
     try:
         compiled = compile_dense(load_model(path), card, stride, device)
-    except NotDense as error:
+    except (NotDense, CompilerFault) as error:
         if asked == "dense":
             raise error.in_file(path) from None
-        reason = f"{card.name} runs window by window: node {error.node} ({error.op}): {error.reason}"
-        return Mode(None, reason)
+        return Mode(None, f"{card.name} runs window by window: {error.why}")
     except ModelError as error:
         raise error.in_file(path) from None
-    gain = compiled.operations.ratio
-    if asked == "auto" and gain < (LEAST_GAIN_OF_EDGES if compiled.edges else LEAST_GAIN):
-        share = f"at stride {stride:,} shared work would be {1 / gain:.2g} times that of windows, too much to gain by"
-        return Mode(None, f"{card.name} runs window by window: {share}")
+    reason = why_windows(compiled)
+    if asked == "auto" and reason:
+        return Mode(None, f"{card.name} runs window by window: {reason}")
     return Mode(compiled)
+
+
+def why_windows(compiled: DenseModel) -> str:
+    """Why windows one by one are less work than the dense form, one sentence; empty where they are not."""
+    gain = compiled.operations.ratio
+    if gain >= (LEAST_GAIN_OF_EDGES if compiled.edges else LEAST_GAIN):
+        return ""
+    dense = f"{1 / gain:.2g} times that of windows" if gain else "far more"
+    return f"at stride {compiled.stride:,} shared work would be {dense}, too much to gain by"
 
 
 def choose_tile(models: Sequence[DenseModel | None], device: str) -> int:

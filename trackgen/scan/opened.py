@@ -118,7 +118,8 @@ class Model:
 
     def _runner(self, plan: ScanPlan, options: ScanOptions) -> ModelRunner:
         """The model on its device, opened once for each stride and set of vectors."""
-        key = (plan.models[0].stride, *options.vectors)
+        (model,) = plan.models
+        key = (model.stride, *((name, values.tobytes()) for name, values in model.vectors.items()))
         if key not in self._runners:
             (self._runners[key],) = open_runners(plan, options, Threading(1, self._threads), NullProgress())
         return self._runners[key]

@@ -14,13 +14,14 @@ Result = TypeVar("Result")
 
 
 def in_order(
-    sources: Iterable[Source], work: Callable[[Source], Result], at_once: int
+    sources: Iterable[Source], work: Callable[[Source], Result], at_once: int, stop: Callable[[], None] | None = None
 ) -> Iterator[tuple[Source, Result]]:
     """Each source with what `work` made of it, in the order of the sources.
 
     Args:
         sources: read by the caller's thread, at most `at_once` + 1 ahead of what was taken: memory is bounded.
         work: called on `at_once` threads; on the caller's where that is 1, which is the plain loop.
+        stop: called on an error or an interruption, so that work which has begun can end early.
 
     Raises:
         The first error of `work`, in order; nothing that has not begun then begins.
@@ -40,5 +41,9 @@ def in_order(
             while waiting:
                 first, future = waiting.popleft()
                 yield first, future.result()
+        except BaseException:
+            if stop is not None:
+                stop()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -226,7 +226,9 @@ def _refuse_unknown_classes(asked: Sequence[str], cards: Sequence[Card]) -> None
 
 
 def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[str, NDArray[np.float32]]) -> ModelPlan:
-    stride = options.stride or card.stride
+    stride = card.stride if options.stride is None else options.stride
+    if stride < 1:
+        raise UsageError("the stride is not positive", place="--stride", found=stride, wanted="1 or more")
     tracks = []
     for index, output in enumerate(card.outputs):
         grid = Grid(card.window, card.bin, stride, output.resolution)

@@ -274,5 +274,5 @@ def _refuse_not_finite(model: ModelPlan, raw: list[Float32], starts: NDArray[np.
                 place=f"window at {tile.name}:{first:,}-{last:,}",
                 found=values[np.argmax(bad)].ravel()[:4].tolist(),
                 wanted="finite numbers",
-                remedy="look for broken weights with `trackgen model check`",
+                remedy="`trackgen model check` runs it on random windows: is it the model or this place",
             )

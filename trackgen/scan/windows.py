@@ -126,7 +126,8 @@ class WindowRunner:
                 wanted = (*wanted, self._card.bin // output.resolution)
             if values.shape != wanted:
                 raise ModelError(
-                    f"output {output.name} of model {self._card.name} has a wrong shape",
+                    f"output {output.name} of model {self._card.name} has another shape than its card says",
+                    path=self.session.path,
                     found=values.shape,
                     wanted=wanted,
                     remedy="correct the card, or export the model again with an open batch axis",

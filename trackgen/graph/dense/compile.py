@@ -43,7 +43,7 @@ REASONS = {
     "Upsample": "it interpolates between positions of the window",
     "ConvTranspose": "a transposed convolution",
     "Attention": "attention over positions",
-    "Einsum": "a product of two activations (attention)",
+    "Einsum": "a product of several tensors along axes of their own",
     "CumSum": "a sum from the window's first position on",
 }
 

@@ -28,6 +28,7 @@ def gemm(lowering: Lowering, node: Node) -> Tensor:
     value, weight, offset = lowering.operand(node, 0), lowering.constant(node, 1), lowering.constant(node, 2)
     if not isinstance(value, Value | Joined) or weight is None or node.attributes.get("transA"):
         raise node.refuse("only a product of data with constant weights can be dense")
+    lowering.refuse_precision(node, weight)
     weight = weight.astype(np.float64)
     weight = (weight.T if node.attributes.get("transB") else weight) * node.attributes.get("alpha", 1.0)
     if offset is not None:
@@ -47,6 +48,7 @@ def matmul(lowering: Lowering, node: Node) -> Tensor:
         weight, value, axis = left.swapaxes(-1, -2) if left.ndim > 1 else left, right, max(0, right.rank - 2)
     else:
         raise node.refuse("a product of two activations (attention)")
+    lowering.refuse_precision(node, weight)
     if any(size != 1 for size in weight.shape[:-2]):
         raise node.refuse("its weights differ along an axis of their own")
     vector = weight.ndim == 1

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trackgen.errors import ModelError
 from trackgen.graph.dense.layout import Atom, Value, channel
 from trackgen.graph.dense.lowering import Lowering
 from trackgen.graph.nodes import Array, Node
@@ -39,6 +40,14 @@ def gather(lowering: Lowering, node: Node) -> Value:
     if indices is None or indices.ndim > 1:
         raise node.refuse("it picks elements into axes of their own (a 2-D reshape)")
     size = value.shape[axis]
+    if (indices < -size).any() or (indices >= size).any():
+        raise ModelError(
+            "the graph lies about its shapes",
+            place=f"node {node.name} (Gather)",
+            found=f"index {int(indices.reshape(-1)[np.abs(indices).argmax()])}",
+            wanted=f"one of an axis of {size} elements",
+            remedy="export the model again",
+        )
     picked = _pick(lowering, node, value, axis, [int(index) % size for index in indices.reshape(-1)])
     if indices.ndim:
         return picked

@@ -1,4 +1,4 @@
-"""Concat and Expand.
+"""Concat, Expand and Tile.
 
 Algebra. Channels of tensors with the same positions stand one behind the other on the tile as in the window. Where
 branches of different kinds meet (a flattened convolution, a pooled signal, a vector), no single tile tensor can hold
@@ -106,4 +106,31 @@ def _expanded_axis(lowering: Lowering, value: Value, axis: int, size: int) -> Va
     return lowering.replicate(value, axis, size)
 
 
-RULES = {"Concat": concat, "Expand": expand}
+def tile(lowering: Lowering, node: Node) -> Tensor:
+    """Repetition of whole axes: as Expand has it where an axis is of size 1, of channels one block after the other."""
+    value, repeats = lowering.value(node, 0), lowering.constant(node, 1)
+    if repeats is None or len(repeats) != value.rank:
+        raise node.refuse("its repeats depend on the data")
+    for axis, times in enumerate(int(times) for times in repeats):
+        if times == 1:
+            continue
+        if value.shape[axis] == 1:
+            value = _expanded_axis(lowering, value, axis, times)
+        elif times < 1 or any(atom.role != "channel" for atom in value.dims[axis]):
+            raise node.refuse("it repeats positions or windows")
+        else:
+            value = _channels_repeated(lowering, value, axis, times)
+    return value
+
+
+def _channels_repeated(lowering: Lowering, value: Value, axis: int, times: int) -> Value:
+    value = lowering.arrange_as_written(value, axis)
+    inner = value.shape[axis]
+    indices = np.tile(np.arange(value.channels).reshape(-1, inner), (1, times)).ravel()
+    atoms = channel(inner * times)
+    dims = tuple(atoms if number == axis else dim for number, dim in enumerate(value.dims))
+    stored = (*(atom for atom in value.stored if atom not in value.dims[axis]), *atoms)
+    return replace(value, name=lowering.build.pick_channels(value.name, indices), dims=dims, stored=stored)
+
+
+RULES = {"Concat": concat, "Expand": expand, "Tile": tile}

@@ -103,6 +103,11 @@ class Lowering:
             raise self.blame(node)
         return value.positions
 
+    def refuse_precision(self, node: Node, weight: Array) -> None:
+        """Sums are written in float32."""
+        if weight.dtype != np.float32:
+            raise node.refuse(f"its weights are {weight.dtype}, and sums are taken in float32 alone")
+
     def refuse_apart(self, node: Node, value: Value) -> None:
         """Refuse windows by themselves where a layer is written for tiles only."""
         if value.positions is not None and value.positions.apart:

@@ -48,10 +48,9 @@ def pointwise(lowering: Lowering, node: Node) -> Tensor:
 def _fold(lowering: Lowering, node: Node, operands: Sequence[Operand]) -> Tensor:
     """Max, Min, Sum and Mean of any number of operands."""
     op = {"Sum": "Add", "Mean": "Add"}.get(node.op, node.op)
-    result: Operand = operands[0]
-    for operand in operands[1:]:
-        if isinstance(result, np.ndarray) and isinstance(operand, np.ndarray):
-            raise node.refuse("two of its operands are constants")
+    # Data first: a constant can be added to it, but not to another constant.
+    result, *rest = sorted(operands, key=lambda operand: isinstance(operand, np.ndarray))
+    for operand in rest:
         result = combine(lowering, node, op, [result, operand], {})
     if isinstance(result, np.ndarray):
         raise node.refuse("its input is a constant")

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 from trackgen.graph.dense.layout import Value
 from trackgen.graph.dense.lowering import Lowering
-from trackgen.graph.dense.sliding import slide_all
+from trackgen.graph.dense.sliding import slide_all, sum_weighted
 from trackgen.graph.nodes import Node
 
 __all__ = ["RULES"]
 
 KINDS = {"ReduceMax": "max", "ReduceMin": "min", "ReduceMean": "mean", "ReduceSum": "sum"}
+SUMS_OF = {"ReduceL1": ("Abs", ""), "ReduceL2": ("Square", "Sqrt"), "ReduceSumSquare": ("Square", "")}
+"""Reduction -> what is done to each element before they are summed, and to the sum."""
 
 
 def global_pool(lowering: Lowering, node: Node) -> Value:
@@ -26,7 +28,9 @@ def global_pool(lowering: Lowering, node: Node) -> Value:
 
 
 def reduce_(lowering: Lowering, node: Node) -> Value:
-    value = lowering.value(node, 0)
+    value = lowering.operand(node, 0)
+    if not isinstance(value, Value) or not value.pending or KINDS.get(node.op) not in ("mean", "sum"):
+        value = lowering.value(node, 0)
     held = lowering.constant(node, 1)
     axes = node.integers("axes", ()) if held is None else tuple(int(axis) for axis in held.reshape(-1))
     if not axes:
@@ -34,10 +38,17 @@ def reduce_(lowering: Lowering, node: Node) -> Value:
             return value
         axes = tuple(range(value.rank))
     keep = bool(node.attributes.get("keepdims", 1))
+    axes = tuple(axis % value.rank for axis in axes)
+    if node.op in SUMS_OF:
+        before, after = SUMS_OF[node.op]
+        build = lowering.build
+        inner = build.emit("Mul", [value.name, value.name]) if before == "Square" else build.emit(before, [value.name])
+        total = _reduced(lowering, node, replace(value, name=inner, source=""), axes, "sum", keep=keep)
+        return replace(total, name=build.emit(after, [total.name])) if after else total
     kind = KINDS.get(node.op)
-    if kind is None:  # ReduceL1, ReduceSumSquare and their like: a sum of something pointwise
+    if kind is None:  # ReduceProd, and ReduceLogSumExp, which would need each window's own maximum
         raise node.refuse("there is no dense form of this reduction")
-    return _reduced(lowering, node, value, tuple(axis % value.rank for axis in axes), kind, keep=keep)
+    return _reduced(lowering, node, value, axes, kind, keep=keep)
 
 
 def _reduced(lowering: Lowering, node: Node, value: Value, axes: tuple[int, ...], kind: str, *, keep: bool) -> Value:
@@ -48,6 +59,11 @@ def _reduced(lowering: Lowering, node: Node, value: Value, axes: tuple[int, ...]
         result = _reduced(lowering, node, negative, axes, "max", keep=keep)
         return replace(result, name=lowering.build.emit("Neg", [result.name]))
     inside = [atom for axis in axes for atom in value.dims[axis]]
+    if value.pending:
+        if [atom.role for atom in inside] != ["position"]:
+            lowering.refuse_pending(node, value)
+        value = sum_weighted(lowering, node, value, kind)
+        inside = []
     if any(atom.role == "channel" for atom in inside):
         value = _over_channels(lowering, node, value, axes, kind)
     if any(atom.role == "position" for atom in inside):

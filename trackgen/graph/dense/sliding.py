@@ -23,7 +23,7 @@ from trackgen.errors import ModelError
 from trackgen.graph.dense.edges import parts_of
 from trackgen.graph.dense.layout import Atom, Reading, Value, channel
 from trackgen.graph.dense.lowering import Lowering
-from trackgen.graph.nodes import Node
+from trackgen.graph.nodes import Array, Node
 
 __all__ = ["RULES", "slide_all"]
 
@@ -119,6 +119,7 @@ def convolution(lowering: Lowering, node: Node) -> Value:
     weight, bias = lowering.constant(node, 1), lowering.constant(node, 2)
     if weight is None or value.rank != weight.ndim or value.rank not in (3, 4) or value.axis_of("batch") != 0:
         raise node.refuse("only a convolution over one axis of positions can be dense")
+    lowering.refuse_precision(node, weight)
     axis = _position_axis(node, value)
     window = _kernel_window(node, value, weight.shape[2:], axis)
     groups = int(node.attributes.get("group", 1))
@@ -300,6 +301,32 @@ def slide_all(lowering: Lowering, node: Node, value: Value, kind: str) -> Value:
         share = lowering.build.constant(np.array(1.0 / value.positions.length, np.float32))
         result = replace(result, name=lowering.build.emit("Mul", [result.name, share]))
     return result
+
+
+def sum_weighted(lowering: Lowering, node: Node, value: Value, kind: str) -> Value:
+    """The sum or mean over positions of a*x + b with a and b by position: a kernel for each channel."""
+    here = lowering.whole(node, value)
+    if here is None:
+        raise node.refuse("it reduces an axis that holds no positions")
+    share = 1.0 / here.length if kind == "mean" else 1.0
+    order = [atom for axis in value.dims for atom in axis if atom.role != "batch"]
+    last = [order.index(atom) for atom in (*value.stored, *(atom for atom in order if atom.role == "position"))]
+
+    def by_channel(entry: Array) -> Array:
+        """(C, n), channels as they are stored."""
+        full = np.broadcast_to(entry, [math.prod(a.size for a in axis if a.role != "batch") for axis in value.dims])
+        return full.reshape([atom.size for atom in order]).transpose(last).reshape(value.channels, here.length) * share
+
+    scale = by_channel(np.ones(()) if value.scale is None else value.scale)
+    bias = None if value.shift is None else by_channel(value.shift).sum(1)
+    value = replace(value, scale=None, shift=None)
+
+    def kernel(source: str, reading: Reading) -> str:
+        dilation, stride = reading.dilation, reading.stride
+        weight = scale[:, None, :].astype(np.float32)
+        return lowering.build.convolve(source, weight, bias, groups=value.channels, dilation=dilation, stride=stride)
+
+    return _slide(lowering, node, value, _Window(here.length, 1, 1, 0, 0, False), kernel)
 
 
 RULES = {"Conv": convolution, "MaxPool": pool, "AveragePool": pool}
