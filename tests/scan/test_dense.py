@@ -45,6 +45,7 @@ def model_of(folder: Path, name: str, body: str, window: int = 20, strands: str 
     model = onnx.parser.parse_model(f"{HEADER.format(window=window)} {{ {body} }}")
     kernel = np.random.default_rng(0).normal(0, 1, (2, 4, 5)).astype(np.float32)
     weights = {"kernel": kernel, "gain": np.ones(2, np.float32), "bias": np.zeros(2, np.float32)}
+    weights["far"] = np.array(3000, np.float32)
     for key in [key for key in weights if key in body]:
         model.graph.initializer.append(onnx.numpy_helper.from_array(weights[key], key))
     model.metadata_props.extend(onnx.load(str(plain.path)).metadata_props)
@@ -131,7 +132,8 @@ def test_another_mode_is_another_run(trackgen: Trackgen, tmp_path: Path) -> None
     assert trackgen("scan", model, fasta, "-o", "out").returncode == 0
     result = trackgen("scan", model, fasta, "-o", "out", "--mode", "window")
     assert result.returncode == 2
-    assert "window instead of dense mode of model small" in result.stderr
+    assert "it ran model small in dense mode, this command in window mode" in result.stderr
+    assert "tiles" not in result.stderr
 
 
 def test_regions_far_apart_give_the_values_of_the_whole(tmp_path: Path) -> None:
@@ -151,17 +153,21 @@ def test_a_dense_graph_that_is_wrong_fails_the_run(tmp_path: Path, monkeypatch: 
     fasta, _ = genome(tmp_path)
     path = small_model(tmp_path).path
 
-    def compile_wrongly(model: onnx.ModelProto, card: object, stride: int, device: str) -> object:
+    def compile_wrongly(model: onnx.ModelProto, card: object, stride: int, device: str = "cpu", **form: bool) -> object:
         (bias,) = [entry for entry in model.graph.initializer if entry.name == "second_bias"]
         shifted = onnx.numpy_helper.to_array(bias) + np.array([0, 1e-3], np.float32)
         bias.CopyFrom(onnx.numpy_helper.from_array(shifted, "second_bias"))
-        return compile_dense(model, card, stride, device)  # type: ignore[arg-type]
+        return compile_dense(model, card, stride, device, **form)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("trackgen.scan.modes.compile_dense", compile_wrongly)
+    for module in ("modes", "trial"):
+        monkeypatch.setattr(f"trackgen.scan.{module}.compile_dense", compile_wrongly)
     with pytest.raises(SelfCheckError, match=r"comes out differently in dense mode.*--mode window") as caught:
-        run(path, fasta, tmp_path / "out")
+        run(path, fasta, tmp_path / "out", mode="dense")
     assert caught.value.exit_status == 1
     assert not (tmp_path / "out" / "run.json").exists()
+    record, notes = run(path, fasta, tmp_path / "out")
+    assert record["mode"] == {"small": "window"}
+    assert [note for note in notes if "other values" in note and "please report" in note]
 
 
 def test_a_stride_far_beyond_the_window_runs_windows(tmp_path: Path) -> None:

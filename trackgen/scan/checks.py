@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 
 from trackgen.card import OutputSpec
 from trackgen.errors import SelfCheckError
+from trackgen.scan.bars import largest_allowed_difference
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.plan import ModelPlan
 from trackgen.scan.windows import WindowRunner
 
-__all__ = ["WindowCheck", "largest_allowed_difference"]
-
-
-def largest_allowed_difference(output: OutputSpec, values: NDArray[np.float32]) -> float:
-    """By how much two ways of computing `values` (a sample, (N, K[, M])) of an output may differ."""
-    if output.role == "probability":
-        return PROBABILITY_BAR
-    return SIGNAL_BAR * (float(np.abs(values).max()) or 1.0)
+__all__ = ["WindowCheck"]
 
 
 class Source(Protocol):
@@ -38,12 +32,6 @@ class Source(Protocol):
     @property
     def stretch(self) -> Stretch:
         """What inputs read."""
-
-
-PROBABILITY_BAR = 1e-5
-"""Largest difference in probability."""
-SIGNAL_BAR = 1e-4
-"""Largest difference of other outputs, as a share of the sample's largest absolute value."""
 
 
 WINDOWS_CHECKED = 8

@@ -179,8 +179,9 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
         for key, text in (("genome", "another genome"), ("wanted", "other regions"), ("excluded", "other exclusions"))
         if other.get(key) != plan[key]
     ]
-    if other.get("tile") != plan["tile"]:
-        rows.append(f"tiles of {other.get('tile')} instead of {plan['tile']} bases")
+    modes = [{name: row.get("mode") for name, row in rows_.items()} for rows_ in (old, new)]
+    if other.get("tile") != plan["tile"] and modes[0] == modes[1]:  # another mode has other tiles
+        rows.append(f"its tiles have {other.get('tile')} bases, this command's {plan['tile']}")
     for kind in ("signals", "vectors"):
         before, now = (value if isinstance(value, dict) else {} for value in (other.get(kind), plan.get(kind)))
         names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
@@ -192,7 +193,9 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
         if before.get("sha256") != now["sha256"]:
             rows.append(f"another file of model {name}")
         if before.get("mode") != now["mode"]:
-            rows.append(f"{now['mode']} instead of {before.get('mode')} mode of model {name}")
+            rows.append(f"it ran model {name} in {before.get('mode')} mode, this command in {now['mode']} mode")
+        elif before.get("tuned") != now["tuned"]:
+            rows.append(f"another form of the sums of model {name}")
         if before.get("stride") != now["stride"]:
             rows.append(f"another stride of model {name}: {before.get('stride')} instead of {now['stride']}")
         if before.get("tracks") != now["tracks"]:

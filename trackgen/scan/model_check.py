@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from trackgen.card import Card, OutputSpec, read_card
 from trackgen.errors import ModelError
 from trackgen.runtime import Session, open_session
-from trackgen.scan.checks import largest_allowed_difference
-from trackgen.scan.inputs import Stretch, signal_keys, vector_values
+from trackgen.scan.bars import largest_allowed_difference
+from trackgen.scan.inputs import Stretch
+from trackgen.scan.samples import random_inputs
 from trackgen.scan.windows import WindowRunner
 
 __all__ = ["BATCH_SIZES", "ModelCheck", "check_model"]
@@ -22,7 +23,6 @@ __all__ = ["BATCH_SIZES", "ModelCheck", "check_model"]
 BATCH_SIZES = (1, 7, 256)
 """Exporters freeze batch sizes: 1 is the usual frozen one, 7 divides nothing, 256 is what a scan uses."""
 SUM_BAR = 1e-4
-UNKNOWN_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
     session = open_session(path, device=device, threads=threads)
     count = max(BATCH_SIZES)
     random = np.random.default_rng(seed)
-    stretch, vectors = _random_inputs(card, count + card.window - 1, random)
+    stretch, vectors = random_inputs(card, count + card.window - 1, random)
     starts = np.arange(count, dtype=np.int64)
     results, seconds = [], 0.0
     for size in BATCH_SIZES:
@@ -73,24 +73,6 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
                     remedy="export the model in evaluation mode with an open batch axis",
                 )
     return ModelCheck(card, count, largest, count / max(seconds, 1e-9), session.device)
-
-
-def _random_inputs(
-    card: Card, length: int, random: np.random.Generator
-) -> tuple[Stretch, dict[str, NDArray[np.float32]]]:
-    """A random stretch of `length` bases, some without a letter or a signal, and random vectors about the defaults."""
-    codes = random.integers(0, 4, length).astype(np.uint8)
-    codes[random.random(length) < UNKNOWN_SHARE] = 4
-    signals: dict[str, NDArray[np.float32]] = {}
-    vectors: dict[str, NDArray[np.float32]] = {}
-    for entry in card.inputs:
-        if entry.kind == "signal":
-            for key in signal_keys(entry):
-                signals[key] = random.exponential(1.0, length).astype(np.float32)
-                signals[key][random.random(length) < UNKNOWN_SHARE] = np.nan
-        elif entry.kind == "vector":
-            vectors[entry.name] = vector_values(entry) + random.normal(0, 1, entry.length).astype(np.float32)
-    return Stretch(codes, signals), vectors
 
 
 def _run(

@@ -30,6 +30,7 @@ from trackgen.scan.digest import file_sha256
 from trackgen.scan.modes import Mode, choose_mode, choose_tile
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
+from trackgen.scan.trial import choose_form
 
 __all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan", "refuse_swapped"]
 
@@ -112,6 +113,7 @@ class ScanPlan:
                     "sha256": model.sha256,
                     "stride": model.stride,
                     "mode": model.mode.name,
+                    "tuned": bool(model.mode.dense and model.mode.dense.tuned),
                     "tracks": _track_rows(model),
                 }
                 for model in self.models
@@ -250,8 +252,11 @@ def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[s
             found=f"classes {', '.join(options.classes) or 'without tracks'}",
             wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
         )
-    mode = choose_mode(path, card, stride, options.mode, device_kind(options.device))
-    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), mode, card_vectors(card, vectors))
+    device, given = device_kind(options.device), card_vectors(card, vectors)
+    mode = choose_mode(path, card, stride, options.mode, device)
+    if device == "cpu":
+        mode = choose_form(mode, path, card, options.mode, given)
+    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), mode, given)
 
 
 def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:

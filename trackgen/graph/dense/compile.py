@@ -96,9 +96,13 @@ class DenseModel:
     log: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
     """Ends of padded windows that are run window by window."""
+    tuned: bool = False
+    """Whether convolutions are written in other forms than plain sums, which round differently."""
 
 
-def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str = "cpu") -> DenseModel:
+def compile_dense(
+    model: onnx.ModelProto, card: Card, stride: int, device: str = "cpu", *, tuned: bool = True
+) -> DenseModel:
     """Compile a window model for windows every `stride` bp.
 
     Args:
@@ -106,6 +110,7 @@ def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str =
         card: of the model.
         stride: s, bp; may be larger than the bin.
         device: ``cpu``, for which convolutions are written in the forms that run fastest there, or ``cuda``.
+        tuned: False for plain sums on a CPU too.
 
     Raises:
         NotDense: naming the node, its operator and the reason.
@@ -118,7 +123,7 @@ def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str =
     verify(graph.to_model(model), [entry.name for entry in model.graph.output], "fold")
     plain = _lower_all(graph, card, stride, tuned=False)
     operations = count_operations(graph, plain.tile, plain.lowering.build.sources, card, plain.inputs, stride)
-    lowered = _lower_all(graph, card, stride, tuned=True) if device == "cpu" else plain
+    lowered = _lower_all(graph, card, stride, tuned=True) if device == "cpu" and tuned else plain
     tile = lowered.tile
     used = {entry.name for entry in tile.graph.input}
     notes = [f"lower: {len(graph.nodes)} nodes over one window became {len(plain.tile.graph.node)} over a tile"]
@@ -138,6 +143,7 @@ def compile_dense(model: onnx.ModelProto, card: Card, stride: int, device: str =
         operations=operations,
         log=(*graph.notes, *notes),
         edges=tuple(lowered.lowering.edges),
+        tuned=bool(lowered.lowering.build.notes),
     )
 
 
