@@ -69,7 +69,9 @@ class TrackgenError(Exception):
         where = ", ".join(part for part in (self.path, self.place) if part)
         message = f"{where}: {self.what}" if where else self.what
         if self.found is not None:
-            message += f"; found {str(self.found).rstrip('.')}"
+            found = str(self.found)
+            # What a library says may end in a full stop of its own.
+            message += f"; found {found[:-1] if found.endswith('.') and not found.endswith('..') else found}"
         if self.wanted is not None:
             message += f"; wanted {self.wanted}"
         if self.remedy:

@@ -30,7 +30,7 @@ Float32 = NDArray[np.float32]
 WINDOWS = 64
 LONGEST = 200_000
 """Bases of the stretch that is run, at most."""
-FAULT = 30
+FAULT = 10
 """Times the bar from which a difference is no rounding."""
 ROOM = 1 / 3
 """Of the bar, at most: a genome holds larger differences than a sample does."""
