@@ -146,3 +146,22 @@ def test_dir_holds_what_the_package_offers() -> None:
     code = "import sys, trackgen; dir(trackgen); print('torch' in sys.modules, 'numpy' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "False False\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"signals": ["atac.bw"]}, ["signals", "of type list", "a BigWig file"]),
+        ({"vectors": {"cell": [1.0]}}, ["vectors, cell", "of type list", "the path of a TSV file"]),
+        ({"stride": 0}, ["--stride", "found 0", "1 or more"]),
+        ({"stride": -3}, ["--stride", "found -3", "1 or more"]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["auto", "window"])
+def test_predictions_refuse_arguments_that_make_no_sense(
+    tmp_path: Path, options: dict[str, Any], words: list[str], mode: Any
+) -> None:
+    fasta = write_fasta(tmp_path / "g.fa", {"chr1": "ACGT" * 50})
+    with pytest.raises(UsageError) as caught:
+        trackgen.open_model(small_model(tmp_path).path, mode=mode).predict(fasta, "chr1", **options)
+    assert not [word for word in words if word not in str(caught.value)], str(caught.value)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from trackgen.errors import UsageError
 from trackgen.progress import Progress
 from trackgen.runtime import default_threads
+from trackgen.scan.arguments import FilePath, Files, as_files, as_named_files, as_names, as_path
 from trackgen.scan.job import ScanResult, run_scan
 from trackgen.scan.options import ScanOptions
 
 __all__ = ["scan_genome"]
 
-FilePath = str | os.PathLike[str]
 Names = str | Sequence[str]
-Files = FilePath | Sequence[FilePath]
 NEAREST = 3
 """Known options named beside an unknown one."""
 
@@ -85,15 +82,15 @@ def scan_genome(
     """
     _refuse_unknown(unknown)
     given = ScanOptions(
-        models=_names("models", models),
-        genome=_path("genome", genome),
-        output=_path("output", output),
-        classes=_names("classes", classes),
-        regions=_names("regions", regions),
-        chroms=_names("chroms", chroms),
-        exclude=_files("exclude", exclude),
-        signals=_named_files("signals", signals, "a BigWig file"),
-        vectors=_named_files("vectors", vectors, "a TSV file"),
+        models=as_names("models", models),
+        genome=as_path("genome", genome),
+        output=as_path("output", output),
+        classes=as_names("classes", classes),
+        regions=as_names("regions", regions),
+        chroms=as_names("chroms", chroms),
+        exclude=as_files("exclude", exclude),
+        signals=as_named_files("signals", signals, "a BigWig file"),
+        vectors=as_named_files("vectors", vectors, "a TSV file"),
         stride=stride,
         digits=digits,
         device=device,
@@ -102,7 +99,7 @@ def scan_genome(
         tile=tile,
         mode=mode,
         overwrite=overwrite,
-        temporary_folder=None if temporary_folder is None else _path("temporary_folder", temporary_folder),
+        temporary_folder=None if temporary_folder is None else as_path("temporary_folder", temporary_folder),
     )
     return run_scan(given, progress)
 
@@ -117,48 +114,3 @@ def _refuse_unknown(options: Mapping[str, object]) -> None:
             wanted=", ".join(known),
             remedy=f"did you mean {' or '.join(near)}" if near else None,
         )
-
-
-def _wrong(option: str, value: object, wanted: str) -> UsageError:
-    text = repr(value)
-    shown = text if len(text) <= 60 else f"{text[:60]}..."
-    return UsageError(
-        "the option has a wrong type", place=option, found=f"{shown}, of type {type(value).__name__}", wanted=wanted
-    )
-
-
-def _names(option: str, value: Files) -> tuple[str, ...]:
-    """One text or several; what is a file keeps its spelling."""
-    return tuple(os.fspath(item) for item in _several(option, value, "a str or a list of str"))
-
-
-def _files(option: str, value: Files) -> tuple[Path, ...]:
-    """One file or several."""
-    return tuple(Path(item) for item in _several(option, value, "a path or a list of paths"))
-
-
-def _several(option: str, value: Files, wanted: str) -> list[FilePath]:
-    if isinstance(value, str | os.PathLike):
-        return [value]
-    if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
-        raise _wrong(option, value, wanted)
-    items = list(value)
-    for item in items:
-        if not isinstance(item, str | os.PathLike):
-            raise _wrong(option, item, wanted)
-    return items
-
-
-def _path(option: str, value: FilePath, wanted: str = "a path") -> Path:
-    if not isinstance(value, str | os.PathLike):
-        raise _wrong(option, value, wanted)
-    return Path(value)
-
-
-def _named_files(option: str, value: Mapping[str, FilePath] | None, kind: str) -> tuple[tuple[str, Path], ...]:
-    """The file of each name."""
-    if value is None:
-        return ()
-    if not isinstance(value, Mapping):
-        raise _wrong(option, value, f"a dict of names and paths, each of {kind}")
-    return tuple((name, _path(f"{option}, {name}", path, f"the path of {kind}")) for name, path in value.items())

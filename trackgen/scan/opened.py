@@ -16,6 +16,7 @@ from trackgen.genome.tiling import Tile
 from trackgen.progress import NullProgress
 from trackgen.resources import find_model
 from trackgen.runtime import default_threads
+from trackgen.scan.arguments import FilePath, as_named_files
 from trackgen.scan.modes import Threading
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan
@@ -26,7 +27,6 @@ from trackgen.scan.tile import TrackValues, read_tile, run_model, track_values
 __all__ = ["Model", "open_model"]
 
 Float32 = NDArray[np.float32]
-FilePath = str | os.PathLike[str]
 
 
 class Model:
@@ -96,8 +96,8 @@ class Model:
             output=Path(),
             regions=(region,),
             stride=stride,
-            signals=tuple((name, Path(file)) for name, file in signals.items()),
-            vectors=tuple((name, Path(file)) for name, file in vectors.items()),
+            signals=as_named_files("signals", signals, "a BigWig file"),
+            vectors=as_named_files("vectors", vectors, "a TSV file"),
             device=self._device,
             threads=self._threads,
             mode=self._mode,
