@@ -19,7 +19,7 @@ from trackgen.errors import SelfCheckError, UsageError
 from trackgen.graph import CompilerFault, compile_dense
 from trackgen.progress import NullProgress
 from trackgen.scan import ScanOptions, run_scan
-from trackgen.scan.modes import choose_mode, choose_threading, choose_tile
+from trackgen.scan.modes import choose_mode, choose_run, choose_threading, choose_tile
 from trackgen.scan.pipeline import in_order
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 4, {window}] sequence) => (float[N, 2] out)'
@@ -136,7 +136,12 @@ def test_another_mode_is_another_run(trackgen: Trackgen, tmp_path: Path) -> None
     assert "tiles" not in result.stderr
 
 
-def test_regions_far_apart_give_the_values_of_the_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [None, 7, 1])
+def test_regions_far_apart_give_the_values_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int | None
+) -> None:
+    """However many windows a run of the tile graph holds."""
+    monkeypatch.setattr("trackgen.scan.plan.choose_run", lambda compiled, device: most)
     fasta, sequences = genome(tmp_path, 3000)
     model = small_model(tmp_path, bin_=5, stride=3, strands="both").path
     run(model, fasta, tmp_path / "all")
@@ -144,8 +149,11 @@ def test_regions_far_apart_give_the_values_of_the_whole(tmp_path: Path) -> None:
     whole, some = (read_track(tmp_path / way / "small.hit.minus.bw", sequences)["chr1"] for way in ("all", "some"))
     covered = ~np.isnan(some)
     assert covered.sum() > 50
-    # one run over several regions, or several runs, may sum in another order
-    np.testing.assert_allclose(some[covered], whole[covered], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(some[covered], whole[covered])
+    run(model, fasta, tmp_path / "windows", mode="window")
+    windows = read_track(tmp_path / "windows" / "small.hit.minus.bw", sequences)["chr1"]
+    # float32 sums in another order
+    np.testing.assert_allclose(whole, windows, rtol=0, atol=1e-6)
 
 
 def test_a_dense_graph_that_is_wrong_fails_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +202,16 @@ def test_tiles_are_chosen_by_graph_and_device(tmp_path: Path) -> None:
     padded = compile_dense(load_model(path), read_card(path), 1)
     assert padded.edges
     assert 2 * 200 / 2 < choose_tile([padded], "cpu") <= choose_tile([narrow], "cpu")
+
+
+def test_runs_stay_in_a_cores_cache(tmp_path: Path) -> None:
+    path = small_model(tmp_path, window=200).path
+    every, far = (compile_dense(load_model(path), read_card(path), stride) for stride in (1, 50))
+    few, many = choose_run(far, "cpu"), choose_run(every, "cpu")
+    assert few is not None
+    assert many is not None
+    assert 4 * 200 / 50 <= few < many
+    assert choose_run(every, "cuda") is None
 
 
 def test_threads_go_to_tiles_first() -> None:

@@ -33,6 +33,7 @@ class DenseRunner:
         vectors: the values of vector inputs, (length,) each; the card's default where a name is absent.
         windows_at_once: None, or the number of windows that every run is filled up to, so that a device that plans
             its kernels by shape sees one shape only.
+        most_windows: None, or the most windows of one run, so that what it computes stays in a core's cache.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class DenseRunner:
         session: Session,
         vectors: Mapping[str, Float32] | None = None,
         windows_at_once: int | None = None,
+        most_windows: int | None = None,
     ) -> None:
         self.session = session
         self._card = card
@@ -49,6 +51,7 @@ class DenseRunner:
         self._specs = {spec.name: spec for spec in card.inputs}
         self._vectors = vectors or {}
         self._windows_at_once = windows_at_once
+        self._most_windows = most_windows
 
     def run(
         self,
@@ -75,7 +78,7 @@ class DenseRunner:
         if not len(starts):
             return [np.zeros((0,), np.float32) for _ in self._compiled.outputs]
         parts: list[list[Float32]] = []
-        for part in _runs(starts, self._compiled.stride, self._compiled.window):
+        for part in _runs(starts, self._compiled.stride, self._compiled.window, self._most_windows):
             parts.append(self._run_filled(stretch, part, reverse))
             tell_share(len(part) / len(starts))
         return parts[0] if len(parts) == 1 else [np.concatenate(values) for values in zip(*parts, strict=True)]
@@ -145,10 +148,11 @@ class DenseRunner:
         return views[:, :: self._compiled.stride // resolution].transpose(1, 0, 2)[:count]
 
 
-def _runs(starts: NDArray[np.int64], stride: int, window: int) -> Iterator[NDArray[np.int64]]:
-    """`starts` cut where so many windows are missing that a new run is cheaper."""
+def _runs(starts: NDArray[np.int64], stride: int, window: int, most: int | None) -> Iterator[NDArray[np.int64]]:
+    """`starts` cut where so many windows are missing that a new run is cheaper, and into runs of at most `most`."""
     gaps = np.flatnonzero(np.diff(starts) - stride > window) + 1
-    yield from np.split(starts, gaps)
+    for part in np.split(starts, gaps):
+        yield from np.array_split(part, -(-len(part) // most)) if most else [part]
 
 
 def _fill(values: NDArray[np.generic], length: int, filling: int) -> NDArray[np.generic]:

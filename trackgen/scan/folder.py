@@ -194,8 +194,8 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
             rows.append(f"another file of model {name}")
         if before.get("mode") != now["mode"]:
             rows.append(f"it ran model {name} in {before.get('mode')} mode, this command in {now['mode']} mode")
-        elif before.get("tuned") != now["tuned"]:
-            rows.append(f"another form of the sums of model {name}")
+        elif any(before.get(key) != now[key] for key in ("tuned", "most_windows")):
+            rows.append(f"another order of the sums of model {name}")
         if before.get("stride") != now["stride"]:
             rows.append(f"another stride of model {name}: {before.get('stride')} instead of {now['stride']}")
         if before.get("tracks") != now["tracks"]:

@@ -15,7 +15,7 @@ from trackgen.card import Card, load_model
 from trackgen.errors import ModelError, UsageError
 from trackgen.graph import CompilerFault, DenseModel, NotDense, compile_dense
 
-__all__ = ["Mode", "Threading", "choose_mode", "choose_threading", "choose_tile", "why_windows"]
+__all__ = ["Mode", "Threading", "choose_mode", "choose_run", "choose_threading", "choose_tile", "why_windows"]
 
 Asked = Literal["auto", "dense", "window"]
 
@@ -32,6 +32,10 @@ LONGEST_TILE = 1 << 20
 CUDA_BYTES = 1 << 30
 """The same on a CUDA device, where large kernels are what is fast."""
 CUDA_SMALLEST, CUDA_LARGEST = 65_536, 4_194_304
+RUN_BYTES = 2 << 20
+"""What the widest tensor of one run of a tile graph may take on a CPU: so much stays in a core's own cache."""
+RUN_OF_WINDOWS = 4
+"""A run reads at least so many windows' length of genome, so that what its ends read twice costs little."""
 EDGES_SMALLEST, EDGES_OF_WINDOWS = 512, 2
 """The same two where ends of padded windows are run by themselves: their tensors are wide, and halos cheap beside."""
 LEAST_GAIN, LEAST_GAIN_OF_EDGES = 0.7, 1.3
@@ -129,6 +133,14 @@ def _floats_a_base(model: DenseModel) -> float:
     """Of the widest tensor."""
     layers = [layer.channels / layer.step for layer in model.layers]
     return max([*layers, *(edge.floats / model.stride for edge in model.edges)])
+
+
+def choose_run(model: DenseModel, device: str) -> int | None:
+    """Most windows of one run of a tile graph; None for whole tiles, as a CUDA device wants them."""
+    if device != "cpu":
+        return None
+    bases = max(RUN_BYTES / (4 * _floats_a_base(model)), RUN_OF_WINDOWS * model.window)
+    return max(1, int(bases) // model.stride)
 
 
 def choose_threading(device: str, threads: int, tiles: int) -> Threading:

@@ -27,7 +27,7 @@ from trackgen.genome.tiling import Grid
 from trackgen.resources import find_model, shipped_models
 from trackgen.runtime import device_kind
 from trackgen.scan.digest import file_sha256
-from trackgen.scan.modes import Mode, choose_mode, choose_tile
+from trackgen.scan.modes import Mode, choose_mode, choose_run, choose_tile
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
 from trackgen.scan.trial import choose_form
@@ -70,6 +70,8 @@ class ModelPlan:
     mode: Mode
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     """The values of every vector input, (length,) each."""
+    most_windows: int | None = None
+    """Of one run of the tile graph; None for window mode, and for whole tiles."""
 
     def grid(self, output: OutputSpec) -> Grid:
         return Grid(self.card.window, self.card.bin, self.stride, output.resolution)
@@ -114,6 +116,7 @@ class ScanPlan:
                     "stride": model.stride,
                     "mode": model.mode.name,
                     "tuned": bool(model.mode.dense and model.mode.dense.tuned),
+                    "most_windows": model.most_windows,
                     "tracks": _track_rows(model),
                 }
                 for model in self.models
@@ -256,7 +259,8 @@ def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[s
     mode = choose_mode(path, card, stride, options.mode, device)
     if device == "cpu":
         mode = choose_form(mode, path, card, options.mode, given)
-    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), mode, given)
+    most = choose_run(mode.dense, device) if mode.dense else None
+    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), mode, given, most)
 
 
 def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:

@@ -77,4 +77,4 @@ def _open(
     )
     # A CUDA device plans its kernels for each shape that it meets: let it meet one.
     at_once = None if session.device == "cpu" else plan.tile // model.stride + 1
-    return ModelRunner(DenseRunner(model.card, compiled, session, model.vectors, at_once), windows)
+    return ModelRunner(DenseRunner(model.card, compiled, session, model.vectors, at_once, model.most_windows), windows)
