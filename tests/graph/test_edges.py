@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.graph.rules import CONV, DENSE, SEQUENCE, K, Text, ints, table
 from trackgen.card import InputSpec
-from trackgen.graph import compile_dense
+from trackgen.graph import NotDense, compile_dense
 
 SAME = "[conv] c = Conv<pads = [1, 1]>(sequence, k)"
 """(N, 4, 20) -> `c` (N, 3, 20)."""
@@ -141,6 +142,34 @@ CASES = {
 @table(CASES)
 def test_dense_equals_windows(name: str) -> None:
     CASES[name].check()
+
+
+JOINED = """[conv] c = Conv<pads = [1, 1]>(sequence, k) [other] d = Conv<pads = [3, 3]>(sequence, k7)
+[fa] fa = Flatten(c) [fb] fb = Flatten(d) [join] j = Concat<axis = 1>(fa, fb)"""
+CHANGED = {
+    "a curve": "m = Relu(j)",
+    "a factor": "m = Mul(j, half)",
+    "a factor for each": "m = Mul(j, each)",
+    "a new axis": "[u] u = Unsqueeze(j, two) [r] r = Relu(u) [s] m = Squeeze(r, two)",
+}
+
+
+@table(CHANGED)
+@pytest.mark.parametrize("stride", [1, 4])
+def test_joined_branches_that_change_are_right_or_refused(name: str, stride: int) -> None:
+    """Their ends are those of the branches before they were joined."""
+    weights = {"half": np.array(0.5, np.float32), "each": (1, 100), "two": ints(2)}
+    read = {key: value for key, value in weights.items() if f"{key})" in CHANGED[name]}
+    text = Text(f"{JOINED} {CHANGED[name]} [gemm] out = Gemm(m, w)", K | {"k7": (2, 4, 7), "w": (100, 2)} | read)
+    with contextlib.suppress(NotDense):
+        text.check(stride)
+
+
+def test_an_end_that_several_layers_sum_up_is_run_once() -> None:
+    text = CASES["two outputs of the padding"]
+    convolutions = [node for node in text.tile().all("Conv") if any(node.integers("pads", (0, 0, 0, 0)))]
+    assert len(convolutions) == 2
+    assert len(compile_dense(text.model, text.card, 1).edges) == 2
 
 
 @table(CASES)

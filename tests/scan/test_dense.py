@@ -201,7 +201,11 @@ def test_tiles_are_chosen_by_graph_and_device(tmp_path: Path) -> None:
     path = model_of(tmp_path, "padded", PADDED, 200)
     padded = compile_dense(load_model(path), read_card(path), 1)
     assert padded.edges
-    assert 2 * 200 / 2 < choose_tile([padded], "cpu") <= choose_tile([narrow], "cpu")
+    runs = {device: choose_run(padded, device) for device in ("cpu", "cuda")}
+    widest = max(edge.floats for edge in padded.edges)
+    assert all(runs[device] is not None for device in runs)
+    assert runs["cpu"] * widest * 4 <= 8 << 20  # type: ignore[operator]
+    assert runs["cpu"] < runs["cuda"]  # type: ignore[operator]
 
 
 def test_runs_stay_in_a_cores_cache(tmp_path: Path) -> None:

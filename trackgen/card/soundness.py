@@ -57,9 +57,10 @@ def _refuse_broken_weights(model: Any, path: str | os.PathLike[str] | None) -> N
     import onnx
 
     multiplied = {name for node in model.graph.node if node.op_type in MULTIPLYING for name in node.input}
+    read = {name for node in model.graph.node for name in (*node.input, *node.output)}
     floating = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
     for name, tensor in tensors_of(model):
-        if tensor.data_type not in floating or tensor.data_location == onnx.TensorProto.EXTERNAL:
+        if name not in read or tensor.data_type not in floating or tensor.data_location == onnx.TensorProto.EXTERNAL:
             continue
         values = onnx.numpy_helper.to_array(tensor)
         # Bounds and masks may be infinite (a clip, attention to what lies behind); what is multiplied may not.

@@ -36,8 +36,13 @@ RUN_BYTES = 2 << 20
 """What the widest tensor of one run of a tile graph may take on a CPU: so much stays in a core's own cache."""
 RUN_OF_WINDOWS = 4
 """A run reads at least so many windows' length of genome, so that what its ends read twice costs little."""
+EDGE_BYTES = 8 << 20
+"""The same of ends of padded windows, whose work does not shrink in long runs."""
+LEAST_RUN = 16
+"""Windows of a run, at least."""
 EDGES_SMALLEST, EDGES_OF_WINDOWS = 512, 2
-"""The same two where ends of padded windows are run by themselves: their tensors are wide, and halos cheap beside."""
+"""The smallest tile, and of how many windows' length, where ends of padded windows are most of the work: a region
+asked for is run in whole tiles."""
 LEAST_GAIN, LEAST_GAIN_OF_EDGES = 0.7, 1.3
 """Ratio of operations from which dense mode is chosen: it spends less time on an operation than windows do, but for
 ends of padded windows, which are windows themselves."""
@@ -124,20 +129,28 @@ def choose_tile(models: Sequence[DenseModel | None], device: str) -> int:
     windows = TILES_OF_WINDOWS
     if any(model.edges for model in compiled):
         smallest, windows = EDGES_SMALLEST, EDGES_OF_WINDOWS
-    wanted = min(budget / (4 * _floats_a_base(model)) for model in compiled)
+    wanted = min(budget / (4 * max(_floats_a_base(model), _edge_floats_a_base(model))) for model in compiled)
     floor = min(LONGEST_TILE, windows * max(model.window for model in compiled))
     return _power_of_two(max(min(max(wanted, smallest), largest), floor))
 
 
 def _floats_a_base(model: DenseModel) -> float:
-    """Of the widest tensor."""
-    layers = [layer.channels / layer.step for layer in model.layers]
-    return max([*layers, *(edge.floats / model.stride for edge in model.edges)])
+    """Of the widest layer that windows share."""
+    return max(layer.channels / layer.step for layer in model.layers)
+
+
+def _edge_floats_a_base(model: DenseModel) -> float:
+    """Of the widest tensor of windows' ends."""
+    return max((edge.floats for edge in model.edges), default=0) / model.stride
 
 
 def choose_run(model: DenseModel, device: str) -> int | None:
     """Most windows of one run of a tile graph; None for whole tiles, as a CUDA device wants them."""
-    if device != "cpu":
+    on_cuda = device != "cpu"
+    if model.edges:
+        widest = max(edge.floats for edge in model.edges)
+        return max(LEAST_RUN, (CUDA_BYTES if on_cuda else EDGE_BYTES) // (4 * widest))
+    if on_cuda:
         return None
     bases = max(RUN_BYTES / (4 * _floats_a_base(model)), RUN_OF_WINDOWS * model.window)
     return max(1, int(bases) // model.stride)

@@ -76,5 +76,6 @@ def _open(
         path_for_messages=model.path,
     )
     # A CUDA device plans its kernels for each shape that it meets: let it meet one.
-    at_once = None if session.device == "cpu" else plan.tile // model.stride + 1
+    whole = plan.tile // model.stride + 1
+    at_once = None if session.device == "cpu" else min(whole, model.most_windows or whole)
     return ModelRunner(DenseRunner(model.card, compiled, session, model.vectors, at_once, model.most_windows), windows)

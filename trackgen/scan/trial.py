@@ -17,7 +17,7 @@ from trackgen.card import Card, load_model
 from trackgen.errors import ModelError
 from trackgen.graph import DenseModel, compile_dense
 from trackgen.runtime import open_session
-from trackgen.scan.bars import PROBABILITY_BAR, largest_allowed_difference
+from trackgen.scan.bars import largest_allowed_difference
 from trackgen.scan.dense import DenseRunner
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.modes import Asked, Mode
@@ -46,7 +46,7 @@ def choose_form(mode: Mode, path: Path, card: Card, asked: Asked, vectors: Mappi
     Raises:
         ModelError: the model can't be run.
     """
-    if mode.dense is None or all(output.role != "probability" for output in card.outputs):
+    if mode.dense is None:
         return mode
     stride = mode.dense.stride
     count = max(2, min(WINDOWS, LONGEST // stride))
@@ -63,16 +63,14 @@ def choose_form(mode: Mode, path: Path, card: Card, asked: Asked, vectors: Mappi
     share, best = min(found, key=lambda entry: entry[0])
     if asked == "dense":
         return Mode(best)
-    return Mode(None, f"{card.name} runs window by window: {_reason(share * PROBABILITY_BAR)}")
+    return Mode(None, f"{card.name} runs window by window: {_reason(share)}")
 
 
-def _reason(difference: float) -> str:
-    if difference > FAULT * PROBABILITY_BAR:
-        return f"its dense form gives other values, by up to {difference:.1e}; please report that with the model"
-    return (
-        f"sums in another order change its values by up to {difference:.1e}, "
-        f"too near the {PROBABILITY_BAR:.0e} that a run may differ by"
-    )
+def _reason(share: float) -> str:
+    """Why no dense form will do, by its share of the bar."""
+    if share > FAULT:
+        return "its dense form gives other values than windows; please report that with the model"
+    return f"sums in another order change its values by up to {share:.0%} of what a run may differ by, too near to it"
 
 
 def _forms(compiled: DenseModel, path: Path, card: Card) -> Iterator[DenseModel]:

@@ -31,6 +31,8 @@ __all__ = ["DenseModel", "Form", "Layer", "compile_dense"]
 
 FAMILIES = (sliding, contracting, shaping, cropping, pointwise, joining, reducing, normalising)
 RULES: dict[str, Rule] = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
+JOINING = ("Concat", "Identity", "Dropout")
+"""Operators that leave the parts of joined branches as they are."""
 RECURRENT = "a recurrent layer: each position depends on all before it, from the window's first on"
 REASONS = {
     "LSTM": RECURRENT,
@@ -129,7 +131,7 @@ def compile_dense(
     notes = [f"lower: {len(graph.nodes)} nodes over one window became {len(plain.tile.graph.node)} over a tile"]
     notes += [
         f"lower: {edge.bases} bp at the {edge.side} of each window run by themselves, as {edge.node} pads"
-        for edge in plain.lowering.edges
+        for edge in plain.lowering.edges.values()
     ]
     notes += [f"tune: {text}" for text in lowered.lowering.build.notes]
     return DenseModel(
@@ -142,7 +144,7 @@ def compile_dense(
         layers=lowered.layers,
         operations=operations,
         log=(*graph.notes, *notes),
-        edges=tuple(lowered.lowering.edges),
+        edges=tuple(lowered.lowering.edges.values()),
         tuned=bool(lowered.lowering.build.notes),
     )
 
@@ -179,9 +181,18 @@ def _lower(lowering: Lowering) -> list[Layer]:
         results: list[Tensor] = [found] if isinstance(found, Value | Joined) else list(found)
         for name, result in zip([name for name in node.outputs if name], results, strict=False):
             _check_shape(lowering.graph, node, name, result)
-            lowering.values[name] = replace(result, source=name) if isinstance(result, Value) else result
+            lowering.values[name] = _named(node, name, result)
         layers.append(_layer(lowering, node, results[0]))
     return layers
+
+
+def _named(node: Node, name: str, result: Tensor) -> Tensor:
+    """A result that knows which window tensor it stands for; parts of a joined one stand for none once they change."""
+    if isinstance(result, Value):
+        return replace(result, source=name)
+    if node.op in JOINING:
+        return result
+    return replace(result, parts=tuple(replace(part, source="") for part in result.parts))
 
 
 def _check_shape(graph: WindowGraph, node: Node, name: str, result: Value | Joined) -> None:

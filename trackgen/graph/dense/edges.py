@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from trackgen.graph.dense.layout import Atom, Positions, Value
-from trackgen.graph.dense.lowering import Edge, Lowering
+from trackgen.graph.dense.lowering import Edge, Lowering, Tensor
 from trackgen.graph.nodes import Node
 from trackgen.graph.refusals import NotDense
 
@@ -87,25 +87,38 @@ def _edge(lowering: Lowering, node: Node, value: Value, side: Side, border: int)
     here = value.positions
     assert here is not None
     elements = slice(0, here.first) if side == "front" else slice(here.stop, here.length)
+    key = (value.source, side, border)
+    if key not in lowering.replayed:
+        lowering.replayed[key] = _replay(lowering, node, value.source, side, border)
+    inner = lowering.replayed[key]
+    part = Part(_trimmed(inner, node, value, elements), elements)
+    widest = max(_floats(entry) for entry in inner.values.values() if isinstance(entry, Value))
+    bases = max(_bases(inner.values[name]) for name in inner.values.keys() & lowering.inputs.keys())
+    lowering.edges[value.source, side] = Edge((lowering.padding or node).name, side, bases, widest)
+    return part
+
+
+def _replay(lowering: Lowering, node: Node, source: str, side: Side, border: int) -> Lowering:
+    """All layers up to the tensor `source`, on one end of the windows."""
     inner = copy.copy(lowering)
     inner.values = {}
-    needed = _ancestors(lowering, value.source)
-    bases = 0
+    needed = _ancestors(lowering, source)
     for name in sorted(needed & lowering.inputs.keys()):
         given = lowering.inputs[name]
-        placed = given if given.spread else _cut_out(lowering, node, given, side, border)
-        inner.values[name], there = placed, placed.positions
-        bases = max(bases, (there.stop - there.first) * there.spacing if there else 0)
+        inner.values[name] = given if given.spread else _cut_out(lowering, node, given, side, border)
     for step in lowering.graph.nodes:
         if needed.intersection(step.outputs):
             lowering.build.source = step.name
             found = lowering.rules[step.op](inner, step)
             results = found if isinstance(found, Sequence) else [found]
             inner.values.update(zip([name for name in step.outputs if name], results, strict=False))
-    widths = [_floats(entry) for entry in inner.values.values() if isinstance(entry, Value)]
-    culprit = lowering.padding or node
-    lowering.edges.append(Edge(culprit.name, side, bases, max(widths)))
-    return Part(_trimmed(inner, node, value, elements), elements)
+    return inner
+
+
+def _bases(tensor: Tensor) -> int:
+    """That an input takes of each window."""
+    here = tensor.positions if isinstance(tensor, Value) else None
+    return (here.stop - here.first) * here.spacing if here else 0
 
 
 def _floats(value: Value) -> int:

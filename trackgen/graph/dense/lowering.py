@@ -57,8 +57,10 @@ class Lowering:
         self.build = TileBuilder(tuned=tuned)
         self.values: dict[str, Tensor] = {}
         self.inputs: dict[str, Value] = {}
-        self.edges: list[Edge] = []
-        """Ends of padded windows that are run window by window."""
+        self.edges: dict[tuple[str, str], Edge] = {}
+        """(Window tensor, side) -> the end of padded windows that is run window by window."""
+        self.replayed: dict[tuple[str, str, int], Lowering] = {}
+        """(Window tensor, side, first or last base) -> all layers up to it, on that end of the windows."""
         self.batch = Atom(graph.batch, "batch")
         self.padding: Node | None = None
         """The first node whose padding (or partial pool) made elements that are not computed: to be blamed."""
