@@ -15,6 +15,7 @@ import onnx
 import onnxruntime
 
 from trackgen.card import Card, InputSpec
+from trackgen.runtime import WRONG_OPTIMIZERS
 
 __all__ = [
     "Sample",
@@ -116,7 +117,12 @@ def on_runtime(model: onnx.ModelProto) -> Runner:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=list(WRONG_OPTIMIZERS),
+    )
     return lambda feed, names: list(session.run(list(names), dict(feed)))
 
 

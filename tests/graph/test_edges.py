@@ -77,6 +77,15 @@ CASES = {
         f"{CONV} [pad] p = Pad(c, pads, half) [two] m = Conv(p, k2) {DENSE}",
         K | {"pads": ints(0, 0, 1, 0, 0, 1), "half": np.array(0.5, np.float32), "k2": (2, 3, 3), "w": (36, 2)},
     ),
+    "zeros around, then a maximum": Text(
+        f"""{CONV} [curve] s = Softplus(c) [low] n = Neg(s) [pad] p = Pad(n, pads)
+        [pool] m = MaxPool<kernel_shape = [4], strides = [2]>(p) {DENSE}""",
+        K | {"pads": ints(0, 0, 2, 0, 0, 2), "w": (30, 2)},
+    ),
+    "zeros around, then a pool of one": Text(
+        f"{CONV} [pad] p = Pad(c, pads) [pool] m = MaxPool<kernel_shape = [1]>(p) {DENSE}",
+        K | {"pads": ints(0, 0, 1, 0, 0, 1), "w": (60, 2)},
+    ),
     "cropped a little": Text(
         f"[conv] p = Conv<pads = [2, 2]>(sequence, k5) [crop] m = Slice(p, one, end, axis) {DENSE}",
         {"k5": (2, 4, 5), "one": ints(1), "end": ints(-1), "axis": ints(2), "w": (36, 2)},

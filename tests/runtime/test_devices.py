@@ -23,7 +23,15 @@ class FakeSession:
     granted: list[str] = CPU_ONLY
     failure: str = ""
 
-    def __init__(self, source: Any, *, sess_options: Any, providers: list[Any], enable_fallback: int) -> None:
+    def __init__(
+        self,
+        source: Any,
+        *,
+        sess_options: Any,
+        providers: list[Any],
+        enable_fallback: int,
+        disabled_optimizers: list[str],
+    ) -> None:
         assert enable_fallback == 0, "or else a banner on stdout, and another device"
         if self.failure and len(providers) > 1:
             raise RuntimeError(self.failure)

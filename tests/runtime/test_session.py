@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from tests.models import small_model
 from trackgen.errors import ModelError
@@ -142,3 +145,17 @@ def test_a_file_that_is_not_onnx_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_out_of_memory_is_a_failure_of_the_machine() -> None:
     assert OutOfMemory("memory ran out").exit_status == 75
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_padding_before_a_maximum_is_seen_by_it(width: int) -> None:
+    """Zeros around negative numbers are the largest: ONNX Runtime's own rewrite of the pair loses them."""
+    model = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17]>
+        net (float[N, 2, 10] x) => (float[N, 2, M] y)
+        {{ wide = Pad(x, pads) y = MaxPool<kernel_shape = [{width}]>(wide) }}""")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, 0, 1, 0, 0, 1]), "pads"))
+    values = -1 - np.random.default_rng(0).random((3, 2, 10)).astype(np.float32)
+    (found,) = open_session(model.SerializeToString(), device="cpu", threads=1).run({"x": values})
+    (wanted,) = ReferenceEvaluator(model).run(None, {"x": values})
+    np.testing.assert_array_equal(found, wanted)
+    assert (found == 0).any()

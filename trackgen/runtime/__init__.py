@@ -2,6 +2,14 @@
 
 from trackgen.runtime.devices import device_kind
 from trackgen.runtime.machine import available_memory, default_threads
-from trackgen.runtime.session import OutOfMemory, Session, open_session
+from trackgen.runtime.session import WRONG_OPTIMIZERS, OutOfMemory, Session, open_session
 
-__all__ = ["OutOfMemory", "Session", "available_memory", "default_threads", "device_kind", "open_session"]
+__all__ = [
+    "WRONG_OPTIMIZERS",
+    "OutOfMemory",
+    "Session",
+    "available_memory",
+    "default_threads",
+    "device_kind",
+    "open_session",
+]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trackgen.errors import ModelError, ResourceError
 from trackgen.runtime.devices import CUDA, Device, choose_device, import_onnxruntime
 
-__all__ = ["OutOfMemory", "Session", "open_session"]
+__all__ = ["WRONG_OPTIMIZERS", "OutOfMemory", "Session", "open_session"]
 
 Array = NDArray[Any]
 ERRORS_ONLY = 3
@@ -31,6 +31,11 @@ OUT_OF_MEMORY_TEXTS = (
     "is smaller than requested bytes",
 )
 DEVICE_LOST_TEXTS = ("device lost", "cuda error", "cudnn error", "cublas error", "cuda failure", "cudnn failure")
+
+
+WRONG_OPTIMIZERS = ("Pad_Fusion",)
+"""Rewrites of ONNX Runtime that change values: this one makes padding with zeros before a MaxPool one that no maximum
+sees, and refuses it before a pool of one element (found in 1.31)."""
 
 
 class OutOfMemory(ResourceError):
@@ -167,7 +172,11 @@ def _create(source: str | bytes, options: Any, device: Device, path: str) -> Any
     try:
         # Without enable_fallback=0 a failure prints a banner on stdout and goes on with another device.
         return import_onnxruntime().InferenceSession(
-            source, sess_options=options, providers=list(device.providers), enable_fallback=0
+            source,
+            sess_options=options,
+            providers=list(device.providers),
+            enable_fallback=0,
+            disabled_optimizers=list(WRONG_OPTIMIZERS),
         )
     except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
         text = one_line(error)
