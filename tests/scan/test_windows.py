@@ -78,7 +78,7 @@ def test_windows_that_influence_each_other_fail_the_run(tmp_path: Path) -> None:
     runner = WindowRunner(card, Faulty(path, mix=1e-4), 64, lambda text: None)  # type: ignore[arg-type]
     stretch, starts = Stretch(random_codes(200)), np.arange(100, dtype=np.int64)
     raw = runner.run(stretch, starts, reverse=True)
-    model = SimpleNamespace(path=path, card=card, mode=SimpleNamespace(name="window"))
+    model = SimpleNamespace(path=path, card=card, mode=SimpleNamespace(name="window", largest=()))
     source = SimpleNamespace(name="chr1", stretch=stretch, start=0)
     with pytest.raises(SelfCheckError, match=r"window that begins at chr1:1\D.*depends on the other windows") as caught:
         WindowCheck().add(model, runner, source, starts, raw, reverse=True)  # type: ignore[arg-type]

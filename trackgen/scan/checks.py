@@ -72,7 +72,11 @@ class WindowCheck:
             SelfCheckError: a value differs by more than its bar.
         """
         card = model.card
-        bars = [largest_allowed_difference(output, values) for output, values in zip(card.outputs, raw, strict=True)]
+        seen = model.mode.largest or (0.0,) * len(raw)
+        bars = [
+            largest_allowed_difference(output, values, before)
+            for output, values, before in zip(card.outputs, raw, seen, strict=True)
+        ]
         for index in np.unique(np.linspace(0, len(starts) - 1, WINDOWS_CHECKED).astype(int)):
             start = int(starts[index])
             alone = windows.run(source.stretch.cut(start, start + card.window), np.zeros(1, np.int64), reverse=reverse)

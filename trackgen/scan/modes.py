@@ -55,10 +55,12 @@ class Mode:
     Attributes:
         dense: the compiled model; None for window mode.
         reason: why windows, one sentence for the user; empty where dense, or where windows were asked for.
+        largest: per output, the largest absolute value of the windows that were tried before the run; empty for none.
     """
 
     dense: DenseModel | None
     reason: str = ""
+    largest: tuple[float, ...] = ()
 
     @property
     def name(self) -> Literal["dense", "window"]:

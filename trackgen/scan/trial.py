@@ -54,15 +54,16 @@ def choose_form(mode: Mode, path: Path, card: Card, asked: Asked, vectors: Mappi
     stretch, _ = random_inputs(card, int(starts[-1]) + card.window, np.random.default_rng(0))
     windows = WindowRunner(card, open_session(path, device="cpu", threads=1), count, lambda text: None, vectors)
     wanted = windows.run(stretch, starts, reverse=False)
+    largest = tuple(float(np.abs(values).max()) for values in wanted)
     found: list[tuple[float, DenseModel]] = []
     for compiled in _forms(mode.dense, path, card):
         share = _share_of_bar(compiled, card, path, vectors, stretch, starts, wanted)
         if share <= ROOM:
-            return Mode(compiled)
+            return Mode(compiled, largest=largest)
         found.append((share, compiled))
     share, best = min(found, key=lambda entry: entry[0])
     if asked == "dense":
-        return Mode(best)
+        return Mode(best, largest=largest)
     return Mode(None, f"{card.name} runs window by window: {_reason(share)}")
 
 
