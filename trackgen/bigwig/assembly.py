@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -32,7 +32,9 @@ from trackgen.bigwig.grid import LONGEST, Grid
 from trackgen.bigwig.spool import Source, read_exactly, write_all
 from trackgen.bigwig.statistics import Totals
 from trackgen.bigwig.trees import chromosome_tree, range_tree
-from trackgen.bigwig.zooms import NO_SUMMARIES, SUMMARY, BlockEncoder, Reducer
+from trackgen.bigwig.workers import ordered_map
+from trackgen.bigwig.zooms import NO_SUMMARIES, SUMMARY, BlockEncoder, Reducer, WholeBlocks
+from trackgen.errors import TrackgenError
 
 __all__ = ["Chromosomes", "assemble"]
 
@@ -58,6 +60,22 @@ class Chromosomes(NamedTuple):
     names: tuple[bytes, ...]
     lengths: NDArray[np.int64]
 
+    @staticmethod
+    def of(lengths: Mapping[str, int], path: Path) -> Chromosomes:
+        """The chromosomes of a file to be written at ``path``.
+
+        Raises:
+            TrackgenError: there are none, or one is longer than the format can hold.
+        """
+        if not lengths:
+            raise TrackgenError("a track needs at least one chromosome", path=path)
+        for name, length in lengths.items():
+            if not 0 <= length <= LONGEST:
+                wanted = f"at most {LONGEST} bases, which is all that a BigWig file can address"
+                raise TrackgenError("a chromosome is too long", path=path, place=name, found=length, wanted=wanted)
+        pairs = sorted((name.encode(), length) for name, length in lengths.items())
+        return Chromosomes(tuple(name for name, _ in pairs), np.array([length for _, length in pairs], np.int64))
+
 
 class _Zoom(NamedTuple):
     reduction: int
@@ -72,7 +90,9 @@ class _Offsets(NamedTuple):
     section_index: int
 
 
-def assemble(file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Source, folder: Path) -> Totals:
+def assemble(
+    file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Source, folder: Path, threads: int = 1
+) -> Totals:
     """Write a whole BigWig file.
 
     Args:
@@ -81,6 +101,7 @@ def assemble(file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Sourc
         grid: where items stand.
         source: the sections and their summaries.
         folder: for temporary files, one zoom level each (a quarter of the level below).
+        threads: cores that compress zoom levels.
 
     Returns:
         The summary that stands in the file.
@@ -94,7 +115,8 @@ def assemble(file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Sourc
     source.copy_sections(file)
     offsets = _Offsets(tree_offset, tree_offset + len(tree), file.tell())
     write_all(file, range_tree(extents, offsets.sections + _SECTION_COUNT.size, offsets.section_index))
-    zooms, totals = _write_zooms(file, chromosomes, grid, reductions, source, folder)
+    levels = [(reduction, BlockEncoder(chromosomes.lengths, reduction, grid.offset)) for reduction in reductions]
+    zooms, totals = _write_zooms(file, levels, source, folder, threads)
     write_all(file, _MAGIC.pack(MAGIC))
     file.seek(0)
     write_all(file, _header(offsets, zooms, totals, max(source.largest, *(zoom.largest for zoom in zooms))))
@@ -125,41 +147,55 @@ def _header(offsets: _Offsets, zooms: list[_Zoom], totals: Totals, largest: int)
 
 
 def _write_zooms(
-    file: BinaryIO, chromosomes: Chromosomes, grid: Grid, reductions: list[int], source: Source, folder: Path
+    file: BinaryIO, levels: list[tuple[int, BlockEncoder]], source: Source, folder: Path, threads: int
 ) -> tuple[list[_Zoom], Totals]:
     """Append all zoom levels; each is read once, from a temporary file, while the next is written to another."""
     zooms = []
     summaries: Iterable[NDArray[Any]] = source.summaries()
     with ExitStack() as files:
-        for reduction in reductions:
+        for reduction, encoder in levels:
             following: BinaryIO = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
-            encoder = BlockEncoder(chromosomes.lengths, reduction, grid.offset)
-            zooms.append(_write_zoom(file, encoder, reduction, summaries, following))
+            parts = _whole_blocks(summaries, encoder, following)
+            zooms.append(_write_zoom(file, encoder, reduction, parts, threads))
             summaries = _stored(following)
         # These are of one level more than is written: a few records per chromosome.
         return zooms, Totals.of(np.concatenate([NO_SUMMARIES, *summaries]))
 
 
 def _write_zoom(
-    file: BinaryIO, encoder: BlockEncoder, reduction: int, summaries: Iterable[NDArray[Any]], following: BinaryIO
+    file: BinaryIO, encoder: BlockEncoder, reduction: int, parts: Iterable[WholeBlocks], threads: int
 ) -> _Zoom:
     data_offset = file.tell()
     write_all(file, _RECORD_COUNT.pack(0))
-    reducer = Reducer()
     extents = [NO_EXTENTS]
     count = largest = 0
-    for part, last in _with_last(summaries):
-        blocks = encoder.feed(part, last)
+
+    def counted() -> Iterator[WholeBlocks]:
+        nonlocal count
+        for part in parts:
+            count += len(part.summaries)
+            yield part
+
+    for blocks in ordered_map(threads, encoder.encode, counted()):
         write_all(file, b"".join(blocks.data))
-        write_all(following, reducer.feed(part, last).tobytes())
         extents.append(blocks.extents)
-        count, largest = count + len(part), max(largest, blocks.largest)
+        largest = max(largest, blocks.largest)
     index_offset = file.tell()
     write_all(file, range_tree(np.concatenate(extents), data_offset + _RECORD_COUNT.size, index_offset))
     file.seek(data_offset)
     write_all(file, _RECORD_COUNT.pack(count))
     file.seek(0, os.SEEK_END)
     return _Zoom(reduction, data_offset, index_offset, largest)
+
+
+def _whole_blocks(
+    summaries: Iterable[NDArray[Any]], encoder: BlockEncoder, following: BinaryIO
+) -> Iterator[WholeBlocks]:
+    """Summaries of one level as they fill blocks; those of the next level go to `following` meanwhile."""
+    reducer = Reducer()
+    for part, last in _with_last(summaries):
+        write_all(following, reducer.feed(part, last).tobytes())
+        yield encoder.feed(part, last)
 
 
 def _with_last(parts: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], bool]]:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from trackgen.bigwig.grid import ITEMS_PER_SECTION, Grid
 from trackgen.bigwig.pieces import NO_PIECES, CutItems
 
-__all__ = ["ItemBuffer"]
+__all__ = ["ITEMS_AT_ONCE", "ItemBuffer"]
 
 # Sections encoded in one go: enough that work on arrays outweighs the calls, few enough that many tracks fit in memory
 # (256 KB of values each).
-_ITEMS_AT_ONCE = 8 * ITEMS_PER_SECTION
+ITEMS_AT_ONCE = 8 * ITEMS_PER_SECTION
 
 
 class ItemBuffer:
@@ -24,8 +24,10 @@ class ItemBuffer:
     Whatever leaves the buffer starts on a section border, and every section leaves it exactly once.
     """
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid, wait_for: int = ITEMS_AT_ONCE) -> None:
+        """``wait_for``: items from which full sections leave; fewer take less memory, more are faster to encode."""
         self._grid = grid
+        self._wait_for = max(wait_for, ITEMS_PER_SECTION)
         self._first = 0
         self._count = 0
         self._chunks: list[NDArray[np.float32]] = []
@@ -46,7 +48,7 @@ class ItemBuffer:
         self._append(items.values)
         if len(items.pieces):
             self._pieces.append(items.pieces)
-        if self._count >= _ITEMS_AT_ONCE:
+        if self._count >= self._wait_for:
             yield from self._take(self._count - self._count % ITEMS_PER_SECTION)
 
     def flush(self) -> Iterator[tuple[int, CutItems]]:
@@ -69,8 +71,8 @@ class ItemBuffer:
         self._chunks = [values[count:].copy()] if self._count > count else []
         self._pieces = [left] if len(left) else []
         self._first, self._count = first + count, self._count - count
-        for begin in range(0, count, _ITEMS_AT_ONCE):
-            end = min(begin + _ITEMS_AT_ONCE, count)
+        for begin in range(0, count, ITEMS_AT_ONCE):
+            end = min(begin + ITEMS_AT_ONCE, count)
             borders = [self._grid.start(first + begin), self._grid.start(first + end)]
             low, high = np.searchsorted(taken["start"], borders)
             yield first + begin, CutItems(values[begin:end], taken[low:high])

@@ -11,6 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from trackgen.bigwig.pieces import CutItems
+
 __all__ = ["PERCENTILES", "Histogram"]
 
 PERCENTILES = ("0.05", "1", "50", "99", "99.9", "99.95")
@@ -38,6 +40,12 @@ class Histogram:
             self.counts[filled] += counts[filled] * bases
         else:
             np.add.at(self.counts, bins, bases)
+
+    def add_items(self, items: CutItems, stride: int) -> None:
+        """Count items of ``stride`` bases and pieces of their own lengths."""
+        absent = np.isnan(items.values)
+        self.add(items.values[~absent] if absent.any() else items.values, stride)
+        self.add(items.pieces["value"], items.pieces["end"] - items.pieces["start"])
 
     def merge(self, other: Histogram) -> None:
         """Add the counts of another histogram."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from trackgen.bigwig.percentiles import Histogram
+
 __all__ = ["Totals", "TrackStatistics"]
 
 
@@ -28,6 +30,14 @@ class TrackStatistics:
     values: int
     sum: float
     percentiles: dict[str, float] | None
+
+    @staticmethod
+    def of(totals: Totals, histogram: Histogram) -> TrackStatistics:
+        """The statistics of a track with this summary and histogram."""
+        if not totals.covered:
+            return TrackStatistics(None, None, 0, 0.0, None)
+        percentiles = histogram.percentiles(totals.minimum, totals.maximum)
+        return TrackStatistics(totals.minimum, totals.maximum, totals.covered, totals.sum, percentiles)
 
 
 @dataclass(frozen=True)

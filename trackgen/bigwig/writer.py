@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from trackgen.bigwig.assembly import Chromosomes, assemble
 from trackgen.bigwig.buffer import ItemBuffer
-from trackgen.bigwig.grid import LONGEST, Grid
+from trackgen.bigwig.grid import Grid
 from trackgen.bigwig.percentiles import Histogram
 from trackgen.bigwig.pieces import CutItems, cut_items
-from trackgen.bigwig.sections import encode_sections
+from trackgen.bigwig.sections import EncodedSections, encode_sections
 from trackgen.bigwig.spool import Spool
-from trackgen.bigwig.statistics import Totals, TrackStatistics
+from trackgen.bigwig.statistics import TrackStatistics
+from trackgen.bigwig.workers import OrderedCalls
 from trackgen.errors import ResourceError, TrackgenError
 
 __all__ = ["BigWigWriter"]
@@ -34,7 +35,9 @@ class BigWigWriter:
     The same values give the same bytes, in whatever order chromosomes come and however items are spread over calls.
     """
 
-    def __init__(self, path: Path, chromosomes: Mapping[str, int], *, stride: int, offset: int = 0) -> None:
+    def __init__(
+        self, path: Path, chromosomes: Mapping[str, int], *, stride: int, offset: int = 0, threads: int = 1
+    ) -> None:
         """Start a file.
 
         Args:
@@ -43,6 +46,7 @@ class BigWigWriter:
             stride: bases per item.
             offset: start of item 0 on each chromosome, bp; item k covers [offset + k * stride, offset + (k + 1) *
                 stride), cut to the chromosome.
+            threads: cores that compress; the same bytes for any number.
 
         Raises:
             TrackgenError: no chromosome, or a length or stride that the format cannot hold.
@@ -52,7 +56,7 @@ class BigWigWriter:
         self._temporary = self._path.with_name(self._path.name + ".tmp")
         self._grid = Grid(stride, offset)
         self._grid.check()
-        self._chromosomes = _sorted_chromosomes(chromosomes, self._path)
+        self._chromosomes = Chromosomes.of(chromosomes, self._path)
         self._ids = {name.decode(): place for place, name in enumerate(self._chromosomes.names)}
         self._lengths = dict(chromosomes)
         self._histogram = Histogram()
@@ -64,6 +68,8 @@ class BigWigWriter:
         self._buffer = ItemBuffer(self._grid)
         with self._disk_errors():
             self._spool = Spool(self._path.parent)
+        self._threads = threads
+        self._calls = OrderedCalls[tuple[int, EncodedSections]](threads, lambda made: self._spool.append(*made))
 
     def add(self, name: str, first: int, values: NDArray[np.float32], gaps: NDArray[np.int64]) -> None:
         """Add items ``first``.. of a chromosome.
@@ -108,20 +114,25 @@ class BigWigWriter:
         try:
             with self._disk_errors():
                 self._finish_chromosome()
+                self._calls.finish()
                 with open(self._temporary, "wb", buffering=0) as file:
-                    totals = assemble(file, self._chromosomes, self._grid, self._spool, self._path.parent)
+                    totals = assemble(
+                        file, self._chromosomes, self._grid, self._spool, self._path.parent, self._threads
+                    )
                 os.replace(self._temporary, self._path)
         except BaseException:
             self.abort()
             raise
-        self._statistics = self._summarise(totals)
+        self._statistics = TrackStatistics.of(totals, self._histogram)
         self._open = False
+        self._calls.close()
         self._spool.close()
 
     def abort(self) -> None:
         """Give up: remove what was written; without effect on a file that is finished."""
         if self._open:
             self._open = False
+            self._calls.close()
             self._spool.close()
             self._temporary.unlink(missing_ok=True)
 
@@ -180,16 +191,9 @@ class BigWigWriter:
     def _encode(self, first: int, items: CutItems) -> None:
         assert self._current is not None
         chromosome = self._ids[self._current]
-        self._spool.append(chromosome, encode_sections(chromosome, self._grid, first, items))
-        absent = np.isnan(items.values)
-        self._histogram.add(items.values[~absent] if absent.any() else items.values, self._grid.stride)
-        self._histogram.add(items.pieces["value"], items.pieces["end"] - items.pieces["start"])
-
-    def _summarise(self, totals: Totals) -> TrackStatistics:
-        if not totals.covered:
-            return TrackStatistics(None, None, 0, 0.0, None)
-        percentiles = self._histogram.percentiles(totals.minimum, totals.maximum)
-        return TrackStatistics(totals.minimum, totals.maximum, totals.covered, totals.sum, percentiles)
+        grid = self._grid
+        self._calls.call(lambda: (chromosome, encode_sections(chromosome, grid, first, items)))
+        self._histogram.add_items(items, grid.stride)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -199,14 +203,3 @@ class BigWigWriter:
             reason = error.strerror or str(error)
             remedy = "free space and run the same command again"
             raise ResourceError("the track cannot be written", path=self._path, found=reason, remedy=remedy) from error
-
-
-def _sorted_chromosomes(chromosomes: Mapping[str, int], path: Path) -> Chromosomes:
-    if not chromosomes:
-        raise TrackgenError("a track needs at least one chromosome", path=path)
-    for name, length in chromosomes.items():
-        if not 0 <= length <= LONGEST:
-            wanted = f"at most {LONGEST} bases, which is all that a BigWig file can address"
-            raise TrackgenError("a chromosome is too long", path=path, place=name, found=length, wanted=wanted)
-    pairs = sorted((name.encode(), length) for name, length in chromosomes.items())
-    return Chromosomes(tuple(name for name, _ in pairs), np.array([length for _, length in pairs], np.int64))

@@ -6,7 +6,7 @@ the file. The order of every sum follows from the grid alone, so summaries do no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trackgen.bigwig.blocks import EXTENT, Blocks, compress_parts
 from trackgen.bigwig.grid import ITEMS_PER_RECORD, RECORDS_PER_GROUP, Grid
 
-__all__ = ["NO_SUMMARIES", "RECORDS_PER_BLOCK", "SUMMARY", "BlockEncoder", "Reducer", "summarise"]
+__all__ = ["NO_SUMMARIES", "RECORDS_PER_BLOCK", "SUMMARY", "BlockEncoder", "Reducer", "WholeBlocks", "summarise"]
 
 # record: the number of the record on the grid of its level; covered: bases with a value.
 SUMMARY = np.dtype(
@@ -148,6 +148,18 @@ def _merge(summaries: NDArray[Any], group: NDArray[np.int64], first: NDArray[np.
     return merged
 
 
+class WholeBlocks(NamedTuple):
+    """Summaries that fill whole blocks.
+
+    Attributes:
+        summaries: SUMMARY[n].
+        borders: where blocks begin among them, and after them their number.
+    """
+
+    summaries: NDArray[Any]
+    borders: NDArray[np.int64]
+
+
 class BlockEncoder:
     """Packs summaries of one level into blocks of up to 1024 records of one chromosome."""
 
@@ -158,8 +170,8 @@ class BlockEncoder:
         self._offset = offset
         self._waiting = NO_SUMMARIES
 
-    def feed(self, summaries: NDArray[Any], last: bool = False) -> Blocks:
-        """Blocks of all records that fill one, or end their chromosome; ``last`` as for ``Reducer.feed``."""
+    def feed(self, summaries: NDArray[Any], last: bool = False) -> WholeBlocks:
+        """All records that fill a block, or end their chromosome; ``last`` as for ``Reducer.feed``."""
         summaries = np.concatenate([self._waiting, summaries])
         borders = _block_borders(summaries["chromosome"])
         if last or len(borders) == 1:
@@ -168,7 +180,11 @@ class BlockEncoder:
             # The last block may still grow.
             borders = borders[:-1]
             self._waiting = summaries[borders[-1] :].copy()
-        records = self._records(summaries[: borders[-1]])
+        return WholeBlocks(summaries[: borders[-1]], borders)
+
+    def encode(self, whole: WholeBlocks) -> Blocks:
+        """The blocks, compressed: a pure function, for any thread."""
+        records, borders = self._records(whole.summaries), whole.borders
         data = compress_parts(records.view(np.uint8), borders * ZOOM_RECORD.itemsize)
         extents = np.empty(len(data), EXTENT)
         extents["chromosome"], extents["start"] = records["chromosome"][borders[:-1]], records["start"][borders[:-1]]
