@@ -46,6 +46,7 @@ HOME = {
     "pybigtools": {"genome"},
     "pooch": {"genome"},
     "isal": {"bigwig"},
+    "distributed": {"scan"},
     "onnx": {"card", "graph", "runtime", "learn"},
     "google": {"card", "graph"},
     "numpy": {"genome", "bigwig", "card", "graph", "runtime", "scan", "hub", "learn"},

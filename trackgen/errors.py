@@ -58,6 +58,10 @@ class TrackgenError(Exception):
         self.remedy = remedy
         super().__init__(self._message())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel between processes whole."""
+        return _rebuilt, (type(self), self.what, self.path, self.place, self.found, self.wanted, self.remedy)
+
     def in_file(self, path: str | os.PathLike[str]) -> TrackgenError:
         """This error, naming the file where it did not yet: for code that works on what was read from one."""
         if self.path is None:
@@ -105,3 +109,15 @@ class ResourceError(TrackgenError):
     """The machine failed: memory, disk or device. The same command may succeed later or elsewhere."""
 
     exit_status = 75
+
+
+def _rebuilt(
+    kind: type[TrackgenError],
+    what: str,
+    path: str | None,
+    place: str | None,
+    found: object,
+    wanted: object,
+    remedy: str | None,
+) -> TrackgenError:
+    return kind(what, path=path, place=place, found=found, wanted=wanted, remedy=remedy)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from trackgen.bigwig.percentiles import PERCENTILES, Histogram
+from trackgen.bigwig.percentiles import PERCENTILES, Histogram, count_bins
+from trackgen.bigwig.pieces import NO_PIECES, PIECE, CutItems
 
 values_to_count = arrays(np.float32, st.integers(1, 200), elements=st.floats(-1e6, 1e6, width=32))
 
@@ -45,12 +46,13 @@ def test_bases_may_differ_by_value_and_histograms_add_up(values: np.ndarray, dat
     values = values + np.float32(0)
     bases = np.array(data.draw(st.lists(st.integers(1, 9), min_size=len(values), max_size=len(values))))
     cut = data.draw(st.integers(0, len(values)))
-    whole, one, other = Histogram(), Histogram(), Histogram()
+    whole, parts = Histogram(), Histogram()
     whole.add(values, bases)
-    one.add(values[:cut], bases[:cut])
-    other.add(values[cut:], bases[cut:])
-    one.merge(other)
-    np.testing.assert_array_equal(one.counts, whole.counts)
+    pieces = np.zeros(len(values), PIECE)
+    pieces["end"], pieces["value"] = bases, values
+    for part in (pieces[:cut], pieces[cut:]):
+        parts.add_bins(*count_bins(CutItems(np.full(3, np.nan, np.float32), part), 7))
+    np.testing.assert_array_equal(parts.counts, whole.counts)
     assert_like_numpy(whole.percentiles(float(values.min()), float(values.max())), np.repeat(values, bases))
 
 
@@ -61,6 +63,9 @@ def test_every_value_counts_for_its_bases(count: int) -> None:
     one.add(values, 3)
     other.add(np.repeat(values, 3), 1)
     np.testing.assert_array_equal(one.counts, other.counts)
+    third = Histogram()
+    third.add_bins(*count_bins(CutItems(values, NO_PIECES), 3))
+    np.testing.assert_array_equal(one.counts, third.counts)
 
 
 def test_an_empty_histogram_has_none() -> None:

@@ -285,11 +285,11 @@ def test_model_commands_list_show_and_check(trackgen: Trackgen, model: Path) -> 
 def start_long_scan(folder: Path) -> tuple[subprocess.Popen[str], Path, Path]:
     """A scan of many seconds that has begun to work, its model and its genome."""
     random = np.random.default_rng(2)
-    genome = write_fasta(folder / "large.fa", {"chr1": "".join(random.choice(list(LETTERS), 2_000_000))})
+    genome = write_fasta(folder / "large.fa", {"chr1": "".join(random.choice(list(LETTERS), 6_000_000))})
     model = small_model(folder, strands="both").path
-    arguments = [sys.executable, "-m", "trackgen", "scan", str(model), str(genome), "-o", "out"]
+    arguments = [sys.executable, "-m", "trackgen", "scan", str(model), str(genome), "-o", "out", "--mode", "window"]
     process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while not (folder / "out" / ".trackgen" / "skipped.bed").exists():
+    while not list((folder / "out" / ".trackgen" / "shards").glob("*.tmp")):
         assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
     return process, model, genome
@@ -318,7 +318,7 @@ def test_a_killed_scan_leaves_no_track_and_can_be_run_again(trackgen: Trackgen, 
 
 def test_a_second_run_into_one_folder_is_told_who_writes_there(trackgen: Trackgen, tmp_path: Path) -> None:
     process, model, genome = start_long_scan(tmp_path)
-    second = trackgen("scan", model, genome, "-o", "out")
+    second = trackgen("scan", model, genome, "-o", "out", "--mode", "window")
     assert_refused(second, 2, "another run is writing", f"process {process.pid}", "wait for it")
     assert process.poll() is None
     process.terminate()
@@ -412,9 +412,9 @@ def test_run_json_never_stands_beside_tracks_it_does_not_describe(
     assert trackgen("scan", model, genome, "-o", "out").returncode == 0
     assert trackgen("scan", model, genome, "-o", "new", "--stride", 7).returncode == 0
     work = tmp_path / "out" / ".trackgen"
-    work.mkdir()
     plan = json.loads((tmp_path / "new" / "run.json").read_text())["plan"]
-    (work / "plan.json").write_text(json.dumps(plan))
+    assert trackgen("scan", model, genome, "-o", "planned", "--stride", 7, "--plan-only").returncode == 0
+    (tmp_path / "planned" / ".trackgen").replace(work)
     (tmp_path / "new" / "small.hit.plus.bw").replace(tmp_path / "out" / "small.hit.plus.bw")
     (tmp_path / "out" / "run.json").unlink()
     assert trackgen("scan", model, genome, "-o", "out", "--stride", 7).returncode == 0

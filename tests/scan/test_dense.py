@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,6 @@ from trackgen.graph import CompilerFault, compile_dense
 from trackgen.progress import NullProgress
 from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.modes import choose_mode, choose_run, choose_threading, choose_tile
-from trackgen.scan.pipeline import in_order
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17]> net (float[N, 4, {window}] sequence) => (float[N, 2] out)'
 NORMALISED = """wide = Conv(sequence, kernel) [norm] even = InstanceNormalization(wide, gain, bias)
@@ -223,60 +220,6 @@ def test_threads_go_to_tiles_first() -> None:
     assert (choose_threading("cpu", 8, 100).tiles_at_once, choose_threading("cpu", 8, 100).threads_each) == (8, 1)
     assert (choose_threading("cpu", 8, 2).tiles_at_once, choose_threading("cpu", 8, 2).threads_each) == (2, 4)
     assert choose_threading("cuda", 8, 100).tiles_at_once == 1
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 5])
-def test_tiles_come_in_order_whatever_finishes_first(at_once: int) -> None:
-    def work(number: int) -> int:
-        time.sleep(0.001 * (number % 3 == 0))
-        return number * number
-
-    assert list(in_order(range(30), work, at_once)) == [(number, number * number) for number in range(30)]
-
-
-def test_few_tiles_wait_at_a_time() -> None:
-    """Memory is bounded: sources are read only a few tiles ahead."""
-    read: list[int] = []
-
-    def sources() -> object:
-        for number in range(50):
-            read.append(number)
-            yield number
-
-    for taken, _ in enumerate(in_order(sources(), lambda number: number, 2)):  # type: ignore[arg-type,return-value]
-        assert len(read) - taken <= 5
-
-
-def test_the_first_error_ends_the_run_and_begins_nothing_new() -> None:
-    begun: list[int] = []
-    lock = threading.Lock()
-
-    def work(number: int) -> int:
-        with lock:
-            begun.append(number)
-        if number == 3:
-            raise ValueError("tile 3")
-        return number
-
-    with pytest.raises(ValueError, match="tile 3"):
-        list(in_order(range(100), work, 2))
-    assert len(begun) < 15
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_what_runs_is_told_to_stop_when_the_run_is_over(error: type[BaseException]) -> None:
-    """Else an interrupted run would wait for tiles that may take minutes."""
-    over = threading.Event()
-
-    def work(number: int) -> int:
-        if number == 0:
-            raise error
-        assert over.wait(60), "nobody said that it is over"
-        return number
-
-    with pytest.raises(error):
-        list(in_order(range(4), work, 2, over.set))
-    assert over.is_set()
 
 
 def test_a_fault_of_the_compiler_runs_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trackgen.scan.gaps import VALUE, SkippedBases, classify, runs_of
+from trackgen.scan.gaps import REASONS, VALUE, Skip, SkippedBases, classify, runs_of
 
 spans = st.lists(st.tuples(st.integers(-10, 60), st.integers(1, 15)), max_size=5)
 
@@ -54,8 +54,10 @@ def test_states_and_skipped_lines_equal_brute_force(
 
     file = Kept()
     skipped = SkippedBases(file)
-    skipped.add("c", start, state[:cut])
-    skipped.add("c", start + cut, state[cut:])
+    for begin, part in ((start, state[:cut]), (start + cut, state[cut:])):
+        rows = [Skip("c", *run, REASONS[code]) for code in REASONS for run in runs_of(part == code, begin).tolist()]
+        for row in sorted(rows, key=lambda row: row.start):
+            skipped.add(row)
     skipped.close()
     found, last = [], None
     for line in file.text.splitlines():

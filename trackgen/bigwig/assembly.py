@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from trackgen.bigwig.blocks import NO_EXTENTS
 from trackgen.bigwig.grid import LONGEST, Grid
-from trackgen.bigwig.spool import Source, read_exactly, write_all
+from trackgen.bigwig.spool import SUMMARIES_AT_ONCE, Source, read_exactly, write_all
 from trackgen.bigwig.statistics import Totals
 from trackgen.bigwig.trees import chromosome_tree, range_tree
 from trackgen.bigwig.workers import ordered_map
@@ -46,7 +46,6 @@ _SUMMARY = struct.Struct("<Qdddd")
 _SECTION_COUNT = struct.Struct("<Q")
 _RECORD_COUNT = struct.Struct("<I")
 _MAGIC = struct.Struct("<I")
-_SUMMARIES_AT_ONCE = 65_536
 
 
 class Chromosomes(NamedTuple):
@@ -206,6 +205,6 @@ def _with_last(parts: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], bo
 
 
 def _stored(file: BinaryIO) -> Iterator[NDArray[Any]]:
-    size, step = file.tell(), _SUMMARIES_AT_ONCE * SUMMARY.itemsize
+    size, step = file.tell(), SUMMARIES_AT_ONCE * SUMMARY.itemsize
     for offset in range(0, size, step):
         yield np.frombuffer(read_exactly(file, offset, min(step, size - offset)), SUMMARY)

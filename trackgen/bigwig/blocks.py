@@ -10,7 +10,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-__all__ = ["EXTENT", "NO_EXTENTS", "Blocks", "compress", "compress_parts"]
+__all__ = ["EXTENT", "NO_EXTENTS", "Blocks", "checksum", "compress", "compress_parts"]
 
 # start, end: bp; size: bytes after compression. A block covers one chromosome.
 EXTENT = np.dtype([("chromosome", "<u4"), ("start", "<u4"), ("end", "<u4"), ("size", "<u4")])
@@ -63,3 +63,9 @@ def compress_parts(data: NDArray[np.uint8], borders: NDArray[np.int64]) -> list[
     view = data.data
     pairs = itertools.pairwise(borders.tolist())
     return [compress(view[begin : begin + _HEAD], view[begin + _HEAD : end]) for begin, end in pairs]
+
+
+def checksum(data: bytes, before: int = 0) -> int:
+    """The CRC-32 of ``data`` behind what has the CRC-32 ``before``."""
+    crc: int = isal_zlib.crc32(data, before)
+    return crc

@@ -21,10 +21,10 @@ from trackgen.bigwig.blocks import NO_EXTENTS
 from trackgen.bigwig.sections import EncodedSections
 from trackgen.bigwig.zooms import SUMMARY
 
-__all__ = ["Source", "Spool"]
+__all__ = ["SUMMARIES_AT_ONCE", "Source", "Spool", "copy_bytes", "read_exactly", "write_all"]
 
 # Summaries handed out at once: enough that work on arrays outweighs the calls, 2.6 MB.
-_SUMMARIES_AT_ONCE = 65_536
+SUMMARIES_AT_ONCE = 65_536
 _COPY_SIZE = 1 << 20
 # What copy_file_range says where kernel or file system cannot do it.
 _COPY_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
@@ -88,7 +88,7 @@ class Spool:
     def copy_sections(self, file: BinaryIO) -> None:
         """Append the compressed sections to an unbuffered file, in the order of ``extents``."""
         for part in self._ordered_parts():
-            _copy(self._file, part.offset, part.data_size, file)
+            copy_bytes(self._file, part.offset, part.data_size, file)
 
     def summaries(self) -> Iterator[NDArray[Any]]:
         """First-level summaries in the same order, SUMMARY[n] at a time."""
@@ -97,7 +97,7 @@ class Spool:
         for part in self._ordered_parts():
             gathered.append(read_exactly(self._file, part.offset + part.data_size, part.summaries * SUMMARY.itemsize))
             count += part.summaries
-            if count >= _SUMMARIES_AT_ONCE:
+            if count >= SUMMARIES_AT_ONCE:
                 yield np.frombuffer(b"".join(gathered), SUMMARY)
                 gathered, count = [], 0
         if gathered:
@@ -126,7 +126,7 @@ def read_exactly(file: BinaryIO, offset: int, size: int) -> bytes:
     return data
 
 
-def _copy(source: BinaryIO, offset: int, size: int, target: BinaryIO) -> None:
+def copy_bytes(source: BinaryIO, offset: int, size: int, target: BinaryIO) -> None:
     """Append part of one file to another, unbuffered one; inside the kernel where it can do that."""
     while size and hasattr(os, "copy_file_range"):
         try:

@@ -24,6 +24,7 @@ __all__ = ["main"]
 COMMANDS = {
     "demo": ("demo", "Run the whole main job on the yeast genome with the shipped models."),
     "scan": ("scan", "Scan a genome with one or more models and write BigWig tracks."),
+    "assemble": ("assemble", "Put the shards of a scan together that several processes made."),
     "hub": ("hub", "Turn the tracks of one or more runs into a hub for genome browsers."),
     "serve": ("serve", "Show a hub in a local browser page."),
     "model": ("model", "List, show and check models, or put a card into one."),
@@ -86,12 +87,12 @@ def main() -> NoReturn:
     debug = "--debug" in sys.argv or os.environ.get("TRACKGEN_DEBUG", "0").lower() not in ("", "0", "false")
     try:
         root.main(prog_name="trackgen", standalone_mode=False)
-    except click.exceptions.Abort:
-        _leave(130, "interrupted; run the same command again", debug)
-    except KeyboardInterrupt:
-        _leave(130, "interrupted; run the same command again", debug)
-    except Terminated:
-        _leave(143, "terminated; run the same command again", debug)
+    except click.exceptions.Abort as error:
+        _leave(130, f"interrupted; {_how_to_go_on(error)}", debug)
+    except KeyboardInterrupt as error:
+        _leave(130, f"interrupted; {_how_to_go_on(error)}", debug)
+    except Terminated as error:
+        _leave(143, f"terminated; {_how_to_go_on(error)}", debug)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -113,6 +114,12 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+def _how_to_go_on(error: BaseException) -> str:
+    """What the interrupted command said of how to go on; click wraps an interruption into an error of its own."""
+    remedy = getattr(error, "remedy", None) or getattr(error.__context__, "remedy", None)
+    return remedy or "run the same command again"
+
+
 def _fault_text(error: Exception) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{os.path.basename(last.filename)}:{last.lineno}"
@@ -124,7 +131,17 @@ def _leave(status: int, message: str, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc()
     click.echo(f"trackgen: {message}", err=True)
+    if _threads_left_behind():
+        # A stage that does not answer, in a library's own code, would hold up the interpreter's end.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
     sys.exit(status)
+
+
+def _threads_left_behind() -> bool:
+    pipeline = sys.modules.get("trackgen.scan.pipeline")
+    return pipeline is not None and pipeline.threads_left_behind()
 
 
 def _status_of(error: OSError) -> int:

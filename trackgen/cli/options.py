@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +18,9 @@ from trackgen.progress import LineProgress, NullProgress, Progress, for_stream
 
 __all__ = [
     "NamedFile",
+    "Size",
     "command_line",
+    "finite",
     "progress_options",
     "progress_to",
     "split_names",
@@ -108,7 +112,32 @@ class NamedFile(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return name, Path(file)
 
 
-PRIVATE_OPTIONS = ("--tmp-dir", "--log-file")
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Bytes: a number, with K, M, G or T for powers of 1,024."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)i?B?", value.strip(), re.IGNORECASE)
+        size = float(match[1]) * SIZE_UNITS[match[2].upper()] if match else 0.0
+        if size < 1:
+            self.fail(f"{value!r} is no size: a number of bytes, such as 500M or 2G", param, ctx)
+        return int(size)
+
+
+SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Refuse nan and infinity, which float() takes."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number", ctx=context, param=parameter)
+    return value
+
+
+PRIVATE_OPTIONS = ("--tmp-dir", "--log-file", "--cluster")
 NAMED_FILE_OPTIONS = ("--signal", "--vector")
 
 

@@ -10,7 +10,9 @@ import click
 
 from trackgen.cli.options import (
     NamedFile,
+    Size,
     command_line,
+    finite,
     progress_options,
     progress_to,
     split_names,
@@ -19,8 +21,6 @@ from trackgen.cli.options import (
 )
 
 __all__ = ["command"]
-
-"""No sequence that BigWig readers agree on is longer."""
 
 
 class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -38,6 +38,20 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if not 0 <= digits <= 9:
             self.fail(f"{digits} decimals: float32 holds 0 to 9", param, ctx)
         return digits
+
+
+class Share(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """``K/N``: the K-th of N shares, from 1."""
+
+    name = "K/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        share, _, shares = value.partition("/")
+        if not (share.isdecimal() and shares.isdecimal() and 1 <= int(share) <= int(shares)):
+            self.fail(f"{value!r} is not K/N with K from 1 to N", param, ctx)
+        return int(share), int(shares)
 
 
 @click.command()
@@ -74,11 +88,31 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )
 @stride_option
 @click.option("--digits", type=Digits(), help="Round every track to N decimals, or not at all (full).")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to run.")
+@click.option(
+    "--min-value",
+    type=float,
+    callback=finite,
+    metavar="V",
+    help="Leave smaller values out of the tracks, which makes sparse ones small.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:N]|cuda:all",
+    help="Where to run; cuda:all spreads the shards over all CUDA devices of this machine.",
+)
 @click.option(
     "--batch-size", type=click.IntRange(min=1), metavar="N", help="Windows run at a time; halved when memory runs out."
 )
 @click.option("--tile", type=click.IntRange(min=1), metavar="N", help="Bases run at a time.  [default: by the models]")
+@click.option(
+    "--memory",
+    type=Size(),
+    metavar="SIZE",
+    help="Memory that the genome's stretches and the tracks may take beside the models, such as 500M or 2G.  "
+    "[default: a few chunks a core]",
+)
 @click.option(
     "--mode",
     type=click.Choice(["auto", "dense", "window"]),
@@ -88,8 +122,28 @@ class Digits(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )
 @click.option("--estimate", is_flag=True, help="Say how long it will take and what it needs, and stop.")
 @click.option("--list-outputs", is_flag=True, help="List the files that would be written, and stop.")
-@click.option("--resume", is_flag=True, help="Never replace another run; what happens without --overwrite anyway.")
+@click.option("--resume", is_flag=True, help="Go on where it stopped; what happens without --overwrite anyway.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the folder holds.")
+@click.option("--plan-only", is_flag=True, help="Write OUT/.trackgen/plan.json, and stop.")
+@click.option(
+    "--shard",
+    "share",
+    envvar="TRACKGEN_SCAN_SHARD",
+    type=Share(),
+    metavar="K/N",
+    help="Make only the K-th of N shares (from 1); then `trackgen assemble OUT`.",
+)
+@click.option(
+    "--shard-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Bases of one shard, which is what a crash can cost.  [default: by the genome]",
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Make the shards on a Dask cluster: the scheduler's address, or local:N for N processes here.",
+)
 @click.option(
     "--tmp-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -131,12 +185,24 @@ def command(
             _show_estimate(scan.estimate_scan(options, progress))
             return
         result = scan.run_scan(options, progress)
+        if not result.assembled and not result.skipped:
+            _tell_rest(result, options, progress)
+            return
         if result.skipped:
             progress.note(f"{result.folder} holds this very run already: nothing to do")
         elif verbose:
             progress.note(", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items()))
     for name in result.tracks:
         click.echo(result.folder / name)
+
+
+def _tell_rest(result: Any, options: Any, progress: Any) -> None:
+    """What was done of a run that is not finished, and what is left to do."""
+    if options.plan_only:
+        progress.note(f"{result.folder} holds the plan: {result.shards} shards to make")
+    else:
+        share, shares = options.share
+        progress.note(f"share {share} of {shares} is made; when all are: trackgen assemble {result.folder}")
 
 
 def _shown(value: object) -> str:
@@ -150,6 +216,8 @@ def _show_estimate(estimate: Any) -> None:
     from trackgen.progress import time_text
 
     click.echo(f"time\t{time_text(estimate.seconds)}\t{estimate.seconds:.0f} seconds on {estimate.device}")
-    click.echo(f"memory\t{estimate.memory / 2**20:.0f} MiB\t{estimate.memory} bytes at the peak")
-    click.echo(f"disk\t{estimate.disk / 2**20:.0f} MiB\t{estimate.disk} bytes in {estimate.tracks} tracks")
+    slots = f"of them {estimate.slots_memory} for {estimate.slots} slots of {estimate.chunk:,} bases, and tracks"
+    click.echo(f"memory\t{estimate.memory / 2**20:.0f} MiB\t{estimate.memory} bytes at the peak, {slots}")
+    disk = f"{estimate.disk} bytes in {estimate.tracks} tracks, twice that while it works"
+    click.echo(f"disk\t{estimate.disk / 2**20:.0f} MiB\t{disk}")
     click.echo(f"bases\t{estimate.bases:,}\t{estimate.bases / max(estimate.seconds, 1e-9):,.0f} bases a second")

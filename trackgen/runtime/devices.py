@@ -8,9 +8,18 @@ from importlib import metadata
 from typing import Any
 
 from trackgen.errors import UsageError
-from trackgen.runtime.cuda import CudaFault, find_fault, preload_libraries
+from trackgen.runtime.cuda import CudaFault, device_count, find_fault, preload_libraries
 
-__all__ = ["CPU", "CUDA", "Device", "choose_device", "device_kind", "import_onnxruntime", "installed_flavours"]
+__all__ = [
+    "CPU",
+    "CUDA",
+    "Device",
+    "all_cuda_devices",
+    "choose_device",
+    "device_kind",
+    "import_onnxruntime",
+    "installed_flavours",
+]
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
@@ -88,9 +97,23 @@ def device_kind(asked: str) -> str:
     Raises:
         UsageError: an unknown device.
     """
-    if asked.startswith("cuda") and re.fullmatch(DEVICE_NAMES, asked):
+    if asked.startswith("cuda") and re.fullmatch(rf"{DEVICE_NAMES}|cuda:all", asked):
         return "cuda"
     return choose_device(asked).name.partition(":")[0]
+
+
+def all_cuda_devices() -> list[str]:
+    """The CUDA devices of this machine, by name.
+
+    Raises:
+        UsageError: there is none, or CUDA does not work here.
+    """
+    count = device_count()
+    if not count:
+        choose_device("cuda")
+        fault = find_fault(import_onnxruntime(), 0) or CudaFault("the driver sees no CUDA device", REMEDY_DOCTOR)
+        _without_cuda("cuda:all", fault)
+    return [f"cuda:{index}" for index in range(count)]
 
 
 def _without_cuda(asked: str, fault: CudaFault) -> Device:

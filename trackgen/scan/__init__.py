@@ -9,6 +9,7 @@ import inspect
 import sys
 from types import ModuleType
 
+from trackgen.scan.assembly import assemble_folder
 from trackgen.scan.calls import scan_genome
 from trackgen.scan.estimate import Estimate, estimate_scan
 from trackgen.scan.job import ScanResult, list_outputs, run_scan
@@ -20,6 +21,7 @@ __all__ = [
     "Model",
     "ScanOptions",
     "ScanResult",
+    "assemble_folder",
     "estimate_scan",
     "list_outputs",
     "open_model",

@@ -39,7 +39,13 @@ def scan_genome(
     batch_size: int | None = None,
     tile: int | None = None,
     mode: Literal["auto", "dense", "window"] = "auto",
+    min_value: float | None = None,
+    memory: int | None = None,
     overwrite: bool = False,
+    shard_size: int | None = None,
+    share: tuple[int, int] | None = None,
+    plan_only: bool = False,
+    cluster: str | None = None,
     temporary_folder: FilePath | None = None,
     progress: Progress | None = None,
     **unknown: Any,
@@ -62,13 +68,19 @@ def scan_genome(
         vectors (dict of str to file; default: the card's values): TSV file of vector inputs, by NAME.
         stride (int; default: the cards'): distance between windows, bp.
         digits (int or "full"; default: by the tracks' role): decimals that every track is rounded to; "full" for none.
-        device (str; default: "auto"): "auto", "cpu" or "cuda[:N]".
+        device (str; default: "auto"): "auto", "cpu", "cuda[:N]" or "cuda:all".
         threads (int; default: all that this process may use): cores to use.
         batch_size (int; default: by window length): windows run at a time.
         tile (int; default: by model and device): bases of one tile.
         mode (str; default: "auto"): "dense" shares the work of neighbouring windows, and refuses a model that can't run
             so; "window" runs every window by itself; "auto" chooses.
+        min_value (float; default: none): leave smaller values out of the tracks.
+        memory (int; default: a few chunks a core): bytes that stretches of genome and tracks may take beside models.
         overwrite (bool; default: False): replace another run in `output`.
+        shard_size (int; default: by the genome): bases of one shard, which is what a crash can cost.
+        share (two ints K, N; default: all): make only the K-th of N shares of the shards, from 1.
+        plan_only (bool; default: False): write the plan into `output`, and stop.
+        cluster (str; default: none): address of a Dask scheduler, or "local:N" for N processes here.
         temporary_folder (folder; default: $TMPDIR): where temporary files go.
         progress (trackgen.progress.Progress; default: none): told of the bases that are done.
         unknown: refused.
@@ -98,7 +110,13 @@ def scan_genome(
         batch_size=batch_size,
         tile=tile,
         mode=mode,
+        min_value=min_value,
+        memory=memory,
         overwrite=overwrite,
+        shard_size=shard_size,
+        share=share,
+        plan_only=plan_only,
+        cluster=cluster,
         temporary_folder=None if temporary_folder is None else as_path("temporary_folder", temporary_folder),
     )
     return run_scan(given, progress)

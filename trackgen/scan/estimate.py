@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from trackgen.genome import open_genome
+from trackgen.genome import Genome, open_genome
+from trackgen.genome.tiling import Tile
 from trackgen.progress import NullProgress, Progress
-from trackgen.runtime import device_kind
-from trackgen.scan.job import TileWork, tiles_of
-from trackgen.scan.modes import choose_threading
+from trackgen.scan.machinery import Machinery, choose_room, open_machinery
 from trackgen.scan.options import ScanOptions
-from trackgen.scan.pipeline import in_order
+from trackgen.scan.pipeline import Stage, run_threaded
 from trackgen.scan.plan import ScanPlan, make_plan, refuse_swapped
 from trackgen.scan.report import peak_memory
-from trackgen.scan.runners import open_runners
+from trackgen.scan.shards import Piece, cut_into_shards
 from trackgen.scan.sources import SignalFiles
+from trackgen.scan.space import bytes_per_value
 from trackgen.scan.tile import ModelValues, TileInput, read_tile, track_values
+from trackgen.scan.work import TileRunner
 
 __all__ = ["Estimate", "estimate_scan"]
 
 PROBE_SECONDS = 3.0
 PROBE_TILE = 8_192
 ENCODE_SECONDS_PER_VALUE = 1 / 20e6
-TRACK_MEMORY = 4 << 20
-"""Bytes that one open track holds: the section being filled, its histogram, zoom buffers."""
-SIGNAL_BYTES = 12
-"""Memory of one base of a signal: its float32 value, and while it is read its float64 value."""
+"""On one core: rounding, encoding, zoom levels, assembly."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,15 @@ class Estimate:
 
     seconds: float
     memory: int
-    """Bytes of memory at the peak."""
+    """Bytes of memory at the peak: the program with its models loaded and run, and the slots."""
+    slots: int
+    """Chunks of the genome that are in memory at a time..."""
+    chunk: int
+    """... and the bases of each."""
+    slots_memory: int
+    """Bytes that all slots and open tracks take together."""
     disk: int
-    """Bytes of all tracks."""
+    """Bytes of all tracks; while a run works it needs twice as much."""
     bases: int
     tracks: int
     device: str
@@ -57,63 +62,96 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
         genome = stack.enter_context(open_genome(options.genome, tmp_dir=options.temporary_folder))
         plan = make_plan(options, genome)
         signals = stack.enter_context(SignalFiles(plan.signals))
-        tiles = tiles_of(plan, min(plan.tile, PROBE_TILE))
-        threads = choose_threading(device_kind(options.device), options.threads, len(tiles))
-        runners = open_runners(plan, options, threads, progress or NullProgress())
-        order = [tiles[int(index)] for index in np.random.default_rng(0).permutation(len(tiles))]
-        work = TileWork(plan, runners, tiles, NullProgress())
-        probe = _Probe(plan)
-        # The first tile also pays for the first call of every kernel: leave it out where there are more.
-        first = read_tile(genome, signals, plan, order[0])
-        began = time.perf_counter()
-        results = work(first)
-        if len(order) == 1:
-            probe.add(first, results)
-        else:
-            began = time.perf_counter()
-        sources = (read_tile(genome, signals, plan, tile) for tile in order[1:])
-        for source, results in in_order(sources, work, threads.tiles_at_once):
-            probe.add(source, results)
-            if time.perf_counter() - began > PROBE_SECONDS:
-                break
-        seconds = time.perf_counter() - began
-    factor = sum(tile.bases for tile in tiles) / probe.bases
-    return _scale(plan, probe.fills, seconds, factor, runners[0].main.session.device)
+        tile = min(plan.tile, PROBE_TILE)
+        shards = cut_into_shards(plan.wanted, plan.lengths, tile, max(plan.shard // tile, 1) * tile)
+        pieces = [piece for shard in shards for piece in shard.pieces]
+        machinery = open_machinery(plan, options, sum(shard.tiles for shard in shards), progress or NullProgress())
+        probe = _Probe(plan, genome, signals, machinery, pieces, tile)
+        seconds = probe.run()
+    factor = sum(piece.bases(tile) for piece in pieces) / probe.bases
+    return _scale(plan, probe.fills, seconds, factor, machinery, options)
 
 
 class _Probe:
-    """What a probe's tiles gave: bases, and values per track."""
+    """Runs tiles in random order for a while, and counts what they gave: bases, and values per track."""
 
-    def __init__(self, plan: ScanPlan) -> None:
-        self._plan = plan
+    def __init__(
+        self,
+        plan: ScanPlan,
+        genome: Genome,
+        signals: SignalFiles,
+        machinery: Machinery,
+        pieces: list[Piece],
+        tile: int,
+    ) -> None:
+        self._plan, self._genome, self._signals, self._machinery = plan, genome, signals, machinery
+        self._pieces, self._tile = pieces, tile
+        self._runner = TileRunner(plan, NullProgress())
+        self._began = time.perf_counter()
         self.bases = 0
         self.fills = {track.file: 0 for model in plan.models for track in model.tracks}
 
-    def add(self, source: TileInput, results: list[ModelValues]) -> None:
+    def run(self) -> float:
+        """The seconds that it took."""
+        stages = [
+            Stage("read", lambda tile, _: self._read(tile), self._machinery.reading),
+            Stage(
+                "run",
+                lambda source, runners: (source, self._runner.run(source, runners, None)),
+                self._machinery.runners,
+            ),
+            Stage("count", lambda ran, _: self._add(*ran), ordered=True),
+        ]
+        order = self._tiles()
+        # The first tile also pays for the first call of every kernel: leave it out where there are more.
+        first = next(order)
+        run_threaded([first], stages, 1)
+        rest = next(order, None)
+        if rest is None:
+            return time.perf_counter() - self._began
+        self.bases, self.fills = 0, dict.fromkeys(self.fills, 0)
+        self._began = time.perf_counter()
+        run_threaded(self._for_a_while(rest, order), stages, self._machinery.at_once + 1, stop=self._runner.stop)
+        return time.perf_counter() - self._began
+
+    def _tiles(self) -> Iterator[Tile]:
+        ends = np.cumsum([len(piece.tiles) for piece in self._pieces])
+        for place in np.random.default_rng(0).permutation(int(ends[-1])):
+            piece = int(np.searchsorted(ends, place, side="right"))
+            yield self._pieces[piece].tile(int(place - ends[piece]), self._tile)
+
+    def _for_a_while(self, first: Tile, rest: Iterator[Tile]) -> Iterator[Tile]:
+        yield first
+        for tile in rest:
+            if time.perf_counter() - self._began > PROBE_SECONDS:
+                return
+            yield tile
+
+    def _read(self, tile: Tile) -> TileInput:
+        return read_tile(self._genome, self._signals, self._plan, tile)
+
+    def _add(self, source: TileInput, results: list[ModelValues]) -> None:
         self.bases += source.tile.bases
         for model, values in zip(self._plan.models, results, strict=True):
             for track in model.tracks:
                 self.fills[track.file] += int(np.isfinite(track_values(track, source, values).values).sum())
 
 
-def _scale(plan: ScanPlan, fills: dict[str, int], seconds: float, factor: float, device: str) -> Estimate:
+def _scale(
+    plan: ScanPlan, fills: dict[str, int], seconds: float, factor: float, machinery: Machinery, options: ScanOptions
+) -> Estimate:
     tracks = [track for model in plan.models for track in model.tracks]
     values = {track.file: fills[track.file] * factor for track in tracks}
-    disk = sum(values[track.file] * _bytes_per_value(track.rounding) for track in tracks)
-    tile_memory = sum(plan.tile // track.grid.step * 4 * 4 for track in tracks)
-    tile_memory += plan.tile * SIGNAL_BYTES * len(plan.signals)
+    disk = sum(values[track.file] * bytes_per_value(track.rounding) for track in tracks)
+    room = choose_room(plan, machinery.working, options.memory)
     return Estimate(
-        seconds=seconds * factor + sum(values.values()) * ENCODE_SECONDS_PER_VALUE,
-        memory=peak_memory() + tile_memory + TRACK_MEMORY * len(tracks),
+        seconds=seconds * factor + sum(values.values()) * ENCODE_SECONDS_PER_VALUE / machinery.working,
+        memory=peak_memory() + room.memory,
+        slots=room.slots,
+        chunk=room.chunk,
+        slots_memory=room.memory,
         disk=int(disk),
         bases=plan.bases,
         tracks=len(tracks),
-        device=device,
+        device=machinery.facts["used"],
     )
-
-
-def _bytes_per_value(rounding: int | str | None) -> float:
-    """Compressed BigWig bytes of one value, zoom levels included: measured on random float32 values."""
-    if rounding is None:
-        return 3.7
-    return 2.5 if isinstance(rounding, str) else 2.0

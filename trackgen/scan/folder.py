@@ -1,89 +1,132 @@
 """The folder OUT: whose run it holds, and how results appear in it whole or not at all.
 
-Work in progress lives in ``OUT/.trackgen``; finished files are renamed into OUT, run.json last.
+Work in progress lives in ``OUT/.trackgen``: plan.json, one file a shard under ``shards``, with a lock beside it while
+it is made, and tracks that are being put together under ``tracks``. Finished files are renamed into OUT, run.json last.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from trackgen.errors import DISK_ERRORS, ResourceError, UsageError
-from trackgen.scan.lock import take_lock
+from trackgen.scan.lock import Holder, living_holder, scheduler_job
+from trackgen.scan.record import PLAN_FILE, PlanRecord
 
-__all__ = ["RUN_FILE", "SKIPPED_FILE", "OutputFolder"]
+__all__ = ["RUN_FILE", "SKIPPED_FILE", "OutputFolder", "machine_errors"]
 
 RUN_FILE = "run.json"
 SKIPPED_FILE = "skipped.bed"
 WORK_FOLDER = ".trackgen"
-PLAN_FILE = "plan.json"
-LOCK_FILE = "lock"
+REMEDY_SPACE = "free space and run the same command again: it goes on where it stopped"
 REMEDY = "choose another folder with -o, or replace what it holds with --overwrite"
 
 
 class OutputFolder:
-    """The folder OUT of one plan.
+    """The folder OUT.
 
     Args:
-        path: OUT; made when absent.
-        plan: `ScanPlan.summary()`.
-        files: the names of the tracks that will be written.
+        path: OUT; it need not exist.
         overwrite: whether another run's files may be replaced.
 
     Attributes:
-        finished: OUT holds this very run already, whole.
+        record: the plan of the unfinished run that it holds, or None.
 
     Raises:
-        UsageError: the folder holds another run, or files of somebody else under the same names.
+        UsageError: it is not a folder, or the plan in it can't be read.
     """
 
-    def __init__(self, path: Path, plan: Mapping[str, Any], files: Sequence[str], *, overwrite: bool) -> None:
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
         self.path = path
         self.work = path / WORK_FOLDER
-        self._plan: dict[str, Any] = json.loads(json.dumps(plan))
-        self._files = [*files, SKIPPED_FILE, RUN_FILE]
+        self.shards = self.work / "shards"
+        self.tracks = self.work / "tracks"
         self._overwrite = overwrite
-        self._old_files: list[str] = []
         if path.exists() and not path.is_dir():
             raise UsageError("the output is not a folder", path=path, place="--output", wanted="a folder")
-        self.finished = self._look()
+        self._run = _read(path / RUN_FILE)
+        self.record = self._read_record()
 
-    def _look(self) -> bool:
-        """Whether this very plan is done already; refuses a folder that holds something else."""
-        run, unfinished = _read(self.path / RUN_FILE), _read(self.work / PLAN_FILE)
-        if run is not None:
-            self._old_files = _track_names(run)
-            if run.get("plan") != self._plan:
-                self._refuse(f"a finished run of {_names(run.get('plan'))}", run.get("plan"))
-            elif not self.work.exists() and not self._overwrite and self._has([*self._old_files, SKIPPED_FILE]):
+    def _read_record(self) -> PlanRecord | None:
+        try:
+            return PlanRecord.read(self.work / PLAN_FILE)
+        except UsageError:
+            if self._overwrite:
+                return None
+            raise
+
+    @property
+    def settled(self) -> Mapping[str, Any] | None:
+        """What the run that it holds, unfinished or finished, chose by itself."""
+        if self.record is not None:
+            return self.record.settled
+        plan = (self._run or {}).get("plan")
+        return plan if isinstance(plan, dict) else None
+
+    def holds(self, plan: Mapping[str, Any], files: Sequence[str]) -> bool:
+        """Whether this very plan is done already.
+
+        Args:
+            plan: `ScanPlan.summary()`.
+            files: the names of the tracks that it will write.
+
+        Raises:
+            UsageError: the folder holds another plan, or files of somebody else under the same names.
+        """
+        plan = json.loads(json.dumps(plan))
+        if self._run is not None:
+            if self._run.get("plan") != plan:
+                self._refuse(f"a finished run of {_names(self._run.get('plan'))}", self._run.get("plan"), plan)
+            elif self.record is None and not self._overwrite and self._has([*_track_names(self._run), SKIPPED_FILE]):
+                self._sweep()
                 return True
-        if unfinished is not None and unfinished != self._plan:
-            self._refuse(f"an unfinished run of {_names(unfinished)}", unfinished)
-        if run is None and unfinished is None:
-            self._refuse_foreign_files()
+        if self.record is not None and self.record.plan != plan:
+            self._refuse(f"an unfinished run of {_names(self.record.plan)}", self.record.plan, plan)
+            self.record = None
+        if self._run is None and self.record is None:
+            self._refuse_foreign_files([*files, SKIPPED_FILE, RUN_FILE])
         return False
 
     def _has(self, names: Sequence[str]) -> bool:
         return all((self.path / name).is_file() for name in names)
 
-    def _refuse(self, what: str, other: Any) -> None:
-        if not self._overwrite:
+    def _sweep(self) -> None:
+        """Remove what a run that was killed at its very end left of its work."""
+        if self.work.is_dir() and not self.living():
+            shutil.rmtree(self.work, ignore_errors=True)
+
+    def living(self) -> list[Holder]:
+        """Processes that are at work in the folder now."""
+        job = scheduler_job()
+        found = [living_holder(path, job) for path in sorted(self.work.rglob("*.lock"))]
+        return [holder for holder in found if holder is not None]
+
+    def _refuse(self, what: str, other: Any, plan: Mapping[str, Any]) -> None:
+        living = self.living()
+        if not self._overwrite or living:
+            at_work = f"; {living[0]} is at work on it" if living else ""
             raise UsageError(
                 f"the output folder holds {what}",
                 path=self.path,
-                found="; ".join(differences(other, self._plan)),
+                found="; ".join(differences(other, plan)) + at_work,
                 wanted="an empty folder, or one of the same plan",
-                remedy=REMEDY,
+                remedy="choose another folder with -o, or wait for that process" if living else REMEDY,
             )
 
-    def _refuse_foreign_files(self) -> None:
+    def _refuse_foreign_files(self, names: Sequence[str]) -> None:
         """Files of the same names that no run of ours has written are somebody's own."""
-        taken = [name for name in self._files if (self.path / name).exists()]
-        # A run that was killed right at its start leaves an empty work folder, or a lock alone.
-        if self.work.exists() and any(entry.name != LOCK_FILE for entry in self.work.iterdir()):
+        taken = [name for name in names if (self.path / name).exists()]
+        # A run that was killed right at its start leaves a work folder without a plan.
+        ours = {self.shards.name, self.tracks.name}
+        if self.work.exists() and any(
+            entry.name not in ours and not entry.name.startswith(PLAN_FILE) for entry in self.work.iterdir()
+        ):
             taken.append(WORK_FOLDER)
         if taken and not self._overwrite:
             raise UsageError(
@@ -94,22 +137,32 @@ class OutputFolder:
                 remedy=REMEDY,
             )
 
-    def begin(self) -> None:
-        """Make OUT and its work folder, take the lock, and write plan.json.
+    def finished_tracks(self) -> list[str]:
+        """The tracks of the finished run that it holds."""
+        return _track_names(self._run or {})
+
+    def record_is(self, plan: Mapping[str, Any]) -> bool:
+        """Whether the unfinished run that it holds is of this plan, a `ScanPlan.summary()`."""
+        return self.record is not None and self.record.plan == json.loads(json.dumps(plan))
+
+    def begin(self, record: PlanRecord) -> PlanRecord:
+        """Make OUT and its work folder, and fix the plan unless that is done.
+
+        Returns:
+            The plan in force: another process may have fixed one meanwhile.
 
         Raises:
-            UsageError: the folder can't be written to, or another run is writing into it.
+            UsageError: the folder can't be written to.
             ResourceError: the disk is full.
         """
+        if self.record is not None:
+            return self.record
         try:
-            self.work.mkdir(parents=True, exist_ok=True)
-            take_lock(self.work / LOCK_FILE)
-            for entry in self.work.iterdir():
-                if entry.name != LOCK_FILE:
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-            temporary = self.work / f"{PLAN_FILE}.tmp"
-            temporary.write_text(json.dumps(self._plan, indent=1), encoding="utf-8")
-            temporary.replace(self.work / PLAN_FILE)
+            if (self.work.exists() and not (self.work / PLAN_FILE).exists()) or self._overwrite:
+                shutil.rmtree(self.work, ignore_errors=True)
+            for folder in (self.shards, self.tracks):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.record = _write_once(self.work / PLAN_FILE, record)
         except OSError as error:
             kind = ResourceError if error.errno in DISK_ERRORS else UsageError
             raise kind(
@@ -119,25 +172,81 @@ class OutputFolder:
                 wanted="a folder with free space that you may write to",
                 remedy="choose another one with -o",
             ) from error
+        return self.record
 
-    def commit(self) -> None:
+    def shard(self, number: int) -> Path:
+        """The file of a shard, counted from 0; people count from 1."""
+        return self.shards / f"{number + 1:06d}.shard"
+
+    def commit(self, files: Sequence[str]) -> None:
         """Move the finished files from the work folder into OUT, run.json last; remove the work folder.
 
         The old run.json goes first: at no moment does it stand beside tracks that it does not describe.
         """
         (self.path / RUN_FILE).unlink(missing_ok=True)
-        for name in self._old_files:
-            if name not in self._files:
+        for name in _track_names(self._run or {}):
+            if name not in files:
                 (self.path / name).unlink(missing_ok=True)
-        for name in self._files:
-            (self.work / name).replace(self.path / name)
-        shutil.rmtree(self.work)
+        for name in [*files, SKIPPED_FILE, RUN_FILE]:
+            os.replace(self.tracks / name, self.path / name)
+        self.remove_work()
+
+    def remove_work(self) -> None:
+        """Remove the work folder, its plan last: without shards, a plan alone means starting anew."""
+        shutil.rmtree(self.shards, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
 
     def abandon(self) -> None:
-        """Remove the work folder, and OUT too where that leaves it empty."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        if self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
+        """Remove the work folder where it holds nothing of use, and OUT too where that leaves it empty."""
+        if not any(self.shards.glob("*.shard")) and not self.living():
+            shutil.rmtree(self.work, ignore_errors=True)
+            if self.path.is_dir() and not any(self.path.iterdir()):
+                self.path.rmdir()
+
+
+def _write_once(path: Path, record: PlanRecord) -> PlanRecord:
+    """Write plan.json unless somebody else did meanwhile; what stands there then."""
+    temporary = path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
+    temporary.write_text(record.text(), encoding="utf-8")
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
+        os.replace(temporary, path)  # a file system without links
+    temporary.unlink(missing_ok=True)
+    found = PlanRecord.read(path)
+    return record if found is None else found
+
+
+@contextmanager
+def machine_errors(output: Path, needed: Callable[[], int] | None = None) -> Iterator[None]:
+    """Say a full disk, a vanished folder and exhausted memory as what they are.
+
+    Args:
+        output: OUT.
+        needed: bytes of free space that the rest of the run needs.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        raise ResourceError(
+            "memory ran out", found=str(error) or None, remedy="use a smaller --tile, --batch-size or --memory"
+        ) from error
+    except OSError as error:
+        gone = error.errno in (errno.ENOENT, errno.ESTALE, errno.ENOTDIR) and not (output / WORK_FOLDER).is_dir()
+        if error.errno not in (*DISK_ERRORS, errno.EROFS, errno.EACCES) and not gone:
+            raise
+        full = needed is not None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise ResourceError(
+            "the output folder is gone" if gone else "the output can't be written",
+            path=output,
+            found=error.strerror,
+            wanted=f"about {needed():,} bytes of free space" if full and needed else None,
+            remedy="see what became of it, and run the same command again" if gone else REMEDY_SPACE,
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from trackgen.genome import UNKNOWN
 
-__all__ = ["Skip", "SkippedBases", "classify", "runs_of"]
+__all__ = ["REASONS", "Skip", "SkippedBases", "classify", "runs_of"]
 
 Spans = NDArray[np.int64]
 
@@ -65,15 +64,14 @@ class SkippedBases:
         self._file = file
         self._open: Skip | None = None
 
-    def add(self, name: str, start: int, state: NDArray[np.uint8]) -> None:
-        """The next stretch in order: `state` of the bases from `start` on, as `classify` gives it."""
-        for skip in _skips(name, start, state):
-            last = self._open
-            if last is not None and last.name == name and last.end == skip.start and last.reason == skip.reason:
-                self._open = last._replace(end=skip.end)
-            else:
-                self._write_open()
-                self._open = skip
+    def add(self, skip: Skip) -> None:
+        """The next skipped run in order."""
+        last = self._open
+        if last is not None and last.name == skip.name and last.end == skip.start and last.reason == skip.reason:
+            self._open = last._replace(end=skip.end)
+        else:
+            self._write_open()
+            self._open = skip
 
     def close(self) -> None:
         self._write_open()
@@ -83,12 +81,3 @@ class SkippedBases:
         if self._open is not None:
             self._file.write("\t".join(map(str, self._open)) + "\n")
         self._open = None
-
-
-def _skips(name: str, start: int, state: NDArray[np.uint8]) -> Iterator[Skip]:
-    rows = [
-        Skip(name, int(begin), int(end), reason)
-        for code, reason in REASONS.items()
-        for begin, end in runs_of(state == code, start)
-    ]
-    return iter(sorted(rows, key=lambda row: row.start))

@@ -25,12 +25,18 @@ class ScanOptions:
         vectors: (NAME, TSV file) for vector inputs; the card's default stands in for a file.
         stride: overrides the cards' stride, bp.
         digits: decimals that every track is rounded to; ``full`` for none; None for the role's default.
-        device: ``auto``, ``cpu`` or ``cuda[:N]``.
+        device: ``auto``, ``cpu``, ``cuda[:N]``, or ``cuda:all`` for a process on each CUDA device.
         threads: cores to use.
         batch_size: windows run at a time; None chooses by window length.
         tile: bases of one tile; None chooses by model and device.
         mode: ``dense`` refuses a model that can't run so, ``window`` runs every window by itself, ``auto`` chooses.
+        min_value: smaller values are left out of the tracks; None keeps all.
         overwrite: replace another run in ``output``.
+        shard_size: bases of a shard, about; None chooses by the genome.
+        share: (K, N): only the K-th of N shares of the shards, K from 1, without assembly; None for all.
+        plan_only: write plan.json, and stop.
+        cluster: the address of a Dask scheduler, or ``local:N`` for N processes here; None for this process.
+        memory: bytes that the run may take; None for what the machine gives.
         command: the command line, for run.json (file names only).
     """
 
@@ -50,6 +56,12 @@ class ScanOptions:
     batch_size: int | None = None
     tile: int | None = None
     mode: Literal["auto", "dense", "window"] = "auto"
+    min_value: float | None = None
     overwrite: bool = False
+    shard_size: int | None = None
+    share: tuple[int, int] | None = None
+    plan_only: bool = False
+    cluster: str | None = None
+    memory: int | None = None
     temporary_folder: Path | None = None
     command: tuple[str, ...] = ()

@@ -10,7 +10,6 @@ import difflib
 import functools
 import hashlib
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,29 +19,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trackgen.bigwig.grid import LONGEST
 from trackgen.card import GENOME_BEGINNINGS, Card, OutputSpec, read_card
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import Genome, Interval, describe, merge, parse_regions, read_bed, reconcile
+from trackgen.genome import Genome
 from trackgen.genome.tiling import Grid
 from trackgen.resources import find_model, shipped_models
 from trackgen.runtime import device_kind
+from trackgen.scan.choices import Choices
 from trackgen.scan.digest import file_sha256
 from trackgen.scan.modes import Mode, choose_mode, choose_run, choose_tile
 from trackgen.scan.options import ScanOptions
+from trackgen.scan.shards import choose_shard
 from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
+from trackgen.scan.stretches import Spans, add_note, excluded_stretches, wanted_stretches
 from trackgen.scan.trial import choose_form
 
 __all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan", "refuse_swapped"]
 
-Spans = NDArray[np.int64]
-"""(n, 2) sorted disjoint intervals of one sequence, 0-based half-open."""
-
 ONNX_BEGINNING = b"\x08"
 """First byte of an ONNX file: the tag of its format's version."""
 PROBABILITY_ROUNDING = "10 bits"
-NOT_MAIN = re.compile(r"(?!NC_\d).*_.*|(GL|KI|JH|NT_|NW_)\d.*|(chr)?(Un|EBV).*", re.IGNORECASE)
-"""Names of unplaced, alternative and decoy sequences, in the styles of UCSC, Ensembl and RefSeq."""
-MITOCHONDRION = re.compile(r"(chr)?(M|MT|Mito|MtDNA)|NC_(001224|012920|001328)(\.\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,8 @@ class TrackPlan:
     """``plus``, ``minus``, or None for the strands ``forward`` and ``average``."""
     grid: Grid
     rounding: int | str | None
+    min_value: float | None = None
+    """Smaller values are left out; None for none."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,8 @@ class ScanPlan:
     excluded: Mapping[str, Spans]
     tile: int
     """Bases of one tile."""
+    shard: int
+    """Bases of one shard, about: it changes no value, but which shards there are."""
     notes: tuple[str, ...]
     """Sentences to tell the user once: alias mappings, models that run window by window."""
     signals: tuple[SignalPlan, ...] = ()
@@ -136,7 +137,11 @@ class ScanPlan:
 
 
 def _track_rows(model: ModelPlan) -> list[list[Any]]:
-    return [[track.file, track.rounding] for track in model.tracks]
+    rows: list[list[Any]] = [[track.file, track.rounding] for track in model.tracks]
+    for row, track in zip(rows, model.tracks, strict=True):
+        if track.min_value is not None:
+            row.append(track.min_value)
+    return rows
 
 
 def _digest(spans: Mapping[str, Spans]) -> str:
@@ -145,38 +150,65 @@ def _digest(spans: Mapping[str, Spans]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def make_plan(options: ScanOptions, genome: Genome) -> ScanPlan:
+def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] | None = None) -> ScanPlan:
     """Read the cards, choose the tracks and the intervals.
+
+    Args:
+        settled: `PlanRecord.settled` of a run that this one is to go on with, or an earlier `ScanPlan.summary`. What it
+            chose by itself (form, tiles, shards) is taken over; options that say otherwise are not.
 
     Raises:
         UsageError: a class, model name, region or chromosome that does not exist; two models of one name.
         ModelError: a model or card that is missing or malformed.
-        DataError: a BED, signal or vector file that is missing or malformed.
+        DataError: a BED, signal or vector file that is missing or malformed; a sequence too long for a BigWig.
     """
+    _refuse_too_long(genome)
     paths = [find_model(text) for text in options.models]
     cards = [read_card(path) for path in paths]
     _refuse_same_names([card.name for card in cards])
     _refuse_unknown_classes(options.classes, cards)
     match_inputs(cards, options.signals, options.vectors)
     vectors = read_vectors(cards, options.vectors)
-    models = tuple(_plan_model(path, card, options, vectors) for path, card in zip(paths, cards, strict=True))
+    choices = Choices(settled or {})
+    models = tuple(_plan_model(path, card, options, vectors, choices) for path, card in zip(paths, cards, strict=True))
     notes = [model.mode.reason for model in models if model.mode.reason]
-    wanted = _wanted(options, genome, notes)
+    wanted = wanted_stretches(options, genome, notes)
     signals, sentences = plan_signals(options.signals, genome.lengths, list(wanted))
     for text in sentences:
-        _note(notes, text)
-    excluded = _spans([row for path in options.exclude for row in _read_bed(path, genome, notes)], genome.lengths)
+        add_note(notes, text)
+    tile = options.tile or choices.tile(models)
+    tile = tile or choose_tile([model.mode.dense for model in models], device_kind(options.device))
+    bases = sum(int((spans[:, 1] - spans[:, 0]).sum()) for spans in wanted.values())
+    steps = sorted({track.grid.step for model in models for track in model.tracks})
     return ScanPlan(
         models=models,
         genome_path=genome.path,
         lengths=dict(genome.lengths),
         wanted=wanted,
-        excluded=excluded,
-        tile=options.tile or choose_tile([model.mode.dense for model in models], device_kind(options.device)),
+        excluded=excluded_stretches(options, genome, notes),
+        tile=tile,
+        shard=choices.shard or _whole_tiles(options.shard_size, tile) or choose_shard(bases, tile, steps),
         signals=signals,
         vectors={name: (path.name, file_sha256(path)) for name, path in sorted(options.vectors)},
         notes=tuple(notes),
     )
+
+
+def _whole_tiles(bases: int | None, tile: int) -> int | None:
+    return None if bases is None else -(-bases // tile) * tile
+
+
+def _refuse_too_long(genome: Genome) -> None:
+    for name, length in genome.lengths.items():
+        if length > LONGEST:
+            raise DataError(
+                "a sequence is too long for a BigWig file",
+                path=genome.path,
+                place=name,
+                found=f"{length:,} bases",
+                wanted=f"at most {LONGEST:,}",
+                remedy="cut it into several sequences",
+            )
 
 
 def refuse_swapped(options: ScanOptions) -> None:
@@ -230,7 +262,9 @@ def _refuse_unknown_classes(asked: Sequence[str], cards: Sequence[Card]) -> None
             )
 
 
-def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[str, NDArray[np.float32]]) -> ModelPlan:
+def _plan_model(
+    path: Path, card: Card, options: ScanOptions, vectors: Mapping[str, NDArray[np.float32]], choices: Choices
+) -> ModelPlan:
     stride = card.stride if options.stride is None else options.stride
     if stride < 1:
         raise UsageError("the stride is not positive", place="--stride", found=stride, wanted="1 or more")
@@ -248,19 +282,23 @@ def _plan_model(path: Path, card: Card, options: ScanOptions, vectors: Mapping[s
             if entry.name in options.classes if options.classes else entry.track:
                 for strand in ("plus", "minus") if card.strands == "both" else (None,):
                     file = ".".join(part for part in (card.name, entry.name, strand, "bw") if part)
-                    tracks.append(TrackPlan(file, index, class_index, strand, grid, _rounding(options, output)))
+                    rounding = _rounding(options, output)
+                    tracks.append(TrackPlan(file, index, class_index, strand, grid, rounding, options.min_value))
     if not tracks:
         raise UsageError(
             f"nothing to write for model {card.name}",
             found=f"classes {', '.join(options.classes) or 'without tracks'}",
             wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
         )
-    device, given = device_kind(options.device), card_vectors(card, vectors)
+    device, given, sha256 = device_kind(options.device), card_vectors(card, vectors), file_sha256(path)
+    taken = choices.mode(path, card, sha256, stride, options.mode, device)
+    if taken is not None:
+        return ModelPlan(path, card, sha256, stride, tuple(tracks), taken, given, choices.most_windows(card))
     mode = choose_mode(path, card, stride, options.mode, device)
     if device == "cpu":
         mode = choose_form(mode, path, card, options.mode, given)
     most = choose_run(mode.dense, device) if mode.dense else None
-    return ModelPlan(path, card, file_sha256(path), stride, tuple(tracks), mode, given, most)
+    return ModelPlan(path, card, sha256, stride, tuple(tracks), mode, given, most)
 
 
 def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:
@@ -269,64 +307,3 @@ def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:
     if options.digits is not None:
         return options.digits
     return PROBABILITY_ROUNDING if output.role == "probability" else None
-
-
-def _wanted(options: ScanOptions, genome: Genome, notes: list[str]) -> dict[str, Spans]:
-    """The stretches asked for by --regions and --chroms together, in genome order."""
-    whole = {name: np.array([[0, length]], np.int64) for name, length in genome.lengths.items() if length}
-    names = _chosen_names(options.chroms, genome, notes)
-    if options.regions:
-        rows = [row for text in options.regions for row in _read_regions(text, genome, notes)]
-        whole = {name: spans for name, spans in _spans(rows, genome.lengths).items() if len(spans)}
-    wanted = {name: spans for name, spans in whole.items() if name in names}
-    if not wanted:
-        raise UsageError(
-            "no base is left to scan",
-            place="--regions and --chroms",
-            found="no overlap",
-            wanted="regions on the chosen sequences",
-        )
-    return wanted
-
-
-def _chosen_names(asked: Sequence[str], genome: Genome, notes: list[str]) -> set[str]:
-    if not asked:
-        return set(genome.names)
-    chosen = set()
-    if "main" in asked:
-        chosen = {name for name in genome.names if not NOT_MAIN.fullmatch(name) and not MITOCHONDRION.fullmatch(name)}
-    asked = [name for name in asked if name != "main"]
-    try:
-        mapping = reconcile(dict.fromkeys(asked), genome.lengths, path=genome.path, what="--chroms")
-    except DataError as error:
-        raise UsageError(
-            "there is no such sequence", place="--chroms", found=error.found, wanted=error.wanted, remedy=error.remedy
-        ) from error
-    _note(notes, describe(mapping))
-    return chosen | set(mapping.values())
-
-
-def _read_regions(text: str, genome: Genome, notes: list[str]) -> list[Interval]:
-    """The intervals of one --regions value: a BED file, or ``chr:a-b``."""
-    found = parse_regions(text, genome.lengths)
-    _note(notes, describe(found.mapping))
-    return found.intervals
-
-
-def _read_bed(path: Path, genome: Genome, notes: list[str]) -> list[Interval]:
-    bed = read_bed(path, genome.lengths)
-    _note(notes, describe(bed.mapping))
-    return bed.intervals
-
-
-def _note(notes: list[str], text: str | None) -> None:
-    if text and text not in notes:
-        notes.append(text)
-
-
-def _spans(rows: Sequence[Interval], lengths: Mapping[str, int]) -> dict[str, Spans]:
-    """Intervals as merged spans per sequence, in genome order."""
-    found: dict[str, list[tuple[int, int]]] = {}
-    for row in rows:
-        found.setdefault(row.name, []).append((row.start, row.end))
-    return {name: merge(np.array(found[name], np.int64)) for name in lengths if name in found}

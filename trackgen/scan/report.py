@@ -5,43 +5,52 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import trackgen
 from trackgen.bigwig import TrackStatistics
-from trackgen.genome import assembly_name
-from trackgen.runtime import Session
-from trackgen.scan.checks import WindowCheck
 from trackgen.scan.digest import file_sha256
-from trackgen.scan.options import ScanOptions
-from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan
+from trackgen.scan.record import PlanRecord
 
-__all__ = ["RunRecord", "peak_memory", "write_run_file"]
+__all__ = ["RunFacts", "peak_memory", "write_run_file"]
 
 SCHEMA_VERSION = 1
 STAGES = ("total", "read", "run", "encode", "commit", "assemble")
 
 
 @dataclass(frozen=True)
-class RunRecord:
-    """What run.json is made from."""
+class RunFacts:
+    """What run.json is made from.
 
-    options: ScanOptions
-    plan: ScanPlan
-    session: Session
-    statistics: Mapping[str, TrackStatistics]
-    seconds: dict[str, float]
-    check: WindowCheck
+    Attributes:
+        shards: the facts of every shard, in order.
+        statistics: of every track, in the plan's order.
+        assembling: seconds that putting the tracks together took.
+        since: seconds since the last moment that a shard counts.
+        folder: where the finished tracks lie.
+    """
+
+    record: PlanRecord
+    shards: Sequence[Mapping[str, Any]]
+    statistics: Sequence[TrackStatistics]
+    assembling: float
+    since: float
     folder: Path
-    """Where the finished tracks lie."""
+
+    def seconds(self) -> dict[str, float]:
+        """Of each stage and in total, summed over all processes that had a part in it."""
+        found = {name: sum(entry["seconds"].get(name, 0.0) for entry in self.shards) for name in STAGES}
+        found["assemble"] = self.assembling
+        found["total"] += self.since
+        return {name: round(value, 3) for name, value in found.items()}
 
 
-def write_run_file(path: Path, record: RunRecord) -> None:
+def write_run_file(path: Path, facts: RunFacts) -> None:
     """Write run.json."""
-    path.write_text(json.dumps(_run_values(record), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(_run_values(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def peak_memory() -> int:
@@ -55,56 +64,49 @@ def peak_memory() -> int:
         return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _run_values(record: RunRecord) -> dict[str, Any]:
-    plan, options, session = record.plan, record.options, record.session
+def _run_values(facts: RunFacts) -> dict[str, Any]:
+    run, shards = facts.record.run, facts.shards
+    devices = [entry["device"] for entry in shards]
     return {
         "schema_version": SCHEMA_VERSION,
         "trackgen": trackgen.__version__,
-        "command": list(options.command),
-        "models": [
-            {"name": model.card.name, "file": model.path.name, "sha256": model.sha256, "card": model.card.to_dict()}
-            for model in plan.models
-        ],
-        "genome": {
-            "file": plan.genome_path.name,
-            "assembly": assembly_name(plan.lengths),
-            "names": list(plan.lengths),
-            "lengths": list(plan.lengths.values()),
-        },
-        "device": {"asked": options.device, "used": session.device, "providers": list(session.providers)},
-        "mode": {model.card.name: model.mode.name for model in plan.models},
-        "tile": plan.tile,
-        "threads": options.threads,
-        "seconds": {stage: round(record.seconds.get(stage, 0.0), 3) for stage in STAGES},
-        "bases": plan.bases,
-        "peak_rss_bytes": peak_memory(),
+        "command": run["command"],
+        "models": run["models"],
+        "genome": run["genome"],
+        "device": {"asked": run["asked"], "used": _used(devices), "providers": devices[0]["providers"]},
+        "mode": run["mode"],
+        "tile": run["tile"],
+        "threads": devices[0]["threads"],
+        "shards": len(shards),
+        "seconds": facts.seconds(),
+        "bases": run["bases"],
+        "peak_rss_bytes": max(peak_memory(), *(entry["peak_rss_bytes"] for entry in shards)),
         "checks": {
-            "windows": {"n": record.check.windows, "max_abs_diff": record.check.largest_difference},
+            "windows": {
+                "n": sum(entry["windows"] for entry in shards),
+                "max_abs_diff": max(entry["difference"] for entry in shards),
+            },
             "completeness": {"n": 0, "max_rel_error": None},
         },
-        "plan": plan.summary(),
-        "tracks": [_track_values(record, model, track) for model in plan.models for track in model.tracks],
+        "plan": facts.record.plan,
+        "tracks": [
+            _track_values(track, statistics, facts.folder)
+            for track, statistics in zip(facts.record.tracks, facts.statistics, strict=True)
+        ],
     }
 
 
-def _track_values(record: RunRecord, model: ModelPlan, track: TrackPlan) -> dict[str, Any]:
-    output = model.card.outputs[track.output]
-    entry = output.classes[track.class_index]
-    statistics = record.statistics[track.file]
+def _used(devices: Sequence[Mapping[str, Any]]) -> str:
+    """Every device that had a part in it, once, in the order of the shards."""
+    return ", ".join(dict.fromkeys(entry["used"] for entry in devices))
+
+
+def _track_values(track: Mapping[str, Any], statistics: TrackStatistics, folder: Path) -> dict[str, Any]:
     return {
-        "file": track.file,
-        "model": model.card.name,
-        "class": entry.name,
-        "label": entry.title,
-        "color": entry.color,
-        "strand": track.strand,
-        "role": output.role,
-        "unit": output.unit,
-        "resolution": track.grid.step,
-        "rounding": track.rounding,
+        **{name: value for name, value in track.items() if name != "offset"},
         "min": statistics.min,
         "max": statistics.max,
         "percentiles": statistics.percentiles,
         "values": statistics.values,
-        "sha256": file_sha256(record.folder / track.file),
+        "sha256": file_sha256(folder / track["file"]),
     }

@@ -1,0 +1,279 @@
+"""Shards into tracks: bytes are concatenated, zoom levels and indexes are built, everything appears by rename.
+
+Reads plan.json and the shard files, nothing else: neither models nor the genome are needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.bigwig import TrackStatistics
+from trackgen.bigwig.assembly import Chromosomes, assemble
+from trackgen.bigwig.blocks import NO_EXTENTS
+from trackgen.bigwig.percentiles import Histogram
+from trackgen.bigwig.seams import LooseItems, join_loose
+from trackgen.bigwig.sections import EncodedSections, encode_sections
+from trackgen.bigwig.spool import SUMMARIES_AT_ONCE, copy_bytes, write_all
+from trackgen.bigwig.workers import ordered_map
+from trackgen.errors import DataError, UsageError
+from trackgen.progress import NullProgress, Progress
+from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder, machine_errors
+from trackgen.scan.gaps import REASONS, Skip, SkippedBases
+from trackgen.scan.lock import Lock, scheduler_job
+from trackgen.scan.record import PlanRecord
+from trackgen.scan.report import RunFacts, write_run_file
+from trackgen.scan.shard_file import HISTOGRAM, SECTIONS, DamagedShard, ShardReader, verify_shard
+
+__all__ = ["assemble_folder", "assemble_shards", "check_shard"]
+
+LOCK_FILE = "assemble.lock"
+OPEN_AT_ONCE = 64
+"""Shard files held open: a process may have a thousand open files, a genome more shards."""
+NAMED = 8
+"""Shards named in a message."""
+
+
+def check_shard(folder: OutputFolder, record: PlanRecord, number: int) -> dict[str, Any] | None:
+    """The facts of a shard, after reading all of it; None where it must be made (again)."""
+    try:
+        facts = verify_shard(folder.shard(number))
+    except (FileNotFoundError, DamagedShard):
+        return None
+    return facts if facts.get("plan") == record.hash and facts.get("shard") == number else None
+
+
+def assemble_folder(path: Path, threads: int, progress: Progress | None = None) -> tuple[list[Path], bool]:
+    """Put the shards of an unfinished run together: what ``trackgen assemble OUT`` does.
+
+    Returns:
+        The tracks, and whether they had been put together before.
+
+    Raises:
+        UsageError: the folder holds no run.
+        DataError: shards are missing or damaged; damaged ones are removed, so that they are made again.
+    """
+    progress = progress or NullProgress()
+    began = time.perf_counter()
+    folder = OutputFolder(path)
+    record = folder.record
+    if record is None:
+        names = folder.finished_tracks()
+        if names:
+            return [path / name for name in names], True
+        raise UsageError(
+            "the folder holds no run to put together",
+            path=path,
+            wanted="the OUT of `trackgen scan --shard K/N` or `--plan-only`",
+        )
+    with machine_errors(path):
+        facts = {number: check_shard(folder, record, number) for number in range(record.shards)}
+        _refuse_missing(folder, facts)
+        assemble_shards(folder, record, [entry for entry in facts.values() if entry], threads, progress, began)
+    return [path / track["file"] for track in record.tracks], False
+
+
+def _refuse_missing(folder: OutputFolder, facts: Mapping[int, dict[str, Any] | None]) -> None:
+    missing = [number for number, entry in facts.items() if entry is None]
+    if not missing:
+        return
+    damaged = [number for number in missing if folder.shard(number).exists()]
+    for number in damaged:
+        folder.shard(number).unlink()
+    names = ", ".join(str(number + 1) for number in missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
+    found = f"{len(missing)} of {len(facts)} missing: {names}"
+    if damaged:
+        found += f" ({len(damaged)} of them damaged, and removed)"
+    living = folder.living()
+    raise DataError(
+        "not all shards are there yet",
+        path=folder.shards,
+        found=found + (f"; {living[0]} is at work" if living else ""),
+        wanted="all shards of the plan, whole",
+        remedy="wait for it"
+        if living
+        else "run the scan's command, or its --shard K/N, again: it makes what is missing",
+    )
+
+
+def assemble_shards(
+    folder: OutputFolder,
+    record: PlanRecord,
+    facts: Sequence[Mapping[str, Any]],
+    threads: int,
+    progress: Progress,
+    since: float,
+) -> dict[str, float]:
+    """Put all shards together and finish the folder.
+
+    Args:
+        facts: of every shard, in order.
+        threads: cores; several tracks at once, or one on several.
+        since: moment (`time.perf_counter`) from which no shard counts the seconds.
+
+    Returns:
+        The seconds of each stage, and in total.
+    """
+    began = time.perf_counter()
+    lock = Lock(folder.work / LOCK_FILE, scheduler_job())
+    try:
+        folder.tracks.mkdir(exist_ok=True)
+        progress.start("assemble", len(record.tracks), "tracks")
+        at_once = max(1, min(threads, len(record.tracks)))
+
+        def make(track: int) -> TrackStatistics:
+            statistics = _make_track(folder, record, track, max(1, threads // at_once))
+            progress.advance(1)
+            return statistics
+
+        with contextlib.ExitStack() as stack:
+            stack.callback(progress.finish)
+            statistics = list(ordered_map(at_once, make, range(len(record.tracks))))
+        _write_skipped(folder, record)
+        moments = (time.perf_counter() - began, time.perf_counter() - since)
+        run_facts = RunFacts(record, facts, statistics, *moments, folder.tracks)
+        write_run_file(folder.tracks / RUN_FILE, run_facts)
+        folder.commit([track["file"] for track in record.tracks])
+    finally:
+        lock.release()
+    return run_facts.seconds()
+
+
+def _make_track(folder: OutputFolder, record: PlanRecord, track: int, threads: int) -> TrackStatistics:
+    path = folder.tracks / record.tracks[track]["file"]
+    temporary = path.with_name(path.name + ".tmp")
+    grid, histogram = record.grid(track), Histogram()
+    with contextlib.closing(_ShardSource(folder, record, track, histogram)) as source:
+        with open(temporary, "wb", buffering=0) as file:
+            totals = assemble(file, Chromosomes.of(record.lengths, path), grid, source, folder.tracks, threads)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    return TrackStatistics.of(totals, histogram)
+
+
+class _Readers:
+    """Shard files, a bounded number of them open."""
+
+    def __init__(self, folder: OutputFolder) -> None:
+        self._folder = folder
+        self._open: OrderedDict[int, ShardReader] = OrderedDict()
+
+    def __getitem__(self, shard: int) -> ShardReader:
+        reader = self._open.pop(shard, None) or ShardReader(self._folder.shard(shard))
+        self._open[shard] = reader
+        if len(self._open) > OPEN_AT_ONCE:
+            self._open.popitem(last=False)[1].close()
+        return reader
+
+    def close(self) -> None:
+        for reader in self._open.values():
+            reader.close()
+        self._open.clear()
+
+
+class _Part(NamedTuple):
+    """Some sections of a track: in a shard file, or encoded here from what shards held loose."""
+
+    shard: int
+    row: Any
+    here: EncodedSections | None = None
+
+
+class _ShardSource:
+    """The sections of one track from all shards; a `trackgen.bigwig.spool.Source`."""
+
+    def __init__(self, folder: OutputFolder, record: PlanRecord, track: int, histogram: Histogram) -> None:
+        self._readers = _Readers(folder)
+        self._grid = record.grid(track)
+        rows = []
+        for shard in range(record.shards):
+            own = self._readers[shard].rows(track)
+            for row in own[own["kind"] == HISTOGRAM]:
+                self._readers[shard].add_histogram(row, histogram)
+            rows += [(shard, row) for row in own[own["kind"] != HISTOGRAM]]
+        # Shards follow the genome's order, the file that of names; within a sequence both are the same.
+        rows.sort(key=lambda entry: int(entry[1]["chromosome"]))
+        self._parts = list(self._joined(rows))
+        self.largest = max((self._largest(part) for part in self._parts), default=0)
+
+    def _joined(self, rows: Sequence[tuple[int, Any]]) -> Iterator[_Part]:
+        """The parts in order, where loose items of one section became that section."""
+        waiting: list[LooseItems] = []
+        chromosome = 0
+        for shard, row in rows:
+            loose = None if row["kind"] == SECTIONS else self._readers[shard].loose(row)
+            joins = loose is not None and waiting and int(row["chromosome"]) == chromosome
+            if waiting and not (joins and loose is not None and loose.first == waiting[0].first):
+                yield self._encode(chromosome, waiting)
+                waiting = []
+            if loose is None:
+                yield _Part(shard, row)
+            else:
+                waiting.append(loose)
+                chromosome = int(row["chromosome"])
+        if waiting:
+            yield self._encode(chromosome, waiting)
+
+    def _encode(self, chromosome: int, loose: Sequence[LooseItems]) -> _Part:
+        joined = join_loose(loose)
+        return _Part(-1, None, encode_sections(chromosome, self._grid, joined.first, joined.items))
+
+    def _largest(self, part: _Part) -> int:
+        return part.here.blocks.largest if part.here else int(part.row["largest"])
+
+    def extents(self) -> NDArray[Any]:
+        """EXTENT[s] of all sections, ascending by (chromosome id, start)."""
+        found = [
+            part.here.blocks.extents if part.here else self._readers[part.shard].extents(part.row)
+            for part in self._parts
+        ]
+        return np.concatenate([NO_EXTENTS, *found])
+
+    def copy_sections(self, file: BinaryIO) -> None:
+        """Append the compressed sections to an unbuffered file, in the order of ``extents``."""
+        for part in self._parts:
+            if part.here:
+                write_all(file, b"".join(part.here.blocks.data))
+            else:
+                offset, size = int(part.row["offset"]), int(part.row["size"])
+                copy_bytes(self._readers[part.shard].file, offset, size, file)
+
+    def summaries(self) -> Iterator[NDArray[Any]]:
+        """First-level summaries in the same order, SUMMARY[n] at a time."""
+        gathered: list[NDArray[Any]] = []
+        count = 0
+        for part in self._parts:
+            gathered.append(part.here.summaries if part.here else self._readers[part.shard].summaries(part.row))
+            count += len(gathered[-1])
+            if count >= SUMMARIES_AT_ONCE:
+                yield np.concatenate(gathered)
+                gathered, count = [], 0
+        if gathered:
+            yield np.concatenate(gathered)
+
+    def close(self) -> None:
+        self._readers.close()
+
+
+def _write_skipped(folder: OutputFolder, record: PlanRecord) -> None:
+    """Write skipped.bed, in the genome's order."""
+    names = list(record.lengths)
+    with (
+        contextlib.closing(_Readers(folder)) as readers,
+        open(folder.tracks / SKIPPED_FILE, "w", encoding="utf-8") as file,
+    ):
+        skipped = SkippedBases(file)
+        for shard in range(record.shards):
+            reader = readers[shard]
+            for row in reader.rows(len(record.tracks)):
+                for chromosome, start, end, reason in reader.skips(row).tolist():
+                    skipped.add(Skip(names[chromosome], start, end, REASONS[reason]))
+        skipped.close()

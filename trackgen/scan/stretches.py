@@ -1,0 +1,89 @@
+"""Which stretches of the genome a scan is asked for, and which it leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.errors import DataError, UsageError
+from trackgen.genome import Genome, Interval, describe, merge, parse_regions, read_bed, reconcile
+from trackgen.scan.options import ScanOptions
+
+__all__ = ["Spans", "add_note", "excluded_stretches", "wanted_stretches"]
+
+Spans = NDArray[np.int64]
+"""(n, 2) sorted disjoint intervals of one sequence, 0-based half-open."""
+
+NOT_MAIN = re.compile(r"(?!NC_\d).*_.*|(GL|KI|JH|NT_|NW_)\d.*|(chr)?(Un|EBV).*", re.IGNORECASE)
+"""Names of unplaced, alternative and decoy sequences, in the styles of UCSC, Ensembl and RefSeq."""
+MITOCHONDRION = re.compile(r"(chr)?(M|MT|Mito|MtDNA)|NC_(001224|012920|001328)(\.\d+)?", re.IGNORECASE)
+
+
+def wanted_stretches(options: ScanOptions, genome: Genome, notes: list[str]) -> dict[str, Spans]:
+    """The stretches asked for by --regions and --chroms together, in genome order."""
+    whole = {name: np.array([[0, length]], np.int64) for name, length in genome.lengths.items() if length}
+    names = _chosen_names(options.chroms, genome, notes)
+    if options.regions:
+        rows = [row for text in options.regions for row in _read_regions(text, genome, notes)]
+        whole = {name: spans for name, spans in _spans(rows, genome.lengths).items() if len(spans)}
+    wanted = {name: spans for name, spans in whole.items() if name in names}
+    if not wanted:
+        raise UsageError(
+            "no base is left to scan",
+            place="--regions and --chroms",
+            found="no overlap",
+            wanted="regions on the chosen sequences",
+        )
+    return wanted
+
+
+def excluded_stretches(options: ScanOptions, genome: Genome, notes: list[str]) -> dict[str, Spans]:
+    """The stretches that --exclude names, in genome order."""
+    return _spans([row for path in options.exclude for row in _read_bed(path, genome, notes)], genome.lengths)
+
+
+def _chosen_names(asked: Sequence[str], genome: Genome, notes: list[str]) -> set[str]:
+    if not asked:
+        return set(genome.names)
+    chosen = set()
+    if "main" in asked:
+        chosen = {name for name in genome.names if not NOT_MAIN.fullmatch(name) and not MITOCHONDRION.fullmatch(name)}
+    asked = [name for name in asked if name != "main"]
+    try:
+        mapping = reconcile(dict.fromkeys(asked), genome.lengths, path=genome.path, what="--chroms")
+    except DataError as error:
+        raise UsageError(
+            "there is no such sequence", place="--chroms", found=error.found, wanted=error.wanted, remedy=error.remedy
+        ) from error
+    add_note(notes, describe(mapping))
+    return chosen | set(mapping.values())
+
+
+def _read_regions(text: str, genome: Genome, notes: list[str]) -> list[Interval]:
+    """The intervals of one --regions value: a BED file, or ``chr:a-b``."""
+    found = parse_regions(text, genome.lengths)
+    add_note(notes, describe(found.mapping))
+    return found.intervals
+
+
+def _read_bed(path: Path, genome: Genome, notes: list[str]) -> list[Interval]:
+    bed = read_bed(path, genome.lengths)
+    add_note(notes, describe(bed.mapping))
+    return bed.intervals
+
+
+def add_note(notes: list[str], text: str | None) -> None:
+    if text and text not in notes:
+        notes.append(text)
+
+
+def _spans(rows: Sequence[Interval], lengths: Mapping[str, int]) -> dict[str, Spans]:
+    """Intervals as merged spans per sequence, in genome order."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for row in rows:
+        found.setdefault(row.name, []).append((row.start, row.end))
+    return {name: merge(np.array(found[name], np.int64)) for name in lengths if name in found}
