@@ -26,6 +26,7 @@ def track(role: str, minimum: float | None, maximum: float | None, **percentiles
         unit="",
         resolution=1,
         rounding="",
+        min_value=None,
         minimum=minimum,
         maximum=maximum,
         percentiles=named,

@@ -157,3 +157,16 @@ def test_facts_of_any_shape_become_lists_and_tables() -> None:
     assert facts_html({}) == ""
     deep = {"a": {"a": {"a": {"a": {"a": 1}}}}}
     assert "&quot;" in facts_html(deep)
+
+
+@pytest.mark.parametrize(("least", "told"), [(0.002, True), (None, False)])
+def test_a_track_that_leaves_out_small_values_says_so(
+    build: Build, tmp_path: Path, least: float | None, told: bool
+) -> None:
+    run = write_run(tmp_path / "run")
+    for track in range(len(json.loads((run / "run.json").read_text())["tracks"])):
+        change_run(run, "tracks", track, "min_value", value=least)
+    pages = [page for page in build(run).path.glob("*.html") if page.name != "index.html"]
+    assert pages
+    for page in pages:
+        assert ("<dt>values left out</dt><dd>below 0.002</dd>" in page.read_text().lower()) == told

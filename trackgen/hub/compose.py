@@ -96,6 +96,7 @@ def _hub_track(run: Run, track: RunTrack, names: set[str], files: set[str]) -> H
             percentiles=track.percentiles,
             values=track.values,
             rounding=track.rounding,
+            min_value=track.min_value,
             checks=run.checks,
         ),
     )

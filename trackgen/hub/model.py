@@ -76,6 +76,7 @@ class RunFacts:
     percentiles: Mapping[str, float]
     values: int
     rounding: str
+    min_value: float | None
     checks: Mapping[str, Any]
 
 

@@ -233,5 +233,6 @@ def _track_facts(track: HubTrack) -> dict[str, Any]:
         "highest value": run.maximum,
         "percentiles": percentiles,
         "rounding": run.rounding,
+        "values left out": "" if run.min_value is None else f"below {number_text(run.min_value)}",
         "checks of the run": checks,
     }

@@ -42,6 +42,8 @@ class RunTrack:
     unit: str
     resolution: int
     rounding: str
+    min_value: float | None
+    """Smaller values were left out; None for none."""
     minimum: float | None
     maximum: float | None
     percentiles: Mapping[str, float]
@@ -207,6 +209,7 @@ def _track(entry: _Values, folder: Path) -> RunTrack:
         unit=entry.get("unit", str, ""),
         resolution=entry.get("resolution", int, 1),
         rounding="" if rounding is None else str(rounding),
+        min_value=entry.number("min_value"),
         minimum=entry.number("min"),
         maximum=entry.number("max"),
         percentiles={key: _number(entry, value) for key, value in percentiles.items() if value is not None},
