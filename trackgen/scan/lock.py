@@ -22,13 +22,17 @@ __all__ = ["CLUSTER_JOB", "Holder", "Lock", "living_holder", "scheduler_job"]
 CLUSTER_JOB = "dask:"
 """How the names of jobs begin whose tasks a scheduler starts again only when it has given the first up."""
 SCHEDULER_JOBS = (
+    ("TRACKGEN_JOB",),
     ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_PROCID"),
     ("SLURM_JOB_ID", "SLURM_PROCID"),
     ("PBS_JOBID",),
     ("LSB_JOBID", "LSB_JOBINDEX"),
     ("JOB_ID", "SGE_TASK_ID"),
 )
-"""Variables by which schedulers name a job; it keeps its name when it is put back into the queue."""
+"""Variables by which schedulers name a job; it keeps its name when it is put back into the queue.
+
+Workflow managers submit a job that died as another one: there TRACKGEN_JOB, set in its script, is what stays the same.
+"""
 
 
 @dataclass(frozen=True)
