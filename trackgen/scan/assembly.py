@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +31,11 @@ from trackgen.progress import NullProgress, Progress
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder, machine_errors
 from trackgen.scan.gaps import REASONS, Skip, SkippedBases
 from trackgen.scan.lock import Lock, scheduler_job
+from trackgen.scan.pipeline import Stopped
 from trackgen.scan.record import PlanRecord
 from trackgen.scan.report import RunFacts, write_run_file
 from trackgen.scan.shard_file import HISTOGRAM, SECTIONS, DamagedShard, ShardReader, verify_shard
+from trackgen.scan.space import bytes_to_assemble
 
 __all__ = ["assemble_folder", "assemble_shards", "check_shard"]
 
@@ -74,7 +78,7 @@ def assemble_folder(path: Path, threads: int, progress: Progress | None = None) 
             path=path,
             wanted="the OUT of `trackgen scan --shard K/N` or `--plan-only`",
         )
-    with machine_errors(path):
+    with machine_errors(path, lambda: bytes_to_assemble(folder)):
         facts = {number: check_shard(folder, record, number) for number in range(record.shards)}
         _refuse_missing(folder, facts)
         assemble_shards(folder, record, [entry for entry in facts.values() if entry], threads, progress, began)
@@ -125,18 +129,21 @@ def assemble_shards(
     began = time.perf_counter()
     lock = Lock(folder.work / LOCK_FILE, scheduler_job())
     try:
-        folder.tracks.mkdir(exist_ok=True)
+        # What an interrupted assembly left is made anew, and takes no space meanwhile.
+        shutil.rmtree(folder.tracks, ignore_errors=True)
+        folder.tracks.mkdir()
         progress.start("assemble", len(record.tracks), "tracks")
         at_once = max(1, min(threads, len(record.tracks)))
+        stopped = threading.Event()
 
         def make(track: int) -> TrackStatistics:
-            statistics = _make_track(folder, record, track, max(1, threads // at_once))
+            statistics = _make_track(folder, record, track, max(1, threads // at_once), stopped)
             progress.advance(1)
             return statistics
 
         with contextlib.ExitStack() as stack:
             stack.callback(progress.finish)
-            statistics = list(ordered_map(at_once, make, range(len(record.tracks))))
+            statistics = list(ordered_map(at_once, make, range(len(record.tracks)), stopped.set))
         _write_skipped(folder, record)
         moments = (time.perf_counter() - began, time.perf_counter() - since)
         run_facts = RunFacts(record, facts, statistics, *moments, folder.tracks)
@@ -147,15 +154,21 @@ def assemble_shards(
     return run_facts.seconds()
 
 
-def _make_track(folder: OutputFolder, record: PlanRecord, track: int, threads: int) -> TrackStatistics:
+def _make_track(
+    folder: OutputFolder, record: PlanRecord, track: int, threads: int, stopped: threading.Event
+) -> TrackStatistics:
     path = folder.tracks / record.tracks[track]["file"]
     temporary = path.with_name(path.name + ".tmp")
     grid, histogram = record.grid(track), Histogram()
-    with contextlib.closing(_ShardSource(folder, record, track, histogram)) as source:
-        with open(temporary, "wb", buffering=0) as file:
-            totals = assemble(file, Chromosomes.of(record.lengths, path), grid, source, folder.tracks, threads)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+    with contextlib.closing(_ShardSource(folder, record, track, histogram, stopped)) as source:
+        try:
+            with open(temporary, "wb", buffering=0) as file:
+                totals = assemble(file, Chromosomes.of(record.lengths, path), grid, source, folder.tracks, threads)
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     return TrackStatistics.of(totals, histogram)
 
 
@@ -188,9 +201,15 @@ class _Part(NamedTuple):
 
 
 class _ShardSource:
-    """The sections of one track from all shards; a `trackgen.bigwig.spool.Source`."""
+    """The sections of one track from all shards; a `trackgen.bigwig.spool.Source`.
 
-    def __init__(self, folder: OutputFolder, record: PlanRecord, track: int, histogram: Histogram) -> None:
+    Once `stopped` is set it gives no more: the run is over, and nobody waits for the track.
+    """
+
+    def __init__(
+        self, folder: OutputFolder, record: PlanRecord, track: int, histogram: Histogram, stopped: threading.Event
+    ) -> None:
+        self._stopped = stopped
         self._readers = _Readers(folder)
         self._grid = record.grid(track)
         rows = []
@@ -239,7 +258,7 @@ class _ShardSource:
 
     def copy_sections(self, file: BinaryIO) -> None:
         """Append the compressed sections to an unbuffered file, in the order of ``extents``."""
-        for part in self._parts:
+        for part in self._until_stopped():
             if part.here:
                 write_all(file, b"".join(part.here.blocks.data))
             else:
@@ -250,7 +269,7 @@ class _ShardSource:
         """First-level summaries in the same order, SUMMARY[n] at a time."""
         gathered: list[NDArray[Any]] = []
         count = 0
-        for part in self._parts:
+        for part in self._until_stopped():
             gathered.append(part.here.summaries if part.here else self._readers[part.shard].summaries(part.row))
             count += len(gathered[-1])
             if count >= SUMMARIES_AT_ONCE:
@@ -258,6 +277,12 @@ class _ShardSource:
                 gathered, count = [], 0
         if gathered:
             yield np.concatenate(gathered)
+
+    def _until_stopped(self) -> Iterator[_Part]:
+        for part in self._parts:
+            if self._stopped.is_set():
+                raise Stopped
+            yield part
 
     def close(self) -> None:
         self._readers.close()

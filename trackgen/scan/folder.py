@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +145,11 @@ class OutputFolder:
         """Whether the unfinished run that it holds is of this plan, a `ScanPlan.summary()`."""
         return self.record is not None and self.record.plan == json.loads(json.dumps(plan))
 
-    def begin(self, record: PlanRecord) -> PlanRecord:
+    def begin(self, record: PlanRecord, needed: int) -> PlanRecord:
         """Make OUT and its work folder, and fix the plan unless that is done.
+
+        Args:
+            needed: bytes of free space that the run needs, about.
 
         Returns:
             The plan in force: another process may have fixed one meanwhile.
@@ -164,13 +167,14 @@ class OutputFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             self.record = _write_once(self.work / PLAN_FILE, record)
         except OSError as error:
-            kind = ResourceError if error.errno in DISK_ERRORS else UsageError
+            failed = error.errno in DISK_ERRORS
+            kind = ResourceError if failed else UsageError
             raise kind(
                 "the output folder can't be written to",
                 path=self.path,
                 found=error.strerror,
-                wanted="a folder with free space that you may write to",
-                remedy="choose another one with -o",
+                wanted=space_text(needed) if failed else "a folder that you may write to",
+                remedy=REMEDY_SPACE if failed else "choose another one with -o",
             ) from error
         return self.record
 
@@ -192,8 +196,9 @@ class OutputFolder:
         self.remove_work()
 
     def remove_work(self) -> None:
-        """Remove the work folder, its plan last: without shards, a plan alone means starting anew."""
-        shutil.rmtree(self.shards, ignore_errors=True)
+        """Remove the work folder, its plan first: shards without one are leftovers, and are not asked for again."""
+        with suppress(OSError):
+            (self.work / PLAN_FILE).unlink(missing_ok=True)
         shutil.rmtree(self.work, ignore_errors=True)
 
     def abandon(self) -> None:
@@ -207,16 +212,18 @@ class OutputFolder:
 def _write_once(path: Path, record: PlanRecord) -> PlanRecord:
     """Write plan.json unless somebody else did meanwhile; what stands there then."""
     temporary = path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
-    temporary.write_text(record.text(), encoding="utf-8")
     try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        if error.errno in DISK_ERRORS:
-            raise
-        os.replace(temporary, path)  # a file system without links
-    temporary.unlink(missing_ok=True)
+        temporary.write_text(record.text(), encoding="utf-8")
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise
+            os.replace(temporary, path)  # a file system without links
+    finally:
+        temporary.unlink(missing_ok=True)
     found = PlanRecord.read(path)
     return record if found is None else found
 
@@ -244,9 +251,13 @@ def machine_errors(output: Path, needed: Callable[[], int] | None = None) -> Ite
             "the output folder is gone" if gone else "the output can't be written",
             path=output,
             found=error.strerror,
-            wanted=f"about {needed():,} bytes of free space" if full and needed else None,
+            wanted=space_text(needed()) if full and needed else None,
             remedy="see what became of it, and run the same command again" if gone else REMEDY_SPACE,
         ) from error
+
+
+def space_text(needed: int) -> str:
+    return f"about {needed:,} bytes of free space"
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -99,8 +99,12 @@ class Lock:
                     raise _held(path, holder) from None
                 path.unlink(missing_ok=True)
                 continue
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(self._content)
+            try:
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(self._content)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
             return
         raise UsageError("another run took this work just now", path=path, remedy="run the same command again")
 

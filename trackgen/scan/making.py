@@ -19,6 +19,7 @@ from trackgen.scan.plan import ScanPlan, make_plan
 from trackgen.scan.record import PlanRecord
 from trackgen.scan.shards import Shard, cut_into_shards
 from trackgen.scan.sources import SignalFiles
+from trackgen.scan.space import bytes_needed
 from trackgen.scan.work import ShardWork
 
 __all__ = ["ShardMaker", "join_run"]
@@ -46,7 +47,7 @@ class ShardMaker:
         began: float | None = None,
         made: Callable[[int], None] = lambda number: None,
     ) -> None:
-        self._progress, self._job = progress, job
+        self._plan, self._progress, self._job = plan, progress, job
         self._folder = OutputFolder(options.output)
         self._stack = ExitStack()
         self._signals = self._stack.enter_context(SignalFiles(plan.signals))
@@ -83,7 +84,7 @@ class ShardMaker:
         """
         work = self._new_work()
         loads, stages = work.loads(shards), work.stages()
-        with machine_errors(self._folder.path):
+        with machine_errors(self._folder.path, lambda: bytes_needed(self._plan, self._folder)):
             try:
                 if serial:
                     run_serial(loads, stages)

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from trackgen.bigwig.workers import THREADS_NAME
 from trackgen.errors import ResourceError
 
 __all__ = ["Lane", "Stage", "Stopped", "run_serial", "run_threaded", "threads_left_behind"]
@@ -257,5 +258,5 @@ def _wait_for(slots: Sequence[threading.Thread]) -> None:
 
 
 def threads_left_behind() -> bool:
-    """Whether slots that did not end still run: the process must then be left without waiting for them."""
-    return any(thread.name.startswith("slot ") for thread in threading.enumerate())
+    """Whether threads that did not end still run: the process must then be left without waiting for them."""
+    return any(thread.name.startswith(("slot ", THREADS_NAME)) for thread in threading.enumerate())

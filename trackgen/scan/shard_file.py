@@ -94,6 +94,14 @@ class ShardWriter:
         """Bytes so far."""
         return self._size
 
+    def check_name(self) -> None:
+        """See that the file still has its name: what is written into a folder that was removed is lost.
+
+        Raises:
+            FileNotFoundError: it has not.
+        """
+        os.stat(self._temporary)
+
     def add_sections(self, track: int, chromosome: int, sections: EncodedSections) -> None:
         """Sections of a track, behind those that it has on that chromosome."""
         blocks, summaries = sections

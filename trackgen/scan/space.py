@@ -9,7 +9,7 @@ from trackgen.progress import Progress
 from trackgen.scan.folder import OutputFolder
 from trackgen.scan.plan import ScanPlan
 
-__all__ = ["bytes_needed", "bytes_per_value", "size_text", "tell_space"]
+__all__ = ["bytes_needed", "bytes_per_value", "bytes_to_assemble", "size_text", "tell_space"]
 
 FULL_BYTES, TEN_BIT_BYTES, DECIMAL_BYTES = 3.7, 2.5, 2.0
 """Compressed BigWig bytes of one value, zoom levels included: measured on random float32 values."""
@@ -29,6 +29,12 @@ def bytes_needed(plan: ScanPlan, folder: OutputFolder) -> int:
     present = sum(path.stat().st_size for path in folder.shards.glob("*.shard"))
     written = sum(path.stat().st_size for path in folder.tracks.glob("*.bw"))
     return max(0, int(2 * whole) - present - written)
+
+
+def bytes_to_assemble(folder: OutputFolder) -> int:
+    """Bytes of free space that putting the shards together needs, about: tracks are as large as the shards."""
+    present = sum(path.stat().st_size for path in folder.shards.glob("*.shard"))
+    return max(0, present - sum(path.stat().st_size for path in folder.tracks.glob("*.bw")))
 
 
 def tell_space(plan: ScanPlan, folder: OutputFolder, progress: Progress) -> None:

@@ -256,6 +256,7 @@ class ShardWork:
     def _commit(self, load: _Load, resource: None) -> None:
         opened = load.opened
         writer = opened.writer or self._create(opened)
+        writer.check_name()
         for part in load.encoded:
             if isinstance(part.part, EncodedSections):
                 writer.add_sections(part.track, self._ids[part.name], part.part)
