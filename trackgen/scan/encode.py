@@ -6,6 +6,7 @@ gives out is encoded on any thread again.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from trackgen.bigwig.seams import LooseItems, Owned, split_at_seams
 from trackgen.bigwig.sections import EncodedSections, encode_sections
 from trackgen.scan.plan import ScanPlan, TrackPlan
 from trackgen.scan.shards import Piece, Shard
-from trackgen.scan.tile import ModelValues, TileInput, track_values
+from trackgen.scan.tile import ModelValues, TileInput, item_gaps
 
 __all__ = ["CutTrack", "Encoded", "Gathered", "Gatherer", "bigwig_grids", "chromosome_ids", "cut_tile", "encode"]
 
@@ -64,24 +65,31 @@ class Encoded(NamedTuple):
 
 def cut_tile(plan: ScanPlan, source: TileInput, results: Sequence[ModelValues]) -> list[CutTrack]:
     """The rounded items of every track, less gaps, chromosome ends and values below the smallest that is kept."""
-    cut = []
-    number = 0
+    numbers = itertools.count()
+    cut: list[CutTrack] = []
     for model, values in zip(plan.models, results, strict=True):
+        alike: dict[tuple[int, str | None], list[tuple[int, TrackPlan]]] = {}
         for track in model.tracks:
-            part = track_values(track, source, values)
-            if len(part.values):
-                kept = _keep(round_values(part.values, track.rounding), track)
-                items = cut_items(_grid(track), part.first, kept, part.gaps, source.tile.length)
-                cut.append(CutTrack(number, part.first, items))
-            number += 1
+            alike.setdefault((track.output, track.strand), []).append((next(numbers), track))
+        for key, tracks in alike.items():
+            if key in values:
+                cut += _cut_alike(tracks, source, values[key])
     return cut
 
 
-def _keep(values: NDArray[np.float32], track: TrackPlan) -> NDArray[np.float32]:
-    if track.min_value is not None:
+def _cut_alike(
+    tracks: Sequence[tuple[int, TrackPlan]], source: TileInput, values: NDArray[np.float32]
+) -> Iterator[CutTrack]:
+    """Tracks of one output and strand, which differ in nothing but the class: a model may have hundreds."""
+    like = tracks[0][1]
+    first, gaps = item_gaps(like, source)
+    rows = round_values(values.T[[track.class_index for _, track in tracks]], like.rounding)
+    if like.min_value is not None:
         # What a reader sees counts: the value as it is written, and the bound as a float32.
-        values[values < np.float32(track.min_value)] = np.nan
-    return values
+        rows[rows < np.float32(like.min_value)] = np.nan
+    grid, length = _grid(like), source.tile.length
+    for (number, _), row in zip(tracks, rows, strict=True):
+        yield CutTrack(number, first, cut_items(grid, first, row, gaps, length))
 
 
 def _grid(track: TrackPlan) -> Grid:

@@ -12,6 +12,7 @@ import numpy as np
 from trackgen.genome import Genome, open_genome
 from trackgen.genome.tiling import Tile
 from trackgen.progress import NullProgress, Progress
+from trackgen.runtime import available_memory
 from trackgen.scan.machinery import Machinery, choose_room, open_machinery
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.pipeline import Stage, run_threaded
@@ -143,7 +144,7 @@ def _scale(
     tracks = [track for model in plan.models for track in model.tracks]
     values = {track.file: fills[track.file] * factor for track in tracks}
     disk = sum(values[track.file] * bytes_per_value(track.rounding) for track in tracks)
-    room = choose_room(plan, machinery.working, options.memory)
+    room = choose_room(plan, machinery.working, options.memory or available_memory() // 2)
     return Estimate(
         seconds=seconds * factor + sum(values.values()) * ENCODE_SECONDS_PER_VALUE / machinery.working,
         memory=peak_memory() + room.memory,

@@ -78,7 +78,7 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
         if finished:
             return ScanResult(folder.path, _files(plan), skipped=True)
         new = folder.record is None
-        record = folder.begin(PlanRecord.of(options, plan), bytes_needed(plan, folder))
+        record = folder.begin(PlanRecord.of(options, plan, folder.finished_tracks()), bytes_needed(plan, folder))
         if not folder.record_is(plan.summary()):
             # Another process fixed a plan in between.
             plan, _ = _settle(options, genome, folder)

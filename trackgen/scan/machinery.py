@@ -8,7 +8,7 @@ from typing import Any
 
 from trackgen.errors import UsageError
 from trackgen.progress import Progress
-from trackgen.runtime import device_kind
+from trackgen.runtime import available_memory, device_kind
 from trackgen.scan.modes import choose_threading
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.pipeline import Lane
@@ -17,8 +17,10 @@ from trackgen.scan.runners import ModelRunner, open_runners
 
 __all__ = ["Machinery", "Room", "choose_room", "open_machinery"]
 
-CHUNK_VALUES = 1 << 18
-"""Values of all tracks in one chunk, about: enough that work on arrays outweighs the calls."""
+CHUNK_BYTES = 6 << 20
+"""Memory of one chunk, about: enough that work on arrays outweighs the calls..."""
+CHUNK_TRACK_BYTES = 32 << 10
+"""... also where many tracks share it."""
 SPARE_SLOTS = 2
 """Slots beside those that run models: one reads or writes while the others run."""
 COPIES = 4
@@ -87,7 +89,8 @@ def choose_room(plan: ScanPlan, working: int, memory: int | None) -> Room:
     # All classes of a model are in memory until its tracks are cut from them.
     values = sum(1 / track.grid.step for track in tracks)
     bytes_a_base = values * 4 * COPIES + BASE_BYTES + SIGNAL_BYTES * len(plan.signals)
-    tiles = max(1, round(CHUNK_VALUES / values / plan.tile))
+    wanted = max(CHUNK_BYTES, CHUNK_TRACK_BYTES * len(tracks))
+    tiles = max(1, round(wanted / bytes_a_base / plan.tile))
     fixed = TRACK_BYTES * len(tracks)
     if memory is not None:
         while slots * tiles * plan.tile * bytes_a_base + fixed > memory and (tiles > 1 or slots > 1):
@@ -113,7 +116,7 @@ def open_machinery(plan: ScanPlan, options: ScanOptions, tiles: int, progress: P
     threading = choose_threading(device_kind(options.device), options.threads, tiles)
     # Beside a device, all cores encode what it ran.
     working = threading.tiles_at_once if device_kind(options.device) == "cpu" else options.threads
-    room = choose_room(plan, working, options.memory)
+    room = choose_room(plan, working, options.memory or available_memory() // 2)
     runners = open_runners(plan, options, threading, progress)
     session = runners[0].main.session
     lane = Lane([runners] * threading.tiles_at_once)

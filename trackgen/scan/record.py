@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class PlanRecord:
         plan: everything that can change a value, as `ScanPlan.summary` gives it.
         shards: number of shards.
         tracks: what run.json will say of each track before it is written, and the offset of its grid.
+        replaces: tracks of an earlier run that vanish when this one is finished.
         lengths: bases of each sequence, in the genome's order.
     """
 
@@ -40,14 +41,15 @@ class PlanRecord:
         self.values = values
         self.plan: dict[str, Any] = values["plan"]
         self.shards: int = values["shards"]
+        self.replaces: list[str] = values["replaces"]
         self.run: dict[str, Any] = values["run"]
         self.tracks: list[dict[str, Any]] = self.run["tracks"]
         genome = self.run["genome"]
         self.lengths: dict[str, int] = dict(zip(genome["names"], genome["lengths"], strict=True))
 
     @staticmethod
-    def of(options: ScanOptions, plan: ScanPlan) -> PlanRecord:
-        """The record of a new plan."""
+    def of(options: ScanOptions, plan: ScanPlan, replaces: Sequence[str] = ()) -> PlanRecord:
+        """The record of a new plan, whose results replace the tracks of an earlier one."""
         values = {
             "schema_version": SCHEMA_VERSION,
             "trackgen": trackgen.__version__,
@@ -55,6 +57,7 @@ class PlanRecord:
             "shard": plan.shard,
             "shards": len(cut_into_shards(plan.wanted, plan.lengths, plan.tile, plan.shard)),
             "largest": {model.card.name: list(model.mode.largest) for model in plan.models},
+            "replaces": list(replaces),
             "run": _run_values(options, plan),
         }
         return PlanRecord(json.loads(json.dumps(values)))

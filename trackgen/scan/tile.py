@@ -27,7 +27,16 @@ from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan
 from trackgen.scan.runners import ModelRunner
 from trackgen.scan.sources import SignalFiles
 
-__all__ = ["ModelTile", "ModelValues", "TileInput", "TrackValues", "read_tile", "run_model", "track_values"]
+__all__ = [
+    "ModelTile",
+    "ModelValues",
+    "TileInput",
+    "TrackValues",
+    "item_gaps",
+    "read_tile",
+    "run_model",
+    "track_values",
+]
 
 Float32 = NDArray[np.float32]
 ModelValues = Mapping[tuple[int, str | None], Float32]
@@ -160,14 +169,20 @@ def run_model(
 
 def track_values(track: TrackPlan, source: TileInput, values: ModelValues) -> TrackValues:
     """What `track` gets from a tile; values are not rounded."""
-    items = track.grid.items(source.tile.start, source.tile.end)
     column = values.get((track.output, track.strand))
     if column is None:
-        return TrackValues(items.start, np.zeros(0, np.float32), NO_SPANS)
+        return TrackValues(0, np.zeros(0, np.float32), NO_SPANS)
+    first, gaps = item_gaps(track, source)
+    return TrackValues(first, column[:, track.class_index], gaps)
+
+
+def item_gaps(track: TrackPlan, source: TileInput) -> tuple[int, NDArray[np.int64]]:
+    """The first of the items that begin in a tile, and the bases of them that get no value; there is at least one."""
+    items = track.grid.items(source.tile.start, source.tile.end)
     begin, _ = track.grid.item_span(items[0], source.tile.length)
     _, end = track.grid.item_span(items[-1], source.tile.length)
     state = source.state[begin - source.start : end - source.start]
-    return TrackValues(items.start, column[:, track.class_index], runs_of(state != VALUE, begin))
+    return items.start, runs_of(state != VALUE, begin)
 
 
 def _windows_with_bases(part: ModelTile, grids: list[Grid], source: TileInput) -> NDArray[np.int64]:
