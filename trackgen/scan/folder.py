@@ -188,7 +188,7 @@ class OutputFolder:
         The old run.json goes first: at no moment does it stand beside tracks that it does not describe.
         """
         (self.path / RUN_FILE).unlink(missing_ok=True)
-        for name in _track_names(self._run or {}):
+        for name in self.record.replaces if self.record else ():
             if name not in files:
                 (self.path / name).unlink(missing_ok=True)
         for name in [*files, SKIPPED_FILE, RUN_FILE]:
