@@ -8,6 +8,7 @@ from pathlib import Path
 from trackgen.progress import Progress
 from trackgen.scan.folder import OutputFolder
 from trackgen.scan.plan import ScanPlan
+from trackgen.scan.shards import cut_into_shards
 
 __all__ = ["bytes_needed", "bytes_per_value", "bytes_to_assemble", "size_text", "tell_space"]
 
@@ -26,9 +27,13 @@ def bytes_needed(plan: ScanPlan, folder: OutputFolder) -> int:
     """Bytes of free space that the rest of a run needs, about: missing shards, and all tracks beside the shards."""
     tracks = [track for model in plan.models for track in model.tracks]
     whole = sum(plan.bases / track.grid.step * bytes_per_value(track.rounding) for track in tracks)
-    present = sum(path.stat().st_size for path in folder.shards.glob("*.shard"))
+    sizes = [path.stat().st_size for path in folder.shards.glob("*.shard")]
+    if sizes:
+        # What was measured is better than what was thought.
+        shards = len(cut_into_shards(plan.wanted, plan.lengths, plan.tile, plan.shard))
+        whole = max(whole, sum(sizes) / len(sizes) * shards)
     written = sum(path.stat().st_size for path in folder.tracks.glob("*.bw"))
-    return max(0, int(2 * whole) - present - written)
+    return max(0, int(2 * whole) - sum(sizes) - written)
 
 
 def bytes_to_assemble(folder: OutputFolder) -> int:
