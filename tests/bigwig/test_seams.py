@@ -46,7 +46,8 @@ def items(draw: st.DrawFn) -> Items:
     stride = draw(st.sampled_from([1, 2, 3, 50]))
     grid = Grid(stride, draw(st.sampled_from([0, 0, 1, stride // 2, 75, 4 * stride + 1])))
     section = ITEMS_PER_SECTION * stride
-    length = draw(st.one_of(st.integers(1, 500), st.integers(1, 3 * section), st.sampled_from([section, section + 1])))
+    near_section = st.builds(lambda sections, more: sections * section + more, st.integers(1, 3), st.integers(-9, 900))
+    length = draw(st.one_of(st.integers(1, 500), near_section, near_section))
     length += grid.offset
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     first, end = -grid.offset // stride, (length - 1 - grid.offset) // stride + 1
@@ -116,9 +117,7 @@ def test_sections_of_shards_are_those_of_one_run_over_everything(items: Items) -
 
 @settings(max_examples=100)
 @given(items(), st.integers(-3, 3), st.integers(-3, 3))
-def test_parting_loses_nothing_and_yields_one_section_at_a_time_where_it_is_loose(
-    items: Items, low: int, high: int
-) -> None:
+def test_parting_loses_nothing_and_tells_the_owned_sections_from_the_others(items: Items, low: int, high: int) -> None:
     first = items.first - items.first % ITEMS_PER_SECTION
     cut = items.cut(items.first, items.first + len(items.values))
     before = np.full(items.first - first, np.nan, np.float32)
@@ -131,7 +130,9 @@ def test_parting_loses_nothing_and_yields_one_section_at_a_time_where_it_is_loos
     for begin, part, loose in parts:
         assert begin == end
         end += len(part.values)
-        assert not loose or len(part.values) <= ITEMS_PER_SECTION
+        sections = range(begin, end, ITEMS_PER_SECTION)
+        assert [not owned.low <= at <= owned.high - ITEMS_PER_SECTION for at in sections] == [loose] * len(sections)
+        assert not loose or len(sections) == 1
         inside = (part.pieces["start"] >= items.grid.start(begin)) & (part.pieces["end"] <= items.grid.start(end))
         assert inside.all()
 

@@ -308,16 +308,17 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
         rows += [f"another file of {kind[:-1]} {name}" for name in names]
     if list(old) != list(new):
         rows.append(f"models {', '.join(old)} instead of {', '.join(new)}")
+    sums = ("tuned", "most_windows")
     for name in [name for name in old if name in new]:
         before, now = old[name], new[name]
         if before.get("sha256") != now["sha256"]:
             rows.append(f"another file of model {name}")
         if before.get("mode") != now["mode"]:
             rows.append(f"it ran model {name} in {before.get('mode')} mode, this command in {now['mode']} mode")
-        elif any(before.get(key) != now[key] for key in ("tuned", "most_windows")):
-            rows.append(f"another order of the sums of model {name}")
         if before.get("stride") != now["stride"]:
             rows.append(f"another stride of model {name}: {before.get('stride')} instead of {now['stride']}")
+        elif before.get("mode") == now["mode"] and any(before.get(key) != now[key] for key in sums):
+            rows.append(f"another order of the sums of model {name}")
         if before.get("tracks") != now["tracks"]:
             rows.append(f"other tracks or rounding of model {name}")
     return rows
