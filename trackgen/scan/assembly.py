@@ -78,7 +78,7 @@ def assemble_folder(path: Path, threads: int, progress: Progress | None = None) 
             path=path,
             wanted="the OUT of `trackgen scan --shard K/N` or `--plan-only`",
         )
-    with machine_errors(path, lambda: bytes_to_assemble(folder)):
+    with machine_errors(path, lambda: bytes_to_assemble(folder, len(record.tracks))):
         facts = {number: check_shard(folder, record, number) for number in range(record.shards)}
         _refuse_missing(folder, facts)
         assemble_shards(folder, record, [entry for entry in facts.values() if entry], threads, progress, began)

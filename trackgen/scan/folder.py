@@ -24,7 +24,6 @@ __all__ = ["RUN_FILE", "SKIPPED_FILE", "OutputFolder", "machine_errors"]
 RUN_FILE = "run.json"
 SKIPPED_FILE = "skipped.bed"
 WORK_FOLDER = ".trackgen"
-REMEDY_SPACE = "free space and run the same command again: it goes on where it stopped"
 REMEDY = "choose another folder with -o, or replace what it holds with --overwrite"
 
 
@@ -167,14 +166,15 @@ class OutputFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             self.record = _write_once(self.work / PLAN_FILE, record)
         except OSError as error:
-            failed = error.errno in DISK_ERRORS
-            kind = ResourceError if failed else UsageError
-            raise kind(
+            if error.errno in DISK_ERRORS:
+                with machine_errors(self.path, lambda: needed):
+                    raise
+            raise UsageError(
                 "the output folder can't be written to",
                 path=self.path,
                 found=error.strerror,
-                wanted=space_text(needed) if failed else "a folder that you may write to",
-                remedy=REMEDY_SPACE if failed else "choose another one with -o",
+                wanted="a folder that you may write to",
+                remedy="choose another one with -o",
             ) from error
         return self.record
 
@@ -246,18 +246,15 @@ def machine_errors(output: Path, needed: Callable[[], int] | None = None) -> Ite
         gone = error.errno in (errno.ENOENT, errno.ESTALE, errno.ENOTDIR) and not (output / WORK_FOLDER).is_dir()
         if error.errno not in (*DISK_ERRORS, errno.EROFS, errno.EACCES) and not gone:
             raise
-        full = needed is not None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise ResourceError(
             "the output folder is gone" if gone else "the output can't be written",
             path=output,
             found=error.strerror,
-            wanted=space_text(needed()) if full and needed else None,
-            remedy="see what became of it, and run the same command again" if gone else REMEDY_SPACE,
+            wanted=f"about {needed():,} bytes of free space" if full and needed else None,
+            remedy=f"{'Free space' if full else 'See what became of it'} and run the same command again: it goes on "
+            "where it stopped",
         ) from error
-
-
-def space_text(needed: int) -> str:
-    return f"about {needed:,} bytes of free space"
 
 
 def _read(path: Path) -> dict[str, Any] | None:

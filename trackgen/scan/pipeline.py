@@ -132,12 +132,12 @@ def run_threaded(
         The first error of any slot, whichever stage it is in; all others then end.
         ResourceError: a stage has stalled.
     """
-    run = _Run(iter(pieces), stages, pulse or Pulse())
+    run = _Run(iter(pieces), stages, pulse or Pulse(), slots)
     slots_ = [threading.Thread(target=run.slot, name=f"slot {number}", daemon=True) for number in range(slots)]
     for slot in slots_:
         slot.start()
     try:
-        _watch(run, slots_)
+        _watch(run)
     except BaseException:
         run.stop()
         stop()
@@ -152,7 +152,7 @@ def run_threaded(
 class _Run:
     """What the slots of one run share."""
 
-    def __init__(self, pieces: Iterator[Any], stages: Sequence[Stage], pulse: Pulse) -> None:
+    def __init__(self, pieces: Iterator[Any], stages: Sequence[Stage], pulse: Pulse, slots: int) -> None:
         self.pulse = pulse
         self.error: BaseException | None = None
         self.doing: dict[str, str] = {}
@@ -162,6 +162,9 @@ class _Run:
         self._taken = 0
         self._turn = threading.Condition()
         self._next = [0] * len(stages)
+        self._working = slots
+        self.over = threading.Event()
+        """Set when no slot works any more, or at the first error."""
 
     def stop(self) -> None:
         self._stopped.set()
@@ -181,6 +184,11 @@ class _Run:
                 if self.error is None and not self._stopped.is_set():
                     self.error = error
             self.stop()
+        finally:
+            with self._turn:
+                self._working -= 1
+                if not self._working or self.error is not None:
+                    self.over.set()
 
     def _carry_one(self) -> bool:
         with self._source:
@@ -228,14 +236,11 @@ class _Run:
         self.doing.pop(threading.current_thread().name, None)
 
 
-def _watch(run: _Run, slots: Sequence[threading.Thread]) -> None:
+def _watch(run: _Run) -> None:
     """Wait for the slots; looks at short intervals, so that signals are heard and a stalled stage is noticed."""
     silent, beats = 0.0, run.pulse.beats
-    while any(slot.is_alive() for slot in slots) and run.error is None:
-        for slot in slots:
-            if slot.is_alive():
-                slot.join(LOOK_EVERY)
-                break
+    # Not by joining a slot: Python 3.11 takes a thread for ended whose join a signal interrupts.
+    while not run.over.wait(LOOK_EVERY):
         # Counted in looks, not by the clock: a suspended machine or a stopped process is not a stalled stage.
         silent = 0.0 if run.pulse.beats != beats else silent + LOOK_EVERY
         beats = run.pulse.beats

@@ -14,6 +14,10 @@ __all__ = ["bytes_needed", "bytes_per_value", "bytes_to_assemble", "size_text", 
 
 FULL_BYTES, TEN_BIT_BYTES, DECIMAL_BYTES = 3.7, 2.5, 2.0
 """Compressed BigWig bytes of one value, zoom levels included: measured on random float32 values."""
+SHARD_BYTES = 30_000
+"""What a shard holds of a track beside its values, at most: mostly a histogram of 20 octaves."""
+SPARE_BYTES = 1 << 20
+"""Asked for besides: for indexes, lists and what lies on the disk only while a track is put together."""
 
 
 def bytes_per_value(rounding: int | str | None) -> float:
@@ -27,19 +31,23 @@ def bytes_needed(plan: ScanPlan, folder: OutputFolder) -> int:
     """Bytes of free space that the rest of a run needs, about: missing shards, and all tracks beside the shards."""
     tracks = [track for model in plan.models for track in model.tracks]
     whole = sum(plan.bases / track.grid.step * bytes_per_value(track.rounding) for track in tracks)
-    sizes = [path.stat().st_size for path in folder.shards.glob("*.shard")]
-    if sizes:
-        # What was measured is better than what was thought.
-        shards = len(cut_into_shards(plan.wanted, plan.lengths, plan.tile, plan.shard))
-        whole = max(whole, sum(sizes) / len(sizes) * shards)
-    written = sum(path.stat().st_size for path in folder.tracks.glob("*.bw"))
-    return max(0, int(2 * whole) - sum(sizes) - written)
+    shards = len(cut_into_shards(plan.wanted, plan.lengths, plan.tile, plan.shard))
+    beside = shards * len(tracks) * min(SHARD_BYTES, 12 * plan.shard)
+    return _bytes_missing(folder, whole + beside, shards, len(tracks))
 
 
-def bytes_to_assemble(folder: OutputFolder) -> int:
-    """Bytes of free space that putting the shards together needs, about: tracks are as large as the shards."""
-    present = sum(path.stat().st_size for path in folder.shards.glob("*.shard"))
-    return max(0, present - sum(path.stat().st_size for path in folder.tracks.glob("*.bw")))
+def bytes_to_assemble(folder: OutputFolder, tracks: int) -> int:
+    """Bytes of free space that putting all shards together into so many tracks needs, about."""
+    return _bytes_missing(folder, 0, len(list(folder.shards.glob("*.shard"))), tracks)
+
+
+def _bytes_missing(folder: OutputFolder, guess: float, shards: int, tracks: int) -> int:
+    """Of so many shards and tracks: what is there already tells more than the guess at all shards together."""
+    made = [path.stat().st_size for path in folder.shards.glob("*.shard")]
+    written = [path.stat().st_size for path in folder.tracks.glob("*.bw")]
+    whole = max(guess, sum(made) / len(made) * shards if made else 0)
+    final = max(whole, sum(written) / len(written) * tracks if written else 0)
+    return SPARE_BYTES + max(0, int(whole + final) - sum(made) - sum(written))
 
 
 def tell_space(plan: ScanPlan, folder: OutputFolder, progress: Progress) -> None:
