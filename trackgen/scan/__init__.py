@@ -1,5 +1,18 @@
 """The main job: models and a genome in, tracks out.
 
+How a base travels, and where to read on::
+
+    job        the whole of it: plan, shards, tracks
+    plan       what will be computed (stretches, sources, modes, trial); choices takes over those of an earlier plan
+    record     the plan as a file; folder: what OUT holds, and what may be done to it
+    shards     tiles -> shards -> chunks
+    making     shards in this process; spread and cluster: in others; lock: who makes which
+    pipeline   slots that carry chunks through the stages of work:
+                 tile        genome -> codes -> windows -> values      (inputs, dense, windows, checks)
+                 encode      values -> rounded, cut, gathered, compressed
+                 shard_file  what is kept
+    assembly   shards -> tracks; report: run.json
+
 The package itself can be called: ``trackgen.scan(models, genome, output)``, which is `scan_genome`.
 """
 

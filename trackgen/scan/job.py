@@ -177,12 +177,13 @@ class _Run:
         bases = [sum(piece.bases(self.plan.tile) for piece in shard.pieces) for shard in shards]
         if options.cluster is None and options.device != EVERY_DEVICE:
             return self._make_here(shards)
+        devices = [] if options.cluster else all_cuda_devices()
         progress.start("scan", sum(bases), "bases")
         try:
             if options.cluster is not None:
                 make_on_cluster(options, shards, bases, progress)
             else:
-                make_on_devices(options, all_cuda_devices(), shards, bases, progress)
+                make_on_devices(options, devices, shards, bases, progress)
         finally:
             progress.finish()
         return time.perf_counter()
