@@ -52,10 +52,11 @@ class Disk:
         if self._moment == 2 * number:
             half()
             os.kill(os.getpid(), signal.SIGKILL)
-        result = work()
-        if self._moment == 2 * number + 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+        try:
+            return work()
+        finally:  # a call that fails, such as the removal of what is not there, has an end too
+            if self._moment == 2 * number + 1:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def phase_of(phase: str, function: str, place: str) -> str:
