@@ -7,6 +7,7 @@ bins are 1/128 of the value wide (0.8 %) at any size of value, and histograms of
 from __future__ import annotations
 
 import math
+import mmap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,10 @@ class Histogram:
     """Bases per bin of value."""
 
     def __init__(self) -> None:
-        # Zero pages take no memory until touched, and values of one track touch few.
-        self.counts: NDArray[np.int64] = np.zeros(_BINS, np.int64)
+        # Zero pages take no memory until touched, and values of one track touch few. Mapped by ourselves: once a block
+        # of this size was freed, the C library takes others from its heap and writes zeros to all of their pages.
+        pages = mmap.mmap(-1, _BINS * 8, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.counts: NDArray[np.int64] = np.frombuffer(pages, np.int64)
 
     def add(self, values: NDArray[np.float32], bases: int | NDArray[np.int64]) -> None:
         """Count values, float32[n] without NaN, that cover ``bases`` bases each (one number or int64[n])."""
