@@ -1,9 +1,9 @@
 """The documented Snakefile and Nextflow pipeline.
 
-Exercised: the shell commands of both, taken out of the files and run in the order of their rules (in slow tests; the plan
-and one share also in a quick one). Snakemake itself runs the Snakefile in another slow test, from the PATH, or installed
-into an environment of its own, where that can be had. Nextflow itself is never run: it can't be had from a package
-registry.
+Exercised: the shell commands of both, taken out of the files and run in the order of their rules (in slow tests; the
+plan and one share also in a quick one). Snakemake itself runs the Snakefile in another slow test, from the PATH, or
+installed into an environment of its own, where that can be had. Nextflow itself is never run: it can't be had from a
+package registry.
 """
 
 from __future__ import annotations
