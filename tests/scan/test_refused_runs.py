@@ -101,3 +101,16 @@ def test_what_changes_no_value_is_no_other_plan(tmp_path: Path) -> None:
     more = dataclasses.replace(options, threads=3, memory=1 << 30, batch_size=5, shard_size=4 * TILE, command=("x",))
     assert run_scan(more).shards == 5, "the plan's shards"
     assert run_scan(options).skipped
+
+
+def test_a_plan_of_another_version_is_not_gone_on_with(tmp_path: Path) -> None:
+    """It may compute other digits: half the track would be of one version, half of the other."""
+    genome = write_fasta(tmp_path / "g.fa", {"chr1": random_sequence(np.random.default_rng(0), 600)})
+    options = ScanOptions((str(small_model(tmp_path).path),), genome, tmp_path / "out", tile=TILE, plan_only=True)
+    run_scan(options)
+    path = tmp_path / "out" / ".trackgen" / "plan.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"trackgen": "0.0.7"}))
+    with pytest.raises(UsageError, match=r"unfinished run of small, begun by trackgen 0\.0\.7; found this is trackgen"):
+        run_scan(options)
+    run_scan(dataclasses.replace(options, overwrite=True, plan_only=False))
+    assert not path.exists()

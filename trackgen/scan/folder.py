@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import trackgen
 from trackgen.errors import DISK_ERRORS, ResourceError, UsageError
 from trackgen.scan.lock import Holder, living_holder, scheduler_job
 from trackgen.scan.record import PLAN_FILE, PlanRecord
@@ -85,8 +86,10 @@ class OutputFolder:
             elif self.record is None and not self._overwrite and self._has([*_track_names(self._run), SKIPPED_FILE]):
                 self._sweep()
                 return True
-        if self.record is not None and self.record.plan != plan:
-            self._refuse(f"an unfinished run of {_names(self.record.plan)}", self.record.plan, plan)
+        if self.record is not None and not (self.record.plan == plan and self.record.ours):
+            what = f"an unfinished run of {_names(self.record.plan)}"
+            what += "" if self.record.ours else f", begun by trackgen {self.record.version}"
+            self._refuse(what, self.record.plan, plan)
             self.record = None
         if self._run is None and self.record is None:
             self._refuse_foreign_files([*files, SKIPPED_FILE, RUN_FILE])
@@ -113,7 +116,7 @@ class OutputFolder:
             raise UsageError(
                 f"the output folder holds {what}",
                 path=self.path,
-                found="; ".join(differences(other, plan)) + at_work,
+                found=("; ".join(differences(other, plan)) or f"this is trackgen {trackgen.__version__}") + at_work,
                 wanted="an empty folder, or one of the same plan",
                 remedy="choose another folder with -o, or wait for that process" if living else REMEDY,
             )

@@ -30,6 +30,7 @@ class PlanRecord:
 
     Attributes:
         values: its JSON.
+        version: of trackgen that made the plan; another one may compute other digits.
         plan: everything that can change a value, as `ScanPlan.summary` gives it.
         shards: number of shards.
         tracks: what run.json will say of each track before it is written, and the offset of its grid.
@@ -39,6 +40,7 @@ class PlanRecord:
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
+        self.version: str = values["trackgen"]
         self.plan: dict[str, Any] = values["plan"]
         self.shards: int = values["shards"]
         self.replaces: list[str] = values["replaces"]
@@ -85,8 +87,13 @@ class PlanRecord:
     @property
     def hash(self) -> str:
         """One number for all that a shard depends on: the plan, the cut, and the version that computes it."""
-        parts = [self.values["trackgen"], self.plan, self.values["shard"], self.shards]
+        parts = [self.version, self.plan, self.values["shard"], self.shards]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def ours(self) -> bool:
+        """Whether this version of trackgen may go on with it."""
+        return bool(self.version == trackgen.__version__)
 
     @property
     def settled(self) -> Mapping[str, Any]:
