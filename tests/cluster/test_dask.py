@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -295,4 +296,19 @@ def test_a_local_worker_that_is_killed_is_replaced(scene: Scene) -> None:
             subprocess.run(["kill", "-9", str(pid)], check=True)
         _, told = process.communicate(timeout=100)
     assert process.returncode == 0, told
+    assert results(scene.folder / "out") == scene.plain("small.onnx", "--mode", "window")
+
+
+@pytest.mark.slow
+def test_a_local_cluster_ends_at_once_when_it_is_told_to_and_goes_on(scene: Scene) -> None:
+    words = ("trackgen", "scan", "small.onnx", "genome.fa", "-o", "out", *SLOW, "--cluster", "local:2")
+    with scene.start(*words) as process:
+        wait_until(lambda: shards_in(scene.folder / "out"))
+        began = time.monotonic()
+        process.terminate()
+        _, told = process.communicate(timeout=100)
+        assert time.monotonic() - began < 2, "the bar of an interruption"
+    assert process.returncode == 143, told
+    assert "shards are done: run the same command again, it goes on from there" in told
+    assert scene.run(*words).returncode == 0
     assert results(scene.folder / "out") == scene.plain("small.onnx", "--mode", "window")

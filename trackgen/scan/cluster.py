@@ -11,6 +11,7 @@ import dataclasses
 import os
 import queue
 import re
+import signal
 import threading
 import time
 import uuid
@@ -300,10 +301,21 @@ def _client(options: ScanOptions) -> Iterator[Any]:
         ) from error
     try:
         yield client
+    except BaseException:
+        _kill_workers(cluster)
+        raise
     finally:
         # Closing gives up the tasks that are left. A scheduler that is gone must not hold up the end.
         _close(client)
         _close(cluster)
+
+
+def _kill_workers(cluster: Any) -> None:
+    """End the processes of a cluster made here at once: Dask would wait for the shards that they are in."""
+    for nanny in [] if cluster is None else list(cluster.workers.values()):
+        nanny.auto_restart = False
+        with contextlib.suppress(OSError, TypeError):  # gone, or not yet there
+            os.kill(nanny.pid, signal.SIGKILL)
 
 
 def _close(part: Any) -> None:
