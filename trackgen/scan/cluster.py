@@ -312,7 +312,11 @@ def _client(options: ScanOptions) -> Iterator[Any]:
 
 def _kill_workers(cluster: Any) -> None:
     """End the processes of a cluster made here at once: Dask would wait for the shards that they are in."""
-    for nanny in [] if cluster is None else list(cluster.workers.values()):
+    if cluster is None:
+        return
+    # Else Dask closes it once more, with patience of its own, when the interpreter ends.
+    cluster.shutdown_on_close = False
+    for nanny in list(cluster.workers.values()):
         nanny.auto_restart = False
         with contextlib.suppress(OSError, TypeError):  # gone, or not yet there
             os.kill(nanny.pid, signal.SIGKILL)

@@ -208,7 +208,10 @@ def verify_shard(path: Path) -> dict[str, Any]:
             crc, left = checksum(data, crc), left - len(data)
         if crc != end.crc:
             raise DamagedShard(f"its checksum is {crc:08x}, and {end.crc:08x} was written")
-        facts: dict[str, Any] = json.loads(read_exactly(file, _facts_offset(end), end.facts))
+        try:
+            facts: dict[str, Any] = json.loads(read_exactly(file, _facts_offset(end), end.facts))
+        except ValueError:
+            raise DamagedShard("its end is damaged") from None
     return facts
 
 
