@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trackgen.genome.tiling import Tile
+
 COMPLEMENT = {"A": "T", "C": "G", "G": "C", "T": "A"}
 
 
@@ -193,3 +195,8 @@ def gap_spans(sequence: str) -> list[tuple[int, int]]:
 def softmax(logits: Sequence[float] | np.ndarray) -> np.ndarray:
     shifted = np.exp(np.asarray(logits, float) - np.max(logits))
     return np.asarray(shifted / shifted.sum())
+
+
+def every_tile(name: str, length: int, bases: int) -> list[Tile]:
+    """All tiles of a chromosome, counted from its first base."""
+    return [Tile(name, start, min(length, start + bases), length) for start in range(0, length, bases)]

@@ -19,11 +19,24 @@ import errno
 import os
 from typing import ClassVar
 
-__all__ = ["DISK_ERRORS", "DataError", "ModelError", "ResourceError", "SelfCheckError", "TrackgenError", "UsageError"]
+__all__ = [
+    "DISK_ERRORS",
+    "MACHINE_ERRORS",
+    "DataError",
+    "ModelError",
+    "ResourceError",
+    "SelfCheckError",
+    "TrackgenError",
+    "UsageError",
+]
 
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 """What a full or failing disk says: a `ResourceError`, since the same command may succeed later."""
+
+
+MACHINE_ERRORS = (*DISK_ERRORS, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+"""What an exhausted machine says of anything: a `ResourceError`, too."""
 
 
 class TrackgenError(Exception):
@@ -59,8 +72,14 @@ class TrackgenError(Exception):
         super().__init__(self._message())
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Errors travel between processes whole."""
-        return _rebuilt, (type(self), self.what, self.path, self.place, self.found, self.wanted, self.remedy)
+        """Errors travel between processes whole, also those with constructors of their own."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+    def at(self, place: str) -> TrackgenError:
+        """This error, with another place."""
+        self.place = place
+        self.args = (self._message(),)
+        return self
 
     def in_file(self, path: str | os.PathLike[str]) -> TrackgenError:
         """This error, naming the file where it did not yet: for code that works on what was read from one."""
@@ -111,13 +130,7 @@ class ResourceError(TrackgenError):
     exit_status = 75
 
 
-def _rebuilt(
-    kind: type[TrackgenError],
-    what: str,
-    path: str | None,
-    place: str | None,
-    found: object,
-    wanted: object,
-    remedy: str | None,
-) -> TrackgenError:
-    return kind(what, path=path, place=place, found=found, wanted=wanted, remedy=remedy)
+def _rebuilt(kind: type[TrackgenError], arguments: tuple[object, ...], values: dict[str, object]) -> TrackgenError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(values)
+    return error

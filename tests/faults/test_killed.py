@@ -30,10 +30,10 @@ MOMENTS = {"plan": 7, "shard": 14, "assembly": 15, "commit": 7, "removal": 7}
 """How many moments of each phase are tried."""
 QUICK = {("plan", 5), ("shard", 8), ("assembly", 5), ("commit", 3), ("removal", 1)}
 KINDS = {
-    "plan": {"mkdir", "create", "link", "unlink"},
-    "shard": {"create", "write", "fsync", "replace", "unlink"},
-    "assembly": {"create", "mkdir", "rmdir", "write", "copy_file_range", "fsync", "replace"},
-    "commit": {"unlink", "replace"},
+    "plan": {"mkdir", "create", "fsync", "link", "unlink"},
+    "shard": {"create", "link", "write", "fsync", "replace", "unlink"},
+    "assembly": {"create", "link", "unlink", "mkdir", "rmdir", "write", "copy_file_range", "fsync", "replace"},
+    "commit": {"unlink", "replace", "fsync"},
     "removal": {"unlink", "rmdir"},
 }
 

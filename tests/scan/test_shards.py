@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.oracles import every_tile
 from trackgen.bigwig.grid import ITEMS_PER_SECTION
-from trackgen.genome.tiling import Grid, cut_into_tiles
+from trackgen.genome.tiling import Grid
 from trackgen.scan.shards import LARGEST_SHARD, Piece, Shard, choose_shard, chunks_of, cut_into_shards, share_of
 
 
@@ -32,7 +33,7 @@ class Asked:
         found = []
         for name, spans in self.wanted.items():
             bases = {base for start, end in spans.tolist() for base in range(start, end)}
-            for tile in cut_into_tiles(name, self.lengths[name], self.tile):
+            for tile in every_tile(name, self.lengths[name], self.tile):
                 if bases & set(range(tile.start, tile.end)):
                     found.append((name, tile.start, tile.end))
         return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trackgen.genome.tiling import Grid, cut_into_tiles
+from tests.oracles import every_tile
+from trackgen.genome.tiling import Grid
 
 
 @st.composite
@@ -23,7 +24,7 @@ def grids(draw: st.DrawFn) -> Grid:
 @given(grids(), st.integers(1, 200), st.integers(1, 80))
 def test_every_base_is_in_exactly_one_item_of_exactly_one_tile(grid: Grid, length: int, bases: int) -> None:
     covered = [0] * length
-    for tile in cut_into_tiles("c", length, bases):
+    for tile in every_tile("c", length, bases):
         for item in grid.items(tile.start, tile.end):
             start, end = grid.item_span(item, length)
             assert tile.start <= start < tile.end
@@ -43,7 +44,7 @@ def test_the_windows_are_those_of_the_definition(grid: Grid, length: int) -> Non
 
 @given(grids(), st.integers(1, 200), st.integers(1, 80))
 def test_the_windows_of_a_tile_are_those_that_fill_its_items(grid: Grid, length: int, bases: int) -> None:
-    for tile in cut_into_tiles("c", length, bases):
+    for tile in every_tile("c", length, bases):
         items = grid.items(tile.start, tile.end)
         wanted = [
             window

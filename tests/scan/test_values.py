@@ -267,3 +267,24 @@ def test_a_stride_far_beyond_the_chromosome_needs_no_memory_for_it(tmp_path: Pat
     )
     run_scan(options)
     assert len(set(read_track(tmp_path / "out" / "small.hit.bw", sequences)["chr1"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("window", "bin_", "stride", "region"),
+    [(40, 20, 6, (256, 400)), (40, 1, 1000, (300, 900)), (40, 1, 1000, (1000, 1001)), (40, 20, 7, (5, 40))],
+)
+def test_a_region_has_every_value_also_where_its_first_item_begins_in_another_tile(
+    tmp_path: Path, window: int, bin_: int, stride: int, region: tuple[int, int]
+) -> None:
+    genome = write_fasta(tmp_path / "g.fa", {"c": random_sequence(np.random.default_rng(5), 3000).replace("N", "A")})
+    model = small_model(tmp_path, window=window, bin_=bin_, stride=stride).path
+    start, end = region
+    values = []
+    for number, regions in enumerate(((), (f"c:{start + 1}-{end}",))):
+        options = ScanOptions((str(model),), genome, tmp_path / f"out{number}", regions=regions, tile=256)
+        run_scan(options)
+        values.append(read_track(tmp_path / f"out{number}" / "small.hit.bw", {"c": "A" * 3000})["c"])
+    inside = np.zeros(3000, bool)
+    inside[start:end] = True
+    np.testing.assert_array_equal(values[1], np.where(inside, values[0], np.nan))
+    assert not np.isnan(values[1][start:end]).any()

@@ -19,8 +19,6 @@ __all__ = ["PERCENTILES", "Histogram", "count_bins"]
 PERCENTILES = ("0.05", "1", "50", "99", "99.9", "99.95")
 _BINS = 1 << 16
 _SIGN = 0x8000
-# From here on counting apart and adding the counts is faster than adding one by one.
-_MANY = 4096
 
 
 class Histogram:
@@ -32,23 +30,9 @@ class Histogram:
         pages = mmap.mmap(-1, _BINS * 8, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.counts: NDArray[np.int64] = np.frombuffer(pages, np.int64)
 
-    def add(self, values: NDArray[np.float32], bases: int | NDArray[np.int64]) -> None:
-        """Count values, float32[n] without NaN, that cover ``bases`` bases each (one number or int64[n])."""
-        if not len(values):
-            return
-        bins = values.view(np.uint32) >> np.uint32(16)
-        if isinstance(bases, int) and len(values) >= _MANY:
-            counts = np.bincount(bins)
-            filled = np.flatnonzero(counts)
-            self.counts[filled] += counts[filled] * bases
-        else:
-            np.add.at(self.counts, bins, bases)
-
     def add_items(self, items: CutItems, stride: int) -> None:
         """Count items of ``stride`` bases and pieces of their own lengths."""
-        absent = np.isnan(items.values)
-        self.add(items.values[~absent] if absent.any() else items.values, stride)
-        self.add(items.pieces["value"], items.pieces["end"] - items.pieces["start"])
+        self.add_bins(*count_bins(items, stride))
 
     def add_bins(self, bins: NDArray[np.int64], bases: NDArray[np.int64]) -> None:
         """Add what `count_bins` counted."""

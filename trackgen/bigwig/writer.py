@@ -1,4 +1,4 @@
-"""The BigWig writer that a scan uses: values in, a finished file out."""
+"""One BigWig file from values that come in order: for tracks that no scan makes."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ import click
 
 import trackgen
 from trackgen.cli.extras import missing_extra
-from trackgen.errors import DISK_ERRORS, DataError, ResourceError, TrackgenError
+from trackgen.errors import DISK_ERRORS, MACHINE_ERRORS, DataError, ResourceError, TrackgenError
 
 __all__ = ["main"]
 
@@ -146,7 +146,7 @@ def _threads_left_behind() -> bool:
 
 def _status_of(error: OSError) -> int:
     """A full or failing disk may succeed later; any other refusal of a file is one of the data."""
-    return ResourceError.exit_status if error.errno in DISK_ERRORS else DataError.exit_status
+    return ResourceError.exit_status if error.errno in MACHINE_ERRORS else DataError.exit_status
 
 
 def _text_of(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Where windows lie, where their values go, and how a chromosome is cut into tiles. Arithmetic only, no arrays.
+"""Where windows lie, where their values go. Arithmetic only, no arrays.
 
 With L = window, b = bin, s = stride and n = chromosome length, all in bp::
 
@@ -16,10 +16,9 @@ Plus window i covers [i*s - pad, i*s - pad + L). Minus window i is the reverse c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Grid", "Tile", "cut_into_tiles"]
+__all__ = ["Grid", "Tile"]
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,3 @@ class Tile:
     @property
     def bases(self) -> int:
         return self.end - self.start
-
-
-def cut_into_tiles(name: str, length: int, bases: int) -> Iterator[Tile]:
-    """Cut a chromosome into tiles of `bases` bp, counted from its first base; the last one is shorter.
-
-    Borders depend on nothing but `length` and `bases`, so regions and shards never move them.
-    """
-    for start in range(0, length, bases):
-        yield Tile(name, start, min(length, start + bases), length)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -37,22 +38,47 @@ from trackgen.scan.report import RunFacts, write_run_file
 from trackgen.scan.shard_file import HISTOGRAM, SECTIONS, DamagedShard, ShardReader, verify_shard
 from trackgen.scan.space import bytes_to_assemble
 
-__all__ = ["assemble_folder", "assemble_shards", "check_shard"]
+__all__ = ["assemble_folder", "assemble_shards", "finished_shards", "missing_shards"]
 
 LOCK_FILE = "assemble.lock"
-OPEN_AT_ONCE = 64
-"""Shard files held open: a process may have a thousand open files, a genome more shards."""
+MOST_OPEN, LEAST_OPEN = 64, 2
+"""Shard files that one track holds open: a process may have a thousand open files, a genome more shards."""
+OTHER_FILES, TRACK_FILES = 128, 16
+"""Open files of the rest of the process, and of a track beside its shards: its own, one a zoom level."""
 NAMED = 8
 """Shards named in a message."""
 
 
 def check_shard(folder: OutputFolder, record: PlanRecord, number: int) -> dict[str, Any] | None:
-    """The facts of a shard, after reading all of it; None where it must be made (again)."""
+    """The facts of a shard, after reading all of it; None where there is none.
+
+    Raises:
+        DamagedShard: it is not what was written, or of another plan; it is to be made again.
+    """
     try:
         facts = verify_shard(folder.shard(number))
-    except (FileNotFoundError, DamagedShard):
+    except FileNotFoundError:
         return None
-    return facts if facts.get("plan") == record.hash and facts.get("shard") == number else None
+    if facts.get("plan") != record.hash or facts.get("shard") != number:
+        raise DamagedShard("it is of another plan")
+    return facts
+
+
+def finished_shards(
+    folder: OutputFolder, record: PlanRecord, numbers: Iterable[int]
+) -> tuple[dict[int, dict[str, Any]], list[int]]:
+    """The facts of those shards that are there and whole, and the numbers of those that are damaged."""
+    facts: dict[int, dict[str, Any]] = {}
+    damaged = []
+    for number in numbers:
+        try:
+            found = check_shard(folder, record, number)
+        except DamagedShard:
+            damaged.append(number)
+            continue
+        if found is not None:
+            facts[number] = found
+    return facts, damaged
 
 
 def assemble_folder(path: Path, threads: int, progress: Progress | None = None) -> tuple[list[Path], bool]:
@@ -63,7 +89,7 @@ def assemble_folder(path: Path, threads: int, progress: Progress | None = None) 
 
     Raises:
         UsageError: the folder holds no run.
-        DataError: shards are missing or damaged; damaged ones are removed, so that they are made again.
+        DataError: shards are missing or damaged.
     """
     progress = progress or NullProgress()
     began = time.perf_counter()
@@ -79,32 +105,30 @@ def assemble_folder(path: Path, threads: int, progress: Progress | None = None) 
             wanted="the OUT of `trackgen scan --shard K/N` or `--plan-only`",
         )
     with machine_errors(path, lambda: bytes_to_assemble(folder, len(record.tracks))):
-        facts = {number: check_shard(folder, record, number) for number in range(record.shards)}
-        _refuse_missing(folder, facts)
-        assemble_shards(folder, record, [entry for entry in facts.values() if entry], threads, progress, began)
+        facts, damaged = finished_shards(folder, record, range(record.shards))
+        if len(facts) < record.shards:
+            raise missing_shards(folder, record, facts, damaged)
+        assemble_shards(folder, record, list(facts.values()), threads, progress, began)
     return [path / track["file"] for track in record.tracks], False
 
 
-def _refuse_missing(folder: OutputFolder, facts: Mapping[int, dict[str, Any] | None]) -> None:
-    missing = [number for number, entry in facts.items() if entry is None]
-    if not missing:
-        return
-    damaged = [number for number in missing if folder.shard(number).exists()]
-    for number in damaged:
-        folder.shard(number).unlink()
+def missing_shards(
+    folder: OutputFolder, record: PlanRecord, facts: Mapping[int, dict[str, Any]], damaged: Sequence[int]
+) -> DataError:
+    """What to say where shards are missing or damaged."""
+    missing = [number for number in range(record.shards) if number not in facts]
     names = ", ".join(str(number + 1) for number in missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
-    found = f"{len(missing)} of {len(facts)} missing: {names}"
+    found = f"{len(missing)} of {record.shards} missing: {names}"
     if damaged:
-        found += f" ({len(damaged)} of them damaged, and removed)"
+        found += f" ({len(damaged)} of them damaged)"
     living = folder.living()
-    raise DataError(
+    remedy = "wait for it" if living else "run the scan's command, or its --shard K/N, again: it makes what is missing"
+    return DataError(
         "not all shards are there yet",
         path=folder.shards,
         found=found + (f"; {living[0]} is at work" if living else ""),
         wanted="all shards of the plan, whole",
-        remedy="wait for it"
-        if living
-        else "run the scan's command, or its --shard K/N, again: it makes what is missing",
+        remedy=remedy,
     )
 
 
@@ -133,17 +157,16 @@ def assemble_shards(
         shutil.rmtree(folder.tracks, ignore_errors=True)
         folder.tracks.mkdir()
         progress.start("assemble", len(record.tracks), "tracks")
-        at_once = max(1, min(threads, len(record.tracks)))
-        stopped = threading.Event()
+        share = _share(threads, len(record.tracks))
 
         def make(track: int) -> TrackStatistics:
-            statistics = _make_track(folder, record, track, max(1, threads // at_once), stopped)
+            statistics = _make_track(folder, record, track, share)
             progress.advance(1)
             return statistics
 
         with contextlib.ExitStack() as stack:
             stack.callback(progress.finish)
-            statistics = list(ordered_map(at_once, make, range(len(record.tracks)), stopped.set))
+            statistics = list(ordered_map(share.tracks, make, range(len(record.tracks)), share.stopped.set))
         _write_skipped(folder, record)
         moments = (time.perf_counter() - began, time.perf_counter() - since)
         run_facts = RunFacts(record, facts, statistics, *moments, folder.tracks)
@@ -154,16 +177,40 @@ def assemble_shards(
     return run_facts.seconds()
 
 
-def _make_track(
-    folder: OutputFolder, record: PlanRecord, track: int, threads: int, stopped: threading.Event
-) -> TrackStatistics:
+class _Share(NamedTuple):
+    """What each of the tracks that are put together at a time may use.
+
+    Attributes:
+        tracks: how many there are at a time.
+        threads: cores of each.
+        open_files: shard files that each holds open.
+        stopped: set when the run is over, and nobody waits for them.
+    """
+
+    tracks: int
+    threads: int
+    open_files: int
+    stopped: threading.Event
+
+
+def _share(threads: int, tracks: int) -> _Share:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = max(0, (soft if soft != resource.RLIM_INFINITY else 1 << 16) - OTHER_FILES)
+    at_once = max(1, min(threads, tracks, files // (TRACK_FILES + LEAST_OPEN)))
+    open_files = min(MOST_OPEN, max(LEAST_OPEN, files // at_once - TRACK_FILES))
+    return _Share(at_once, max(1, threads // at_once), open_files, threading.Event())
+
+
+def _make_track(folder: OutputFolder, record: PlanRecord, track: int, share: _Share) -> TrackStatistics:
     path = folder.tracks / record.tracks[track]["file"]
     temporary = path.with_name(path.name + ".tmp")
     grid, histogram = record.grid(track), Histogram()
-    with contextlib.closing(_ShardSource(folder, record, track, histogram, stopped)) as source:
+    with contextlib.closing(_ShardSource(folder, record, track, histogram, share)) as source:
         try:
             with open(temporary, "wb", buffering=0) as file:
-                totals = assemble(file, Chromosomes.of(record.lengths, path), grid, source, folder.tracks, threads)
+                totals = assemble(
+                    file, Chromosomes.of(record.lengths, path), grid, source, folder.tracks, share.threads
+                )
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
@@ -175,14 +222,15 @@ def _make_track(
 class _Readers:
     """Shard files, a bounded number of them open."""
 
-    def __init__(self, folder: OutputFolder) -> None:
+    def __init__(self, folder: OutputFolder, most: int = MOST_OPEN) -> None:
         self._folder = folder
+        self._most = most
         self._open: OrderedDict[int, ShardReader] = OrderedDict()
 
     def __getitem__(self, shard: int) -> ShardReader:
         reader = self._open.pop(shard, None) or ShardReader(self._folder.shard(shard))
         self._open[shard] = reader
-        if len(self._open) > OPEN_AT_ONCE:
+        if len(self._open) > self._most:
             self._open.popitem(last=False)[1].close()
         return reader
 
@@ -203,14 +251,14 @@ class _Part(NamedTuple):
 class _ShardSource:
     """The sections of one track from all shards; a `trackgen.bigwig.spool.Source`.
 
-    Once `stopped` is set it gives no more: the run is over, and nobody waits for the track.
+    Once `share.stopped` is set it gives no more: the run is over, and nobody waits for the track.
     """
 
     def __init__(
-        self, folder: OutputFolder, record: PlanRecord, track: int, histogram: Histogram, stopped: threading.Event
+        self, folder: OutputFolder, record: PlanRecord, track: int, histogram: Histogram, share: _Share
     ) -> None:
-        self._stopped = stopped
-        self._readers = _Readers(folder)
+        self._stopped = share.stopped
+        self._readers = _Readers(folder, share.open_files)
         self._grid = record.grid(track)
         rows = []
         for shard in range(record.shards):
@@ -302,3 +350,5 @@ def _write_skipped(folder: OutputFolder, record: PlanRecord) -> None:
                 for chromosome, start, end, reason in reader.skips(row).tolist():
                     skipped.add(Skip(names[chromosome], start, end, REASONS[reason]))
         skipped.close()
+    with open(folder.tracks / SKIPPED_FILE, "rb") as written:
+        os.fsync(written.fileno())

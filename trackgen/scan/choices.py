@@ -41,7 +41,6 @@ class Choices:
         rows = settled.get("models")
         entries = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         self._models = {str(row.get("name")): row for row in entries}
-        self.shard: int | None = settled.get("shard")
 
     def mode(self, path: Path, card: Card, sha256: str, stride: int, asked: Asked, device: str) -> Mode | None:
         """How the earlier plan ran this very model at this stride; None where it did not, or where `asked` differs.
@@ -73,3 +72,8 @@ class Choices:
             return None
         tile: int | None = self._settled.get("tile")
         return tile
+
+    def shard(self, models: Sequence[Planned], tile: int) -> int | None:
+        """Bases of a shard, where models and tiles are the same."""
+        shard: int | None = self._settled.get("shard") if self.tile(models) == tile else None
+        return shard

@@ -34,6 +34,8 @@ LOCAL = "local:"
 ADDRESS = r"([a-z]+://)?(\[[0-9a-fA-F:.%]+\]|[^\s/:\[\]]+):\d{1,5}"
 RETRIES = 3
 """Times that a shard is tried again where the machine failed; workers that die are counted by Dask itself."""
+RUNS_KEPT = 2
+"""Runs whose models a worker keeps loaded, those that it worked on last."""
 CONNECT_SECONDS = 30
 CLOSE_SECONDS = 1.0
 """That workers made here get to end when the run is over before its end."""
@@ -333,9 +335,11 @@ def _make(options: ScanOptions, job: str, number: int) -> int | TrackgenError:
     try:
         with _joining:
             if job not in _joined:
-                _joined.clear()
                 _joined[job] = _join(dataclasses.replace(options, threads=_threads()), job)
-        return _joined[job].make(number)
+            run = _joined[job] = _joined.pop(job)
+            while len(_joined) > RUNS_KEPT:
+                _joined.pop(next(iter(_joined)))
+        return run.make(number)
     except ResourceError as error:
         raise _from_here(error) from error
     except TrackgenError as error:
@@ -353,9 +357,7 @@ def _join(options: ScanOptions, job: str) -> JoinedRun:
 def _from_here(error: TrackgenError) -> TrackgenError:
     """The error, naming the worker."""
     place = ", ".join(part for part in (error.place, f"on the worker {_dask().get_worker().address}") if part)
-    return type(error)(
-        error.what, path=error.path, place=place, found=error.found, wanted=error.wanted, remedy=error.remedy
-    )
+    return error.at(place)
 
 
 def _threads() -> int:

@@ -64,7 +64,7 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
         plan = make_plan(options, genome)
         signals = stack.enter_context(SignalFiles(plan.signals))
         tile = min(plan.tile, PROBE_TILE)
-        shards = cut_into_shards(plan.wanted, plan.lengths, tile, max(plan.shard // tile, 1) * tile)
+        shards = cut_into_shards(plan.reached, plan.lengths, tile, max(plan.shard // tile, 1) * tile)
         pieces = [piece for shard in shards for piece in shard.pieces]
         machinery = open_machinery(plan, options, sum(shard.tiles for shard in shards), progress or NullProgress())
         probe = _Probe(plan, genome, signals, machinery, pieces, tile)
@@ -106,13 +106,19 @@ class _Probe:
         order = self._tiles()
         # The first tile also pays for the first call of every kernel: leave it out where there are more.
         first = next(order)
-        run_threaded([first], stages, 1)
+        run_threaded([first], stages, 1, pulse=self._runner.pulse)
         rest = next(order, None)
         if rest is None:
             return time.perf_counter() - self._began
         self.bases, self.fills = 0, dict.fromkeys(self.fills, 0)
         self._began = time.perf_counter()
-        run_threaded(self._for_a_while(rest, order), stages, self._machinery.at_once + 1, stop=self._runner.stop)
+        run_threaded(
+            self._for_a_while(rest, order),
+            stages,
+            self._machinery.at_once + 1,
+            stop=self._runner.stop,
+            pulse=self._runner.pulse,
+        )
         return time.perf_counter() - self._began
 
     def _tiles(self) -> Iterator[Tile]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import trackgen
 from trackgen.errors import DISK_ERRORS, ResourceError, UsageError
+from trackgen.scan.durable import sync_folder, write_durably
 from trackgen.scan.lock import Holder, living_holder, scheduler_job
 from trackgen.scan.record import PLAN_FILE, PlanRecord
 
@@ -79,14 +80,14 @@ class OutputFolder:
         Raises:
             UsageError: the folder holds another plan, or files of somebody else under the same names.
         """
-        plan = json.loads(json.dumps(plan))
-        if self._run is not None:
-            if self._run.get("plan") != plan:
+        joins = self.record is not None and self.record_is(plan)
+        if self._run is not None and not joins:
+            if essence(self._run.get("plan")) != essence(plan):
                 self._refuse(f"a finished run of {_names(self._run.get('plan'))}", self._run.get("plan"), plan)
             elif self.record is None and not self._overwrite and self._has([*_track_names(self._run), SKIPPED_FILE]):
                 self._sweep()
                 return True
-        if self.record is not None and not (self.record.plan == plan and self.record.ours):
+        if self.record is not None and not joins:
             what = f"an unfinished run of {_names(self.record.plan)}"
             what += "" if self.record.ours else f", begun by trackgen {self.record.version}"
             self._refuse(what, self.record.plan, plan)
@@ -145,7 +146,7 @@ class OutputFolder:
 
     def record_is(self, plan: Mapping[str, Any]) -> bool:
         """Whether the unfinished run that it holds is of this plan, a `ScanPlan.summary()`."""
-        return self.record is not None and self.record.plan == json.loads(json.dumps(plan))
+        return self.record is not None and self.record.ours and essence(self.record.plan) == essence(plan)
 
     def begin(self, record: PlanRecord, needed: int) -> PlanRecord:
         """Make OUT and its work folder, and fix the plan unless that is done.
@@ -163,8 +164,9 @@ class OutputFolder:
         if self.record is not None:
             return self.record
         try:
-            if (self.work.exists() and not (self.work / PLAN_FILE).exists()) or self._overwrite:
+            if self._overwrite:
                 shutil.rmtree(self.work, ignore_errors=True)
+            # Of a run without a plan nothing is removed: another process may have fixed one since we looked.
             for folder in (self.shards, self.tracks):
                 folder.mkdir(parents=True, exist_ok=True)
             self.record = _write_once(self.work / PLAN_FILE, record)
@@ -196,6 +198,7 @@ class OutputFolder:
                 (self.path / name).unlink(missing_ok=True)
         for name in [*files, SKIPPED_FILE, RUN_FILE]:
             os.replace(self.tracks / name, self.path / name)
+        sync_folder(self.path)
         self.remove_work()
 
     def remove_work(self) -> None:
@@ -216,7 +219,7 @@ def _write_once(path: Path, record: PlanRecord) -> PlanRecord:
     """Write plan.json unless somebody else did meanwhile; what stands there then."""
     temporary = path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
     try:
-        temporary.write_text(record.text(), encoding="utf-8")
+        write_durably(temporary, record.text())
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -242,10 +245,17 @@ def machine_errors(output: Path, needed: Callable[[], int] | None = None) -> Ite
     try:
         yield
     except MemoryError as error:
-        raise ResourceError(
-            "memory ran out", found=str(error) or None, remedy="use a smaller --tile, --batch-size or --memory"
-        ) from error
+        raise _no_memory(error) from error
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise _no_memory(error) from error
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise ResourceError(
+                "too many files are open",
+                path=error.filename,
+                found=error.strerror,
+                remedy="allow more (`ulimit -n 4096`), or use fewer --threads; the same command goes on",
+            ) from error
         gone = error.errno in (errno.ENOENT, errno.ESTALE, errno.ENOTDIR) and not (output / WORK_FOLDER).is_dir()
         if error.errno not in (*DISK_ERRORS, errno.EROFS, errno.EACCES) and not gone:
             raise
@@ -260,6 +270,11 @@ def machine_errors(output: Path, needed: Callable[[], int] | None = None) -> Ite
         ) from error
 
 
+def _no_memory(error: Exception) -> ResourceError:
+    remedy = "use a smaller --tile, --batch-size or --memory; the same command goes on where it stopped"
+    return ResourceError("memory ran out", found=str(error) or None, remedy=remedy)
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     """The JSON object in `path`; empty where it can't be read as one, None where there is no file."""
     try:
@@ -269,6 +284,20 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (UnicodeDecodeError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def essence(plan: Any) -> Any:
+    """What a plan says, without the names of files whose contents it knows: a renamed copy is no other file."""
+    plan = json.loads(json.dumps(plan))
+    if isinstance(plan, dict):
+        for part in (plan.get("genome"), *_values(plan.get("signals")), *_values(plan.get("vectors"))):
+            if isinstance(part, dict):
+                part.pop("file", None)
+    return plan
+
+
+def _values(part: Any) -> list[Any]:
+    return list(part.values()) if isinstance(part, dict) else []
 
 
 def _track_names(run: Mapping[str, Any]) -> list[str]:

@@ -10,13 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trackgen.errors import UsageError
 from trackgen.genome import Genome, intersect, open_genome, total
 from trackgen.progress import NullProgress, Progress
 from trackgen.runtime import all_cuda_devices
-from trackgen.scan.assembly import assemble_shards, check_shard
+from trackgen.scan.assembly import assemble_shards, finished_shards, missing_shards
 from trackgen.scan.cluster import check_address, make_on_cluster
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder, machine_errors
 from trackgen.scan.lock import living_holder, scheduler_job
@@ -79,7 +78,7 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
             return ScanResult(folder.path, _files(plan), skipped=True)
         new = folder.record is None
         record = folder.begin(PlanRecord.of(options, plan, folder.finished_tracks()), bytes_needed(plan, folder))
-        if not folder.record_is(plan.summary()):
+        if record.values["shard"] != plan.shard or not folder.record_is(plan.summary()):
             # Another process fixed a plan in between.
             plan, _ = _settle(options, genome, folder)
         result = ScanResult(folder.path, _files(plan), False, shards=record.shards, assembled=False)
@@ -98,7 +97,7 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
 
 def _settle(options: ScanOptions, genome: Genome, folder: OutputFolder) -> tuple[ScanPlan, bool]:
     """The plan, with the choices of the run that the folder holds, and whether that run is this one and finished."""
-    plan = make_plan(options, genome, folder.settled)
+    plan = make_plan(options, genome, None if options.overwrite else folder.settled)
     return plan, folder.holds(plan.summary(), _files(plan))
 
 
@@ -145,10 +144,10 @@ class _Run:
     def carry_out(self, result: ScanResult) -> ScanResult:
         """Make the shards that are missing, and put all together unless others make the rest."""
         plan, record, folder = self.plan, self.record, self.folder
-        shards = cut_into_shards(plan.wanted, plan.lengths, plan.tile, plan.shard)
+        shards = cut_into_shards(plan.reached, plan.lengths, plan.tile, plan.shard)
         wanted = range(len(shards)) if self.options.share is None else share_of(len(shards), *self.options.share)
-        facts = {number: check_shard(folder, record, number) for number in wanted}
-        missing = [shards[number] for number in wanted if facts[number] is None]
+        facts, _ = finished_shards(folder, record, wanted)
+        missing = [shards[number] for number in wanted if number not in facts]
         self._refuse_held(missing)
         since = self.began
         if missing:
@@ -159,15 +158,11 @@ class _Run:
             since = self._make(missing)
         if self.options.share is not None:
             return result
-        made = {shard.number for shard in missing}
-        known: list[dict[str, Any]] = []
-        for number in wanted:
-            entry = check_shard(folder, record, number) if number in made else facts[number]
-            if entry is None:
-                raise UsageError(
-                    "a shard vanished while the run was on", path=folder.shard(number), remedy="run it again"
-                )
-            known.append(entry)
+        made, damaged = finished_shards(folder, record, (shard.number for shard in missing))
+        facts |= made
+        if len(facts) < record.shards:
+            raise missing_shards(folder, record, facts, damaged)
+        known = [facts[number] for number in wanted]
         seconds = assemble_shards(folder, record, known, self.options.threads, self.progress, since)
         return ScanResult(result.folder, result.tracks, False, seconds, result.shards)
 

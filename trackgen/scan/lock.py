@@ -11,16 +11,18 @@ import json
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from trackgen.errors import UsageError
+from trackgen.errors import DISK_ERRORS, UsageError
 
 __all__ = ["CLUSTER_JOB", "Holder", "Lock", "living_holder", "scheduler_job"]
 
 CLUSTER_JOB = "dask:"
 """How the names of jobs begin whose tasks a scheduler starts again only when it has given the first up."""
+TRIES = 8
 SCHEDULER_JOBS = (
     ("TRACKGEN_JOB",),
     ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_PROCID"),
@@ -90,22 +92,16 @@ class Lock:
     def __init__(self, path: Path, job: str = "") -> None:
         self._path = path
         self._content = json.dumps(asdict(Holder.here(job)))
-        for _ in range(2):
-            try:
-                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            except FileExistsError:
-                holder = living_holder(path, job)
-                if holder is not None:
-                    raise _held(path, holder) from None
-                path.unlink(missing_ok=True)
+        for _ in range(TRIES):
+            if _make(path, self._content):
+                return
+            found = _read(path)
+            if found is None:
                 continue
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(self._content)
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
-            return
+            holder = _parse(found)
+            if holder is not None and holder.lives(job):
+                raise _held(path, holder)
+            _set_aside(path, found)
         raise UsageError("another run took this work just now", path=path, remedy="run the same command again")
 
     def release(self) -> None:
@@ -117,18 +113,72 @@ class Lock:
 
 def living_holder(path: Path, job: str = "") -> Holder | None:
     """Who holds a lock file; None where there is none, or where it is stale."""
+    holder = _parse(_read(path) or "")
+    return holder if holder is not None and holder.lives(job) else None
+
+
+def _parse(text: str) -> Holder | None:
+    """Who a lock names; None where it is damaged, which is stale: a lock appears with its content."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        holder = Holder(
-            str(values["host"]),
-            int(values["process"]),
-            str(values["since"]),
-            str(values.get("job", "")),
-            int(values.get("born", 0)),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # gone, or its process was killed while it made it
-    return holder if holder.lives(job) else None
+        values = json.loads(text)
+        host, process, since = str(values["host"]), int(values["process"]), str(values["since"])
+        return Holder(host, process, since, str(values.get("job", "")), int(values.get("born", 0)))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _make(path: Path, content: str) -> bool:
+    """Make the file with its content unless there is one; whether it was made."""
+    own = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    try:
+        own.write_text(content, encoding="utf-8")
+        try:
+            os.link(own, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise
+            return _make_without_links(path, content)
+        return True
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def _make_without_links(path: Path, content: str) -> bool:
+    """The same where the file system has no links: for a moment the file is empty."""
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _set_aside(path: Path, stale: str) -> None:
+    """Remove a stale lock, and no other: somebody else may have taken its place in the meantime."""
+    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return
+    try:
+        if _read(aside) != stale:
+            # A lock that was made since: back with it.
+            with contextlib.suppress(OSError):
+                os.link(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _held(path: Path, holder: Holder) -> UsageError:

@@ -12,7 +12,7 @@ from trackgen.runtime import available_memory, device_kind
 from trackgen.scan.modes import choose_threading
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.pipeline import Lane
-from trackgen.scan.plan import ScanPlan
+from trackgen.scan.plan import ModelPlan, ScanPlan
 from trackgen.scan.runners import ModelRunner, open_runners
 
 __all__ = ["Machinery", "Room", "choose_room", "open_machinery"]
@@ -24,7 +24,7 @@ CHUNK_TRACK_BYTES = 32 << 10
 SPARE_SLOTS = 2
 """Slots beside those that run models: one reads or writes while the others run."""
 COPIES = 4
-"""Of a chunk's values in memory at a time: as the model gave them, rounded, gathered, encoded."""
+"""Of a chunk's values in memory at a time: rounded, cut, gathered, encoded."""
 BASE_BYTES = 4
 """Of a chunk, a base: its code, its state, and what is made of them on the way."""
 SIGNAL_BYTES = 12
@@ -86,9 +86,10 @@ def choose_room(plan: ScanPlan, working: int, memory: int | None) -> Room:
     """
     tracks = [track for model in plan.models for track in model.tracks]
     slots = working + SPARE_SLOTS
-    # All classes of a model are in memory until its tracks are cut from them.
     values = sum(1 / track.grid.step for track in tracks)
-    bytes_a_base = values * 4 * COPIES + BASE_BYTES + SIGNAL_BYTES * len(plan.signals)
+    bytes_a_base = (
+        values * 4 * COPIES + sum(map(_result_bytes, plan.models)) + BASE_BYTES + SIGNAL_BYTES * len(plan.signals)
+    )
     wanted = max(CHUNK_BYTES, CHUNK_TRACK_BYTES * len(tracks))
     tiles = max(1, round(wanted / bytes_a_base / plan.tile))
     fixed = TRACK_BYTES * len(tracks)
@@ -105,6 +106,12 @@ def choose_room(plan: ScanPlan, working: int, memory: int | None) -> Room:
             remedy="allow more, use a smaller --tile, or fewer tracks with --classes",
         )
     return Room(slots, tiles * plan.tile, needed)
+
+
+def _result_bytes(model: ModelPlan) -> float:
+    """Of a base: all classes of a model, on each strand, are in memory until its tracks are cut from them."""
+    strands = 2 if model.card.strands == "both" else 1
+    return sum(4 * strands * len(output.classes) / model.grid(output).step for output in model.card.outputs)
 
 
 def open_machinery(plan: ScanPlan, options: ScanOptions, tiles: int, progress: Progress) -> Machinery:

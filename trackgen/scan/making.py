@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+import trackgen
 from trackgen.errors import UsageError
 from trackgen.genome import Genome, open_genome
 from trackgen.progress import NullProgress, Progress
@@ -123,13 +124,20 @@ class JoinedRun:
             )
         self._genome = open_genome(options.genome, tmp_dir=options.temporary_folder)
         plan = make_plan(options, self._genome, record.settled)
+        if not record.ours:
+            raise UsageError(
+                "the run was planned by another version of trackgen",
+                path=options.output,
+                found=f"trackgen {trackgen.__version__}",
+                wanted=f"trackgen {record.version}",
+            )
         if not OutputFolder(options.output).record_is(plan.summary()):
             raise UsageError(
                 "this process sees other files than the one that planned the run",
                 path=options.output,
                 wanted="the same models, genome and signals on all machines",
             )
-        self.shards = cut_into_shards(plan.wanted, plan.lengths, plan.tile, plan.shard)
+        self.shards = cut_into_shards(plan.reached, plan.lengths, plan.tile, plan.shard)
         self._maker = ShardMaker(options, plan, record, self._genome, self.shards, NullProgress(), job)
 
     def make(self, number: int) -> int:

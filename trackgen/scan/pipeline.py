@@ -32,7 +32,7 @@ STALLED_AFTER = 60.0
 STALLED_TIMES = 100.0
 """... or so many times what the longest step took, if that is longer..."""
 STALLED_AT_START = 1800.0
-"""... or this, before any step has ended: the first one may wait for a device or a slow disk."""
+"""... or this, before every stage has ended once: the first may wait for a device, and nobody knows the model."""
 LOOK_EVERY = 0.25
 """Seconds between looks at the slots."""
 PATIENCE = 1.0
@@ -162,9 +162,15 @@ class _Run:
         self._taken = 0
         self._turn = threading.Condition()
         self._next = [0] * len(stages)
+        self._begun = set(range(len(stages)))
         self._working = slots
         self.over = threading.Event()
         """Set when no slot works any more, or at the first error."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether some stage has not ended once yet, so that nobody knows how long it takes."""
+        return bool(self._begun)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -200,6 +206,7 @@ class _Run:
             except StopIteration:
                 self._leave()
                 return False
+            self._leave()
             number = self._taken
             self._taken += 1
         for place, stage in enumerate(self._stages):
@@ -211,6 +218,7 @@ class _Run:
             self._enter(stage.name)
             piece = _step(stage, piece, self._stopped)
             self._leave()
+            self._begun.discard(place)
             self.pulse.longest = max(self.pulse.longest, time.monotonic() - began)
             self.pulse.beat()
             if stage.ordered:
@@ -245,7 +253,7 @@ def _watch(run: _Run) -> None:
         silent = 0.0 if run.pulse.beats != beats else silent + LOOK_EVERY
         beats = run.pulse.beats
         longest = run.pulse.longest
-        allowed = max(STALLED_AFTER, STALLED_TIMES * longest) if beats else STALLED_AT_START
+        allowed = STALLED_AT_START if run.is_new else max(STALLED_AFTER, STALLED_TIMES * longest)
         if silent > allowed:
             stages = sorted(set(run.doing.values())) or ["read"]
             raise ResourceError(

@@ -102,6 +102,19 @@ class ScanPlan:
         """Of the genome's file, read when first asked for: seconds for a large one."""
         return file_sha256(self.genome_path)
 
+    @functools.cached_property
+    def reached(self) -> dict[str, Spans]:
+        """The stretches asked for, each from the beginning of the first items that reach into it.
+
+        An item belongs to the tile that it begins in, which may lie before the stretch.
+        """
+        grids = {track.grid for model in self.models for track in model.tracks}
+        found = {}
+        for name, spans in self.wanted.items():
+            begins = [(spans[:, 0] - grid.offset) // grid.step * grid.step + grid.offset for grid in grids]
+            found[name] = np.stack([np.maximum(np.min(begins, axis=0), 0), spans[:, 1]], axis=1)
+        return found
+
     @property
     def bases(self) -> int:
         """Bases asked for."""
@@ -187,7 +200,7 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
         wanted=wanted,
         excluded=excluded_stretches(options, genome, notes),
         tile=tile,
-        shard=choices.shard or _whole_tiles(options.shard_size, tile) or choose_shard(bases, tile, steps),
+        shard=choices.shard(models, tile) or _whole_tiles(options.shard_size, tile) or choose_shard(bases, tile, steps),
         signals=signals,
         vectors={name: (path.name, file_sha256(path)) for name, path in sorted(options.vectors)},
         notes=tuple(notes),

@@ -57,7 +57,7 @@ class PlanRecord:
             "trackgen": trackgen.__version__,
             "plan": plan.summary(),
             "shard": plan.shard,
-            "shards": len(cut_into_shards(plan.wanted, plan.lengths, plan.tile, plan.shard)),
+            "shards": len(cut_into_shards(plan.reached, plan.lengths, plan.tile, plan.shard)),
             "largest": {model.card.name: list(model.mode.largest) for model in plan.models},
             "replaces": list(replaces),
             "run": _run_values(options, plan),

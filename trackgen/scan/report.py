@@ -13,6 +13,7 @@ from typing import Any
 import trackgen
 from trackgen.bigwig import TrackStatistics
 from trackgen.scan.digest import file_sha256
+from trackgen.scan.durable import write_durably
 from trackgen.scan.record import PlanRecord
 
 __all__ = ["RunFacts", "peak_memory", "write_run_file"]
@@ -50,7 +51,7 @@ class RunFacts:
 
 def write_run_file(path: Path, facts: RunFacts) -> None:
     """Write run.json."""
-    path.write_text(json.dumps(_run_values(facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_durably(path, json.dumps(_run_values(facts), indent=1, ensure_ascii=False) + "\n")
 
 
 def peak_memory() -> int:

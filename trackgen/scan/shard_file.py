@@ -32,6 +32,7 @@ from trackgen.bigwig.seams import LooseItems
 from trackgen.bigwig.sections import EncodedSections
 from trackgen.bigwig.spool import read_exactly, write_all
 from trackgen.bigwig.zooms import SUMMARY
+from trackgen.scan.durable import sync_folder
 
 __all__ = [
     "HISTOGRAM",
@@ -62,6 +63,7 @@ ROW = np.dtype(
         ("first", "<i8"),
     ]
 )
+_ROW = struct.Struct("<IIIIQQIIq")
 # A line of skipped.bed: chromosome in the genome's order; reason as `trackgen.scan.gaps` numbers them.
 SKIP = np.dtype([("chromosome", "<u4"), ("start", "<u4"), ("end", "<u4"), ("reason", "<u4")])
 _BIN = np.dtype([("bin", "<u4"), ("bases", "<u8")])
@@ -84,7 +86,8 @@ class ShardWriter:
 
     def __init__(self, path: Path, temporary: Path, tracks: int) -> None:
         self._path, self._temporary, self._tracks = path, temporary, tracks
-        self._rows: list[tuple[int, ...]] = []
+        # Packed: a shard of hundreds of tracks has hundreds of thousands.
+        self._rows = bytearray()
         self._size = self._crc = 0
         self._file: BinaryIO = open(temporary, "wb", buffering=0)  # noqa: SIM115
         self._write(MAGIC)
@@ -129,7 +132,7 @@ class ShardWriter:
             bins["bin"] = np.flatnonzero(histogram.counts)
             bins["bases"] = histogram.counts[bins["bin"]]
             self._add(HISTOGRAM, track, 0, (bins.nbytes, len(bins), 0, 0, 0), bins.tobytes())
-        rows = np.array(self._rows, ROW)
+        rows = np.frombuffer(self._rows, ROW)
         rows = rows[np.argsort(rows["track"], kind="stable")]
         starts = np.searchsorted(rows["track"], np.arange(self._tracks + 2)).astype("<u8")
         text = json.dumps(facts).encode()
@@ -148,24 +151,13 @@ class ShardWriter:
 
     def _add(self, kind: int, track: int, chromosome: int, row: tuple[int, ...], *data: bytes) -> None:
         size, sections, summaries, first, largest = row
-        self._rows.append((track, chromosome, kind, largest, self._size, size, sections, summaries, first))
+        self._rows += _ROW.pack(track, chromosome, kind, largest, self._size, size, sections, summaries, first)
         self._write(b"".join(data))
 
     def _write(self, data: bytes) -> None:
         write_all(self._file, data)
         self._size += len(data)
         self._crc = checksum(data, self._crc)
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the disk have a folder's names; without effect where the system cannot."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some network file systems refuse it for folders
-    finally:
-        os.close(descriptor)
 
 
 class _End(NamedTuple):

@@ -112,7 +112,7 @@ def cut_into_shards(
     """All shards of a scan, in genome order.
 
     Args:
-        wanted: per sequence the stretches asked for, (n, 2), sorted and disjoint.
+        wanted: per sequence the stretches to run, (n, 2), ascending.
         lengths: bases of each sequence.
         tile, shard: bases of each; a shard is whole tiles.
     """

@@ -14,6 +14,7 @@ from typing import Any
 
 from trackgen.errors import ResourceError
 from trackgen.progress import Progress
+from trackgen.scan.lock import scheduler_job
 from trackgen.scan.making import JoinedRun, join_run
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.shards import Shard
@@ -103,5 +104,5 @@ def _make(number: int) -> int:
     if _joined is None:
         # Here rather than at the beginning, so that what is wrong with a device is told.
         assert _asked is not None
-        _joined = join_run(_asked, "")
+        _joined = join_run(_asked, scheduler_job())
     return _joined.make(number)

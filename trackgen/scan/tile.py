@@ -247,7 +247,8 @@ def _passes(
         return {"plus": run(plus, False), "minus": run(minus, True)}
     if card.strands == "average":
         pairs = zip(run(plus, False), run(plus, True), strict=True)
-        return {None: [(there + back) / np.float32(2) for there, back in pairs]}
+        # Halved first: the sum of two finite numbers may be none.
+        return {None: [there / np.float32(2) + back / np.float32(2) for there, back in pairs]}
     return {None: run(plus, False)}
 
 
