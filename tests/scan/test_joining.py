@@ -115,7 +115,7 @@ def test_assembling_too_early_touches_no_shard(tmp_path: Path, monkeypatch: pyte
             raise
 
     monkeypatch.setattr(assembly, "verify_shard", absent_until_now)
-    with pytest.raises(DataError, match=r"found 1 of 16 missing: 9; .*run the scan's command"):
+    with pytest.raises(DataError, match=r"found 1 of 16 missing: 9; .*Run the scan's command"):
         assemble_folder(tmp_path / "out", 1)
     assert len(list((tmp_path / "out" / ".trackgen" / "shards").glob("*.shard"))) == 16
     assemble_folder(tmp_path / "out", 1)
