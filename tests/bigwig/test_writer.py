@@ -356,11 +356,14 @@ def test_a_full_disk_leaves_nothing_at_any_stage(tmp_path: Path, monkeypatch: py
         stage
     ]
     monkeypatch.setattr(target, name, full)
-    with (
-        pytest.raises(ResourceError, match=r"x\.bw: the track cannot be written; found No space left") as caught,
-        BigWigWriter(tmp_path / "x.bw", {"chr1": 5}, stride=1) as writer,
-    ):
-        writer.add("chr1", 0, noise(5), NO_GAPS)
+
+    def write_out_of_order() -> None:
+        with BigWigWriter(tmp_path / "x.bw", {"chr1": 5, "chr2": 5}, stride=1) as writer:
+            writer.add("chr2", 0, noise(5), NO_GAPS)
+            writer.add("chr1", 0, noise(5), NO_GAPS)
+
+    with pytest.raises(ResourceError, match=r"x\.bw: the track cannot be written; found No space left") as caught:
+        write_out_of_order()
     assert caught.value.exit_status == 75
     assert list(tmp_path.iterdir()) == []
 
@@ -371,7 +374,12 @@ def test_the_kernel_that_cannot_copy_between_files_is_no_obstacle(
     def refuse(*_: object) -> int:
         raise OSError(38, "Function not implemented")
 
-    write(tmp_path / "x.bw", noise(100_000))
+    def write_both(path: Path) -> None:
+        with BigWigWriter(path, {"chr1": 9, "chr2": 100_000}, stride=1) as writer:
+            writer.add("chr2", 0, noise(100_000), NO_GAPS)
+            writer.add("chr1", 0, noise(9), NO_GAPS)
+
+    write_both(tmp_path / "x.bw")
     monkeypatch.setattr("os.copy_file_range", refuse, raising=False)
-    write(tmp_path / "y.bw", noise(100_000))
+    write_both(tmp_path / "y.bw")
     assert (tmp_path / "x.bw").read_bytes() == (tmp_path / "y.bw").read_bytes()

@@ -36,7 +36,7 @@ from trackgen.bigwig.workers import ordered_map
 from trackgen.bigwig.zooms import NO_SUMMARIES, SUMMARY, BlockEncoder, Reducer, WholeBlocks
 from trackgen.errors import TrackgenError
 
-__all__ = ["Chromosomes", "assemble"]
+__all__ = ["Chromosomes", "Layout", "assemble", "complete"]
 
 MAGIC = 0x888FFC26
 VERSION = 4
@@ -89,6 +89,38 @@ class _Offsets(NamedTuple):
     section_index: int
 
 
+class Layout(NamedTuple):
+    """What stands before the sections, whose place follows from the genome and the grid.
+
+    Attributes:
+        reductions: bases per record of each zoom level.
+        tree_offset: where the chromosome tree stands.
+        tree: the chromosome tree.
+    """
+
+    reductions: list[int]
+    tree_offset: int
+    tree: bytes
+
+    @staticmethod
+    def of(chromosomes: Chromosomes, grid: Grid, *, empty: bool) -> Layout:
+        """The layout of a file; one without sections has one zoom level only."""
+        reductions = grid.reductions(int(chromosomes.lengths.max()))[: 1 if empty else None]
+        tree_offset = _HEADER.size + len(reductions) * _ZOOM_HEADER.size + _SUMMARY.size
+        return Layout(
+            reductions, tree_offset, chromosome_tree(chromosomes.names, chromosomes.lengths.tolist(), tree_offset)
+        )
+
+    @property
+    def count_offset(self) -> int:
+        """Where the number of sections stands; behind it the sections begin."""
+        return self.tree_offset + len(self.tree)
+
+    def begin(self, file: BinaryIO) -> None:
+        """Write what stands before the sections; the headers and their number are filled in at the end."""
+        write_all(file, bytes(self.tree_offset) + self.tree + bytes(_SECTION_COUNT.size))
+
+
 def assemble(
     file: BinaryIO, chromosomes: Chromosomes, grid: Grid, source: Source, folder: Path, threads: int = 1
 ) -> Totals:
@@ -105,18 +137,34 @@ def assemble(
     Returns:
         The summary that stands in the file.
     """
-    extents = source.extents()
-    reductions = grid.reductions(int(chromosomes.lengths.max()))[: None if len(extents) else 1]
-    tree_offset = _HEADER.size + len(reductions) * _ZOOM_HEADER.size + _SUMMARY.size
-    tree = chromosome_tree(chromosomes.names, chromosomes.lengths.tolist(), tree_offset)
-    # The space of the headers is filled at the end, when all offsets are known.
-    write_all(file, bytes(tree_offset) + tree + _SECTION_COUNT.pack(len(extents)))
+    layout = Layout.of(chromosomes, grid, empty=not len(source.extents()))
+    layout.begin(file)
     source.copy_sections(file)
-    offsets = _Offsets(tree_offset, tree_offset + len(tree), file.tell())
+    return complete(file, layout, chromosomes, grid, source, folder, threads)
+
+
+def complete(
+    file: BinaryIO,
+    layout: Layout,
+    chromosomes: Chromosomes,
+    grid: Grid,
+    source: Source,
+    folder: Path,
+    threads: int = 1,
+) -> Totals:
+    """Write what stands behind the sections, and fill in the headers; arguments as for `assemble`.
+
+    Args:
+        file: holds the sections of ``source`` in its order, and nothing behind them.
+    """
+    extents = source.extents()
+    offsets = _Offsets(layout.tree_offset, layout.count_offset, file.tell())
     write_all(file, range_tree(extents, offsets.sections + _SECTION_COUNT.size, offsets.section_index))
-    levels = [(reduction, BlockEncoder(chromosomes.lengths, reduction, grid.offset)) for reduction in reductions]
+    levels = [(reduction, BlockEncoder(chromosomes.lengths, reduction, grid.offset)) for reduction in layout.reductions]
     zooms, totals = _write_zooms(file, levels, source, folder, threads)
     write_all(file, _MAGIC.pack(MAGIC))
+    file.seek(layout.count_offset)
+    write_all(file, _SECTION_COUNT.pack(len(extents)))
     file.seek(0)
     write_all(file, _header(offsets, zooms, totals, max(source.largest, *(zoom.largest for zoom in zooms))))
     return totals

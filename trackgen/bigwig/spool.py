@@ -1,8 +1,8 @@
 """Encoded sections on disk until the track is put together.
 
-Chromosomes may arrive in any order, but stand in the file in the order of their ids. So sections and first-zoom
-summaries go to a nameless temporary file as they come, and only what the index needs (16 bytes a section) stays in
-memory. ``Source`` is what assembly reads from; whatever keeps encoded sections of a track can stand behind it.
+Sections and first-zoom summaries go to files as they come, and only what the index needs (16 bytes a section) stays in
+memory. Chromosomes may arrive in any order, but stand in a BigWig in the order of their ids. ``Source`` is what
+assembly reads from; whatever keeps encoded sections of a track can stand behind it.
 """
 
 from __future__ import annotations
@@ -48,18 +48,26 @@ class Source(Protocol):
 
 class _Part(NamedTuple):
     offset: int
-    data_size: int
+    size: int
+    summaries_offset: int
     summaries: int
 
 
 class Spool:
-    """A temporary file of encoded sections; a Source."""
+    """Encoded sections as they come, in a file of the caller's; a Source.
 
-    def __init__(self, folder: Path) -> None:
-        """``folder``: where the temporary file lies; it has no name there and vanishes with the process."""
+    Attributes:
+        in_order: they came in the order that they have in a BigWig file.
+    """
+
+    def __init__(self, file: BinaryIO, folder: Path) -> None:
+        """Sections are appended to ``file``, which is unbuffered and can be read, too; their summaries go to a
+        temporary file in ``folder`` that has no name and vanishes with the process."""
         self.largest = 0
-        self._file: BinaryIO = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-        self._size = 0
+        self.in_order = True
+        self._file = file
+        self._summaries: BinaryIO = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        self._offset, self._summaries_size, self._last = file.tell(), 0, 0
         self._parts: dict[int, list[_Part]] = {}
         self._extents: dict[int, list[NDArray[Any]]] = {}
 
@@ -68,17 +76,20 @@ class Spool:
         blocks, summaries = sections
         if not blocks.data:
             return
-        data = b"".join((*blocks.data, summaries.tobytes()))
+        data = b"".join(blocks.data)
         write_all(self._file, data)
-        part = _Part(self._size, len(data) - summaries.nbytes, len(summaries))
-        self._size += len(data)
+        write_all(self._summaries, summaries.tobytes())
+        part = _Part(self._offset, len(data), self._summaries_size, len(summaries))
+        self._offset, self._summaries_size = self._offset + len(data), self._summaries_size + summaries.nbytes
         self._parts.setdefault(chromosome, []).append(part)
         self._extents.setdefault(chromosome, []).append(blocks.extents)
         self.largest = max(self.largest, blocks.largest)
+        self.in_order &= chromosome >= self._last
+        self._last = chromosome
 
     def close(self) -> None:
         """Give the space back."""
-        self._file.close()
+        self._summaries.close()
 
     def extents(self) -> NDArray[Any]:
         """EXTENT[s] of all sections, ascending by (chromosome id, start)."""
@@ -88,14 +99,14 @@ class Spool:
     def copy_sections(self, file: BinaryIO) -> None:
         """Append the compressed sections to an unbuffered file, in the order of ``extents``."""
         for part in self._ordered_parts():
-            copy_bytes(self._file, part.offset, part.data_size, file)
+            copy_bytes(self._file, part.offset, part.size, file)
 
     def summaries(self) -> Iterator[NDArray[Any]]:
         """First-level summaries in the same order, SUMMARY[n] at a time."""
         gathered: list[bytes] = []
         count = 0
         for part in self._ordered_parts():
-            gathered.append(read_exactly(self._file, part.offset + part.data_size, part.summaries * SUMMARY.itemsize))
+            gathered.append(read_exactly(self._summaries, part.summaries_offset, part.summaries * SUMMARY.itemsize))
             count += part.summaries
             if count >= SUMMARIES_AT_ONCE:
                 yield np.frombuffer(b"".join(gathered), SUMMARY)

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.bigwig.assembly import Chromosomes, assemble
+from trackgen.bigwig.assembly import Chromosomes, Layout, assemble, complete
 from trackgen.bigwig.buffer import ItemBuffer
 from trackgen.bigwig.grid import Grid
 from trackgen.bigwig.percentiles import Histogram
 from trackgen.bigwig.pieces import CutItems, cut_items
 from trackgen.bigwig.sections import EncodedSections, encode_sections
 from trackgen.bigwig.spool import Spool
-from trackgen.bigwig.statistics import TrackStatistics
+from trackgen.bigwig.statistics import Totals, TrackStatistics
 from trackgen.bigwig.workers import OrderedCalls
 from trackgen.errors import ResourceError, TrackgenError
 
@@ -66,8 +67,17 @@ class BigWigWriter:
         self._end = 0
         self._open = True
         self._buffer = ItemBuffer(self._grid)
+        self._layout = Layout.of(self._chromosomes, self._grid, empty=False)
         with self._disk_errors():
-            self._spool = Spool(self._path.parent)
+            # Sections go where they will stand, as long as chromosomes come in the order of the file.
+            self._file: BinaryIO = open(self._temporary, "wb+", buffering=0)  # noqa: SIM115
+            try:
+                self._layout.begin(self._file)
+                self._spool = Spool(self._file, self._path.parent)
+            except BaseException:
+                self._file.close()
+                self._temporary.unlink(missing_ok=True)
+                raise
         self._threads = threads
         self._calls = OrderedCalls[tuple[int, EncodedSections]](threads, lambda made: self._spool.append(*made))
 
@@ -115,25 +125,40 @@ class BigWigWriter:
             with self._disk_errors():
                 self._finish_chromosome()
                 self._calls.finish()
-                with open(self._temporary, "wb", buffering=0) as file:
-                    totals = assemble(
-                        file, self._chromosomes, self._grid, self._spool, self._path.parent, self._threads
-                    )
+                totals = self._complete()
                 os.replace(self._temporary, self._path)
         except BaseException:
             self.abort()
             raise
         self._statistics = TrackStatistics.of(totals, self._histogram)
         self._open = False
+        self._release()
+
+    def _complete(self) -> Totals:
+        """Make the temporary file a whole one."""
+        chromosomes, grid, spool, folder = self._chromosomes, self._grid, self._spool, self._path.parent
+        if spool.in_order and len(spool.extents()):
+            return complete(self._file, self._layout, chromosomes, grid, spool, folder, self._threads)
+        ordered = self._temporary.with_name(self._temporary.name + ".ordered")
+        try:
+            with open(ordered, "wb", buffering=0) as file:
+                totals = assemble(file, chromosomes, grid, spool, folder, self._threads)
+            os.replace(ordered, self._temporary)
+        except BaseException:
+            ordered.unlink(missing_ok=True)
+            raise
+        return totals
+
+    def _release(self) -> None:
         self._calls.close()
         self._spool.close()
+        self._file.close()
 
     def abort(self) -> None:
         """Give up: remove what was written; without effect on a file that is finished."""
         if self._open:
             self._open = False
-            self._calls.close()
-            self._spool.close()
+            self._release()
             self._temporary.unlink(missing_ok=True)
 
     @property
