@@ -27,13 +27,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.bigwig.blocks import NO_EXTENTS
+from trackgen.bigwig.blocks import NO_EXTENTS, Blocks
 from trackgen.bigwig.grid import LONGEST, Grid
 from trackgen.bigwig.spool import SUMMARIES_AT_ONCE, Source, read_exactly, write_all
 from trackgen.bigwig.statistics import Totals
 from trackgen.bigwig.trees import chromosome_tree, range_tree
 from trackgen.bigwig.workers import ordered_map
-from trackgen.bigwig.zooms import NO_SUMMARIES, SUMMARY, BlockEncoder, Reducer, WholeBlocks
+from trackgen.bigwig.zooms import NO_SUMMARIES, SUMMARY, BlockEncoder, Reducer, WholeBlocks, merge_groups
 from trackgen.errors import TrackgenError
 
 __all__ = ["Chromosomes", "Layout", "assemble", "complete"]
@@ -202,31 +202,41 @@ def _write_zooms(
     with ExitStack() as files:
         for reduction, encoder in levels:
             following: BinaryIO = files.enter_context(tempfile.TemporaryFile(dir=folder, buffering=0))
-            parts = _whole_blocks(summaries, encoder, following)
-            zooms.append(_write_zoom(file, encoder, reduction, parts, threads))
+            zooms.append(_write_zoom(file, encoder, reduction, summaries, following, threads))
             summaries = _stored(following)
         # These are of one level more than is written: a few records per chromosome.
         return zooms, Totals.of(np.concatenate([NO_SUMMARIES, *summaries]))
 
 
+class _LevelPart(NamedTuple):
+    """Records of one level: those that fill blocks now, and those that fill groups of the next level."""
+
+    blocks: WholeBlocks
+    groups: NDArray[Any]
+
+
 def _write_zoom(
-    file: BinaryIO, encoder: BlockEncoder, reduction: int, parts: Iterable[WholeBlocks], threads: int
+    file: BinaryIO,
+    encoder: BlockEncoder,
+    reduction: int,
+    summaries: Iterable[NDArray[Any]],
+    following: BinaryIO,
+    threads: int,
 ) -> _Zoom:
+    """Append one zoom level; the summaries of the next go to `following`."""
     data_offset = file.tell()
     write_all(file, _RECORD_COUNT.pack(0))
     extents = [NO_EXTENTS]
     count = largest = 0
 
-    def counted() -> Iterator[WholeBlocks]:
-        nonlocal count
-        for part in parts:
-            count += len(part.summaries)
-            yield part
+    def encode(part: _LevelPart) -> tuple[int, Blocks, NDArray[Any]]:
+        return len(part.blocks.summaries), encoder.encode(part.blocks), merge_groups(part.groups)
 
-    for blocks in ordered_map(threads, encoder.encode, counted()):
+    for records, blocks, merged in ordered_map(threads, encode, _level_parts(summaries, encoder)):
         write_all(file, b"".join(blocks.data))
+        write_all(following, merged.tobytes())
         extents.append(blocks.extents)
-        largest = max(largest, blocks.largest)
+        count, largest = count + records, max(largest, blocks.largest)
     index_offset = file.tell()
     write_all(file, range_tree(np.concatenate(extents), data_offset + _RECORD_COUNT.size, index_offset))
     file.seek(data_offset)
@@ -235,14 +245,10 @@ def _write_zoom(
     return _Zoom(reduction, data_offset, index_offset, largest)
 
 
-def _whole_blocks(
-    summaries: Iterable[NDArray[Any]], encoder: BlockEncoder, following: BinaryIO
-) -> Iterator[WholeBlocks]:
-    """Summaries of one level as they fill blocks; those of the next level go to `following` meanwhile."""
+def _level_parts(summaries: Iterable[NDArray[Any]], encoder: BlockEncoder) -> Iterator[_LevelPart]:
     reducer = Reducer()
     for part, last in _with_last(summaries):
-        write_all(following, reducer.feed(part, last).tobytes())
-        yield encoder.feed(part, last)
+        yield _LevelPart(encoder.feed(part, last), reducer.feed(part, last))
 
 
 def _with_last(parts: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], bool]]:

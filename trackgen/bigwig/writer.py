@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trackgen.bigwig.assembly import Chromosomes, Layout, assemble, complete
 from trackgen.bigwig.buffer import ItemBuffer
 from trackgen.bigwig.grid import Grid
-from trackgen.bigwig.percentiles import Histogram
+from trackgen.bigwig.percentiles import Histogram, count_bins
 from trackgen.bigwig.pieces import CutItems, cut_items
 from trackgen.bigwig.sections import EncodedSections, encode_sections
 from trackgen.bigwig.spool import Spool
@@ -24,6 +24,15 @@ from trackgen.bigwig.workers import OrderedCalls
 from trackgen.errors import ResourceError, TrackgenError
 
 __all__ = ["BigWigWriter"]
+
+
+class _Encoded(NamedTuple):
+    """What the writer's threads make: sections, and the histogram of their values."""
+
+    chromosome: int
+    sections: EncodedSections
+    bins: NDArray[np.int64]
+    bases: NDArray[np.int64]
 
 
 class BigWigWriter:
@@ -79,7 +88,7 @@ class BigWigWriter:
                 self._temporary.unlink(missing_ok=True)
                 raise
         self._threads = threads
-        self._calls = OrderedCalls[tuple[int, EncodedSections]](threads, lambda made: self._spool.append(*made))
+        self._calls = OrderedCalls[_Encoded](threads, self._take)
 
     def add(self, name: str, first: int, values: NDArray[np.float32], gaps: NDArray[np.int64]) -> None:
         """Add items ``first``.. of a chromosome.
@@ -217,8 +226,15 @@ class BigWigWriter:
         assert self._current is not None
         chromosome = self._ids[self._current]
         grid = self._grid
-        self._calls.call(lambda: (chromosome, encode_sections(chromosome, grid, first, items)))
-        self._histogram.add_items(items, grid.stride)
+        self._calls.call(
+            lambda: _Encoded(
+                chromosome, encode_sections(chromosome, grid, first, items), *count_bins(items, grid.stride)
+            )
+        )
+
+    def _take(self, encoded: _Encoded) -> None:
+        self._spool.append(encoded.chromosome, encoded.sections)
+        self._histogram.add_bins(encoded.bins, encoded.bases)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:

@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 from trackgen.bigwig.blocks import EXTENT, Blocks, compress_parts
 from trackgen.bigwig.grid import ITEMS_PER_RECORD, RECORDS_PER_GROUP, Grid
 
-__all__ = ["NO_SUMMARIES", "RECORDS_PER_BLOCK", "SUMMARY", "BlockEncoder", "Reducer", "WholeBlocks", "summarise"]
+__all__ = [
+    "NO_SUMMARIES",
+    "RECORDS_PER_BLOCK",
+    "SUMMARY",
+    "BlockEncoder",
+    "Reducer",
+    "WholeBlocks",
+    "merge_groups",
+    "summarise",
+]
 
 # record: the number of the record on the grid of its level; covered: bases with a value.
 SUMMARY = np.dtype(
@@ -105,34 +114,39 @@ def _add_pieces(summaries: NDArray[Any], pieces: NDArray[Any], grid: Grid, first
 
 
 class Reducer:
-    """Merges the summaries of one level into those of the next, four records into one.
-
-    Records of an unfinished group wait for the next call, so a sum's order does not depend on where calls end.
-    """
+    """Holds back the records of an unfinished group, so that a sum's order does not depend on where calls end."""
 
     def __init__(self) -> None:
         self._waiting = NO_SUMMARIES
 
     def feed(self, summaries: NDArray[Any], last: bool = False) -> NDArray[Any]:
-        """Summaries of the next level for all groups that are complete.
+        """The records of all groups that are complete, for `merge_groups`.
 
         Args:
             summaries: SUMMARY[n], ascending by (chromosome, record), after those of earlier calls.
             last: nothing follows, so the waiting group is complete, too.
         """
         summaries = np.concatenate([self._waiting, summaries])
-        if not len(summaries):
-            return summaries
-        group = summaries["record"] // RECORDS_PER_GROUP
-        chromosome = summaries["chromosome"]
-        changes = (np.diff(group) != 0) | (chromosome[1:] != chromosome[:-1])
-        first = np.concatenate([[0], np.flatnonzero(changes) + 1])
-        if last:
-            self._waiting = NO_SUMMARIES
-        else:
-            self._waiting = summaries[first[-1] :].copy()
-            summaries, first = summaries[: first[-1]], first[:-1]
-        return _merge(summaries, group, first)
+        whole = len(summaries)
+        if not last:
+            ends = summaries[-RECORDS_PER_GROUP:]
+            same = (ends["record"] // RECORDS_PER_GROUP == ends["record"][-1:] // RECORDS_PER_GROUP) & (
+                ends["chromosome"] == ends["chromosome"][-1:]
+            )
+            whole -= int(np.count_nonzero(same))
+        self._waiting = summaries[whole:].copy()
+        return summaries[:whole]
+
+
+def merge_groups(summaries: NDArray[Any]) -> NDArray[Any]:
+    """The summaries of the next level, four records into one: a pure function of whole groups, for any thread."""
+    if not len(summaries):
+        return summaries
+    group = summaries["record"] // RECORDS_PER_GROUP
+    chromosome = summaries["chromosome"]
+    changes = (np.diff(group) != 0) | (chromosome[1:] != chromosome[:-1])
+    first = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    return _merge(summaries, group, first)
 
 
 def _merge(summaries: NDArray[Any], group: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[Any]:
