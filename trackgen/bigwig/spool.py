@@ -23,8 +23,8 @@ from trackgen.bigwig.zooms import SUMMARY
 
 __all__ = ["SUMMARIES_AT_ONCE", "Source", "Spool", "copy_bytes", "read_exactly", "write_all"]
 
-# Summaries handed out at once: enough that work on arrays outweighs the calls, 2.6 MB.
-SUMMARIES_AT_ONCE = 65_536
+# Summaries handed out at once: enough that work on arrays outweighs the calls, 640 KB.
+SUMMARIES_AT_ONCE = 16_384
 _COPY_SIZE = 1 << 20
 # What copy_file_range says where kernel or file system cannot do it.
 _COPY_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}

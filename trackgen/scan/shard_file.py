@@ -68,7 +68,7 @@ _ROW = struct.Struct("<IIIIQQIIq")
 SKIP = np.dtype([("chromosome", "<u4"), ("start", "<u4"), ("end", "<u4"), ("reason", "<u4")])
 _BIN = np.dtype([("bin", "<u4"), ("bases", "<u8")])
 _END = struct.Struct("<QQQQI8s")
-_READ_SIZE = 1 << 22
+_READ_SIZE = 1 << 20
 
 
 class DamagedShard(Exception):
