@@ -309,6 +309,8 @@ def _client(options: ScanOptions) -> Iterator[Any]:
     finally:
         # Closing gives up the tasks that are left. A scheduler that is gone must not hold up the end.
         _close(client)
+        # Else the garbage collector closes one that did not end in time once more, where it may wait for ever.
+        client.status = "closed"
         _close(cluster)
 
 
