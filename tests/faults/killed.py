@@ -62,7 +62,7 @@ class Disk:
 def phase_of(phase: str, function: str, place: str) -> str:
     """The phase that a call belongs to, where the one before it belonged to `phase`."""
     name, folder = os.path.basename(place), os.path.basename(os.path.dirname(place))
-    if function == "create" and name.startswith("assemble.lock"):
+    if function == "create" and name.endswith("assemble.lock"):
         return "assembly"
     if phase == "plan" and ".lock" in name:
         return "shard"

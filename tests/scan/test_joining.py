@@ -148,7 +148,7 @@ def test_of_many_processes_one_gets_a_lock(tmp_path: Path, stale: bool) -> None:
         assert sum(results.get(timeout=20) for _ in takers) == 1
         for taker in takers:
             taker.join()
-        assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(path.name)] == [path.name]
+        assert [entry.name for entry in tmp_path.iterdir() if entry.name.endswith(path.name)] == [path.name]
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def _read(path: Path) -> str | None:
 
 def _make(path: Path, content: str) -> bool:
     """Make the file with its content unless there is one; whether it was made."""
-    own = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    own = path.with_name(f"{uuid.uuid4().hex}.{path.name}")
     try:
         own.write_text(content, encoding="utf-8")
         try:
@@ -167,7 +167,7 @@ def _make_without_links(path: Path, content: str) -> bool:
 
 def _set_aside(path: Path, stale: str) -> None:
     """Remove a stale lock, and no other: somebody else may have taken its place in the meantime."""
-    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    aside = path.with_name(f"{uuid.uuid4().hex}.{path.name}")
     try:
         os.rename(path, aside)
     except FileNotFoundError:
