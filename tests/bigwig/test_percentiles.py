@@ -15,7 +15,7 @@ values_to_count = arrays(np.float32, st.integers(1, 200), elements=st.floats(-1e
 
 
 def add(histogram: Histogram, values: np.ndarray, stride: int) -> None:
-    histogram.add_items(CutItems(values, NO_PIECES), stride)
+    histogram.add_bins(*count_bins(CutItems(values, NO_PIECES), stride))
 
 
 def assert_like_numpy(found: dict[str, float] | None, bases: np.ndarray) -> None:

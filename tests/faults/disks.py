@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.jobs import ROOT
+from tests.faults.jobs import ROOT, python
 
 PAGE = 4096
 
@@ -50,15 +49,7 @@ class Disk:
 
     def python(self, module: str, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """``python -m MODULE WORDS`` to its end."""
-        return subprocess.run(
-            [*self.prefix, sys.executable, "-m", module, *map(str, words)],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return python(module, *words, prefix=self.prefix, **environment)
 
 
 @contextmanager

@@ -63,10 +63,12 @@ def trackgen(*words: object, **environment: str) -> subprocess.CompletedProcess[
     return python("trackgen", *words, **environment)
 
 
-def python(module: str, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``python -m MODULE WORDS`` to its end."""
+def python(
+    module: str, *words: object, prefix: Sequence[str] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """``PREFIX python -m MODULE WORDS`` to its end."""
     return subprocess.run(
-        [sys.executable, "-m", module, *map(str, words)],
+        [*prefix, sys.executable, "-m", module, *map(str, words)],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,

@@ -167,7 +167,7 @@ def wide_model(folder: Path) -> Path:
 
 HISTOGRAMS = """
 import numpy as np
-from trackgen.bigwig.percentiles import Histogram
+from trackgen.bigwig.percentiles import Histogram, count_bins
 from trackgen.bigwig.pieces import NO_PIECES, CutItems
 from trackgen.scan.report import peak_memory
 values = np.random.default_rng(0).random(1000, np.float32)
@@ -175,7 +175,7 @@ last = []
 def fill():
     histograms = [Histogram() for _ in range(500)]
     for histogram in histograms:
-        histogram.add_items(CutItems(values, NO_PIECES), 1)
+        histogram.add_bins(*count_bins(CutItems(values, NO_PIECES), 1))
     last.append(histograms[-1])  # what lies above the others: their blocks are used again, not given back
 fill()
 before = peak_memory()

@@ -30,10 +30,6 @@ class Histogram:
         pages = mmap.mmap(-1, _BINS * 8, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.counts: NDArray[np.int64] = np.frombuffer(pages, np.int64)
 
-    def add_items(self, items: CutItems, stride: int) -> None:
-        """Count items of ``stride`` bases and pieces of their own lengths."""
-        self.add_bins(*count_bins(items, stride))
-
     def add_bins(self, bins: NDArray[np.int64], bases: NDArray[np.int64]) -> None:
         """Add what `count_bins` counted."""
         self.counts[bins] += bases

@@ -92,11 +92,6 @@ class ShardWriter:
         self._file: BinaryIO = open(temporary, "wb", buffering=0)  # noqa: SIM115
         self._write(MAGIC)
 
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._size
-
     def check_name(self) -> None:
         """See that the file still has its name: what is written into a folder that was removed is lost.
 
