@@ -56,19 +56,23 @@ def size_at(full_job: Job, tmp_path_factory: pytest.TempPathFactory) -> Callable
     tracks = [call for call in found if call.phase == "assembly" and call.function == "replace"]
     (skipped,) = [call for call in found if call.phase == "assembly" and call.file == "skipped.bed"]
     stops = {
-        "first shard": (shards[0], -2),
-        "later shard": (shards[3], -2),
-        "tracks": (tracks[1], 1),
-        "last files": (skipped, 12),
+        "first shard": ((shards[0],), -2),
+        # In the middle of the fourth: how many locks lie ahead of it differs from run to run.
+        "later shard": ((shards[2], shards[3]), 0),
+        "tracks": ((tracks[1],), 1),
+        "last files": ((skipped,), 12),
     }
 
     def size(stage: str) -> int:
         if stage == "plan":
             return PAGE
-        call, pages = stops[stage]
-        with small_disk(tmp_path_factory.mktemp("disk") / "disk", f"size={PLENTY}") as disk:
-            disk.python(RUNNER, 2 * call.number, *full_job.scan(disk.path / "out"))
-            return disk.used + pages * PAGE
+        killed_at, pages = stops[stage]
+        used = []
+        for call in killed_at:
+            with small_disk(tmp_path_factory.mktemp("disk") / "disk", f"size={PLENTY}") as disk:
+                disk.python(RUNNER, 2 * call.number, *full_job.scan(disk.path / "out"))
+                used.append(disk.used)
+        return sum(used) // len(used) // PAGE * PAGE + pages * PAGE
 
     return size
 
