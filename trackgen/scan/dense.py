@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.card import Card, InputSpec
+from trackgen.card import Card
 from trackgen.errors import ResourceError
-from trackgen.genome import UNKNOWN, reverse_complement
-from trackgen.graph import DenseModel, Form, TileInput
+from trackgen.graph import DenseModel
 from trackgen.runtime import OutOfMemory, Session
-from trackgen.scan.inputs import Stretch, stretch_points, vector_values
+from trackgen.scan.feeding import TileFeed
+from trackgen.scan.inputs import Stretch
 
-__all__ = ["DenseRunner"]
+__all__ = ["DenseRunner", "runs_of_windows"]
 
 Float32 = NDArray[np.float32]
 
@@ -48,8 +48,7 @@ class DenseRunner:
         self.session = session
         self._card = card
         self._compiled = compiled
-        self._specs = {spec.name: spec for spec in card.inputs}
-        self._vectors = vectors or {}
+        self._feed = TileFeed(card, compiled, vectors or {})
         self._windows_at_once = windows_at_once
         self._most_windows = most_windows
 
@@ -78,7 +77,7 @@ class DenseRunner:
         if not len(starts):
             return [np.zeros((0,), np.float32) for _ in self._compiled.outputs]
         parts: list[list[Float32]] = []
-        for part in _runs(starts, self._compiled.stride, self._compiled.window, self._most_windows):
+        for part in runs_of_windows(starts, self._compiled.stride, self._compiled.window, self._most_windows):
             parts.append(self._run_filled(stretch, part, reverse))
             tell_share(len(part) / len(starts))
         return parts[0] if len(parts) == 1 else [np.concatenate(values) for values in zip(*parts, strict=True)]
@@ -107,57 +106,13 @@ class DenseRunner:
     def _run(self, stretch: Stretch, count: int, reverse: bool) -> list[Float32]:
         """The values of `count` windows, the first of which begins with the stretch."""
         filled = max(count, self._windows_at_once or 0)
-        inputs = {entry.name: self._input(entry, stretch, count, filled, reverse) for entry in self._compiled.inputs}
+        inputs = self._feed.inputs(stretch, count, filled, reverse=reverse)
         results = self.session.run(inputs, self._compiled.outputs)
-        values = [
-            self._by_window(result, form, spec.resolution, filled)[:count]
-            for result, form, spec in zip(results, self._compiled.forms, self._card.outputs, strict=True)
-        ]
-        # On the reverse complement the last window comes first.
-        return [value[::-1] for value in values] if reverse else values
-
-    def _input(self, entry: TileInput, stretch: Stretch, count: int, filled: int, reverse: bool) -> NDArray[np.generic]:
-        """One input of the tile graph for `count` windows, filled up for more."""
-        stride, window = self._compiled.stride, self._compiled.window
-        if entry.kind == "vector":
-            spec = self._spec(entry)
-            return self._vectors.get(spec.name, vector_values(spec))[None]
-        if entry.kind == "codes":
-            codes = reverse_complement(stretch.codes) if reverse else stretch.codes
-            return _fill(codes, (filled - 1) * stride + window, UNKNOWN)[None]
-        spec = self._spec(entry)
-        reach = (window // entry.resolution - 1) * entry.resolution // entry.step + 1
-        number = (count - 1) * stride // entry.step + reach
-        points = stretch_points(spec, stretch, 0, entry.step, number)
-        points = points[:, ::-1] if reverse else points
-        return np.ascontiguousarray(_fill(points, (filled - 1) * stride // entry.step + reach, 0)[None])
-
-    def _spec(self, entry: TileInput) -> InputSpec:
-        assert entry.card_input is not None
-        return self._specs[entry.card_input]
-
-    def _by_window(self, result: Float32, form: Form, resolution: int | None, count: int) -> Float32:
-        """An output of the tile graph as (W, K), or (W, K, M) for a profile."""
-        if form == "windows":
-            return np.asarray(result[0].T)
-        if form == "profiles":
-            return np.asarray(result[0].transpose(2, 0, 1))
-        assert resolution is not None
-        length = self._card.bin // resolution
-        views = np.lib.stride_tricks.sliding_window_view(result[0], length, axis=1)  # (K, positions, M)
-        return views[:, :: self._compiled.stride // resolution].transpose(1, 0, 2)[:count]
+        return self._feed.predictions(results, count, filled, reverse=reverse)
 
 
-def _runs(starts: NDArray[np.int64], stride: int, window: int, most: int | None) -> Iterator[NDArray[np.int64]]:
+def runs_of_windows(starts: NDArray[np.int64], stride: int, window: int, most: int | None) -> Iterator[NDArray[np.int64]]:
     """`starts` cut where so many windows are missing that a new run is cheaper, and into runs of at most `most`."""
     gaps = np.flatnonzero(np.diff(starts) - stride > window) + 1
     for part in np.split(starts, gaps):
         yield from np.array_split(part, -(-len(part) // most)) if most else [part]
-
-
-def _fill(values: NDArray[np.generic], length: int, filling: int) -> NDArray[np.generic]:
-    """`values` with the last axis filled up to `length`."""
-    missing = length - values.shape[-1]
-    if missing <= 0:
-        return values
-    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)], constant_values=filling)
