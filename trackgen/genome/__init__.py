@@ -15,6 +15,7 @@ from trackgen.genome.regions import (
     total,
 )
 from trackgen.genome.sequence import Genome, genome_digest, open_genome
+from trackgen.genome.shuffles import block_span, shuffle_in_place, shuffle_windows
 from trackgen.genome.signals import SignalReader, open_signal
 from trackgen.genome.twobit import write_twobit
 
@@ -25,6 +26,7 @@ __all__ = [
     "Interval",
     "SignalReader",
     "assembly_name",
+    "block_span",
     "decode",
     "describe",
     "encode",
@@ -38,6 +40,8 @@ __all__ = [
     "read_bed",
     "reconcile",
     "reverse_complement",
+    "shuffle_in_place",
+    "shuffle_windows",
     "subtract",
     "total",
     "write_twobit",
