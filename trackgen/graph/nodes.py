@@ -42,14 +42,17 @@ class Node:
         """An attribute that is a list of whole numbers."""
         return tuple(int(value) for value in self.attributes.get(name, default))
 
-    def to_proto(self) -> onnx.NodeProto:
-        """The node as it stands in a graph."""
-        attributes = {
+    def onnx_attributes(self) -> dict[str, Any]:
+        """The attributes as ONNX keeps them."""
+        return {
             key: onnx.numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
             for key, value in self.attributes.items()
         }
+
+    def to_proto(self) -> onnx.NodeProto:
+        """The node as it stands in a graph."""
         return onnx.helper.make_node(
-            self.op, self.inputs, self.outputs, self.given_name, domain=self.domain, **attributes
+            self.op, self.inputs, self.outputs, self.given_name, domain=self.domain, **self.onnx_attributes()
         )
 
     def refuse(self, reason: str) -> NotDense:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trackgen.errors import ModelError
 
-__all__ = ["CompilerFault", "NotDense"]
+__all__ = ["CompilerFault", "NotDense", "NotExplained"]
 
 
 class NotDense(ModelError):
@@ -54,3 +54,26 @@ class CompilerFault(ModelError):
     def why(self) -> str:
         """The reason, for the user whose windows are run one by one."""
         return f"the compiler's pass {self.made_by!r} failed on it; please report that with the model"
+
+
+class NotExplained(ModelError):
+    """A model that an attribution has no rule for.
+
+    Args:
+        node: name of the node without a rule, or of its first output where it has none.
+        op: its operator.
+        reason: why, one clause.
+        attribution: ``deeplift`` or ``gradient``.
+
+    Attributes:
+        node, op, reason: as given.
+    """
+
+    def __init__(self, node: str, op: str, reason: str, attribution: str) -> None:
+        self.node, self.op, self.reason = node, op, reason
+        others = "`--attribution gradient`, or " if attribution == "deeplift" else ""
+        super().__init__(
+            f"the model has no {'DeepLIFT' if attribution == 'deeplift' else 'gradient'} contributions: {reason}",
+            place=f"node {node} ({op})",
+            remedy=f"use {others}`--attribution occlusion` with --regions, which any model allows",
+        )

@@ -137,20 +137,23 @@ class TileBuilder:
         stride: int = 1,
         pads: tuple[int, int] = (0, 0),
         apart: bool = False,
+        exact: bool = False,
     ) -> str:
         """A convolution along T with `weight` (O, I / groups, kernel), in the form that runs fastest.
 
         Args:
             pads: points of zeros in front and behind.
             apart: leave it as it is: the tensor holds windows by themselves, along the batch axis.
+            exact: only forms in which a result is a sum of its own points alone, so that a large value leaves no
+                rounding error in its neighbours.
         """
         if self.tuned and groups == 1 and stride == 1 and not apart:
-            fast = fast_kernel(weight, bias)
+            fast = None if exact else fast_kernel(weight, bias)
             if fast is not None:
-                return self._convolve_fast(name, fast, weight.shape, dilation)
+                return self._convolve_fast(self._with_zeros(name, pads), fast, weight.shape, dilation)
             copies = shifted_copies(weight) if dilation == 1 else 1
             if copies > 1:
-                return self._convolve_copies(name, weight, bias, copies)
+                return self._convolve_copies(self._with_zeros(name, pads), weight, bias, copies)
         inputs = [name, self.constant(weight[:, :, None, :].astype(np.float32))]
         if bias is not None and np.any(bias):
             inputs.append(self.constant(np.asarray(bias, np.float32)))
@@ -239,6 +242,12 @@ class TileBuilder:
         """The first `length` points, a number that the graph computes."""
         bounds = [self._number(0), length, self._number(POINTS), self._number(1)]
         return self._emit("Slice", [name, *bounds])
+
+    def _with_zeros(self, name: str, pads: tuple[int, int]) -> str:
+        """With so many points of zeros in front and behind."""
+        if not any(pads):
+            return name
+        return self.emit("Pad", [name, self.constant(np.array([0, 0, 0, pads[0], 0, 0, 0, pads[1]], np.int64))])
 
     def _pad(self, name: str, points: str) -> str:
         """With so many zeros behind, a number that the graph computes."""

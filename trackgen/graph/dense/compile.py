@@ -27,7 +27,7 @@ from trackgen.graph.nodes import Node
 from trackgen.graph.operations import Operations, count_operations
 from trackgen.graph.verify import verify
 
-__all__ = ["DenseModel", "Form", "Layer", "compile_dense"]
+__all__ = ["DenseModel", "Form", "Layer", "TileGraph", "compile_dense", "lower_plainly"]
 
 FAMILIES = (sliding, contracting, shaping, cropping, pointwise, joining, reducing, normalising)
 RULES: dict[str, Rule] = {op: rule for family in FAMILIES for op, rule in family.RULES.items()}
@@ -149,6 +149,38 @@ def compile_dense(
     )
 
 
+class TileGraph(NamedTuple):
+    """A tile graph of plain sums, one node for every maximum, as the DeepLIFT compiler reads it.
+
+    Attributes:
+        model: the graph.
+        inputs, forms: as `DenseModel` has them.
+        sources: input of the card -> the tensor (1, C, 1, T) that holds it: one-hot, signal or vector.
+    """
+
+    model: onnx.ModelProto
+    inputs: tuple[TileInput, ...]
+    forms: tuple[Form, ...]
+    sources: dict[str, str]
+
+
+def lower_plainly(model: onnx.ModelProto, card: Card, stride: int) -> TileGraph:
+    """Compile a window model without choosing forms.
+
+    Raises:
+        NotDense: as `compile_dense`; also where padding is made up for window by window, since the reference is not
+            the same at every position there.
+        ModelError: a broken model.
+    """
+    graph = fold(model, card)
+    lowering, tile, inputs, forms, _ = _lower_all(graph, card, stride, tuned=False, whole_maxima=True)
+    for edge in lowering.edges.values():
+        node = next(node for node in graph.nodes if node.name == edge.node)
+        raise node.refuse("it pads, so that near a window's ends the reference is another")
+    used = {entry.name for entry in tile.graph.input}
+    return TileGraph(tile, tuple(entry for entry in inputs if entry.name in used), forms, lowering.sources)
+
+
 class _Lowered(NamedTuple):
     lowering: Lowering
     tile: onnx.ModelProto
@@ -157,9 +189,9 @@ class _Lowered(NamedTuple):
     layers: tuple[Layer, ...]
 
 
-def _lower_all(graph: WindowGraph, card: Card, stride: int, *, tuned: bool) -> _Lowered:
+def _lower_all(graph: WindowGraph, card: Card, stride: int, *, tuned: bool, whole_maxima: bool = False) -> _Lowered:
     """Inputs, nodes and outputs, written and verified."""
-    lowering = Lowering(graph, stride, RULES, tuned=tuned)
+    lowering = Lowering(graph, stride, RULES, tuned=tuned, whole_maxima=whole_maxima)
     inputs = place_inputs(lowering, card)
     lowering.inputs = {name: value for name, value in lowering.values.items() if isinstance(value, Value)}
     layers = _lower(lowering)

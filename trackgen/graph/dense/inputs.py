@@ -48,6 +48,7 @@ def place_inputs(lowering: Lowering, card: Card) -> tuple[TileInput, ...]:
     made: dict[str, TileInput] = {}
     for name, members in card.tensors:
         parts = [_tensor(lowering, spec, made) for spec in members]
+        lowering.sources.update(zip([spec.name for spec in members], parts, strict=True))
         first, channels_last = members[0], any(spec.layout == "NLC" for spec in members)
         tensor = parts[0] if len(parts) == 1 else lowering.build.emit("Concat", parts, axis=1)
         channels = channel(sum(channels_of(spec) for spec in members))

@@ -48,15 +48,27 @@ class Lowering:
         build: writes the tile graph.
         values: window tensor -> where it lies.
         inputs: the same of the graph's inputs.
+        sources: input of the card -> its tile tensor, (1, C, 1, T).
+        whole_maxima: write every maximum as one node, however many elements it is over.
     """
 
-    def __init__(self, graph: WindowGraph, stride: int, rules: Mapping[str, Rule], *, tuned: bool = True) -> None:
+    def __init__(
+        self,
+        graph: WindowGraph,
+        stride: int,
+        rules: Mapping[str, Rule],
+        *,
+        tuned: bool = True,
+        whole_maxima: bool = False,
+    ) -> None:
         self.graph = graph
         self.rules = rules
         self.stride = stride
         self.build = TileBuilder(tuned=tuned)
         self.values: dict[str, Tensor] = {}
         self.inputs: dict[str, Value] = {}
+        self.sources: dict[str, str] = {}
+        self.whole_maxima = whole_maxima
         self.edges: dict[tuple[str, str], Edge] = {}
         """(Window tensor, side) -> the end of padded windows that is run window by window."""
         self.replayed: dict[tuple[str, str, int], Lowering] = {}

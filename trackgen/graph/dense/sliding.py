@@ -216,7 +216,7 @@ def slide_max(lowering: Lowering, elements: int) -> Kernel:
                 pads=[0, before, 0, after],
             )
 
-        if elements < TWO_STEPS or before or after:
+        if elements < TWO_STEPS or before or after or lowering.whole_maxima:
             return run(source, elements, reading.dilation, reading.stride)
         first, taps, step = two_steps(elements)
         return run(run(source, first, reading.dilation, 1), taps, reading.dilation * step, reading.stride)
