@@ -119,6 +119,82 @@ def _value_at(sequence: str, position: int, geometry: Window, value: Callable[[i
     return float(np.mean(values))
 
 
+def contribution_track(
+    sequence: str,
+    geometry: Window,
+    explain: Callable[[list[int], bool], np.ndarray],
+    strand: str,
+    weight: str = "uniform",
+    *,
+    probabilities: Callable[[list[int], bool], np.ndarray] | None = None,
+    distance: int = 50,
+    threshold: float | None = None,
+    element: int = 1,
+) -> np.ndarray:
+    """The contribution at every base of a sequence, NaN where weights sum to 0 or the base has no known letter.
+
+    Args:
+        explain: first bases of windows, whether they are read as their reverse complements -> (N, L / element), in the
+            orientation that the model sees, of the class (or of its partner on a reverse complement).
+        strand: ``plus``, ``minus`` or ``average``.
+        weight: ``uniform``, ``probability`` or ``calls``.
+        probabilities: as `explain` -> (N,) of the class; not asked for by ``uniform``.
+        distance: bp between the starts of bins within which a call is the largest.
+        threshold: the least probability of a call.
+        element: bp that one element of the explained input covers.
+    """
+    length, bin_, stride, resolution = geometry
+    pad = (length - bin_) // 2
+    offset = 0 if resolution is not None else max(0, (bin_ - stride) // 2)
+    windows = range(-offset // stride, (len(sequence) - 1 - offset) // stride + 1)
+    first_base = length - pad - bin_ if strand == "minus" else pad
+    starts = [index * stride - first_base for index in windows]
+    ways = {"plus": [False], "minus": [True], "average": [False, True]}[strand]
+    weights = [1.0] * len(starts)
+    if weight != "uniform":
+        assert probabilities is not None
+        weights = list(np.mean([probabilities(starts, way) for way in ways], axis=0))
+    if weight == "calls":
+        assert threshold is not None
+        weights = _calls(weights, threshold, distance, stride)
+    tracks = [_weighted_mean(len(sequence), starts, weights, explain, way, element) for way in ways]
+    track = np.mean(tracks, axis=0)
+    track[[letter.upper() not in COMPLEMENT for letter in sequence]] = np.nan
+    return np.asarray(track)
+
+
+def _calls(probabilities: Sequence[float], threshold: float, distance: int, stride: int) -> list[float]:
+    """1 where at least the threshold and the first of the largest with bins that start within `distance` bp, else 0."""
+    result = []
+    for index, value in enumerate(probabilities):
+        around = [other for other in range(len(probabilities)) if abs(other - index) * stride <= distance]
+        first = max(around, key=lambda other: (probabilities[other], -other))
+        result.append(1.0 if value >= threshold and first == index else 0.0)
+    return result
+
+
+def _weighted_mean(
+    bases: int,
+    starts: Sequence[int],
+    weights: Sequence[float],
+    explain: Callable[[list[int], bool], np.ndarray],
+    reverse: bool,
+    element: int,
+) -> np.ndarray:
+    """sum of w_i * C_i(p) / sum of w_i over the windows that include base p, at forward coordinates."""
+    total, weight_at = np.zeros(bases), np.zeros(bases)
+    counted = [index for index, weight in enumerate(weights) if weight != 0]
+    explained = explain([starts[index] for index in counted], reverse) if counted else np.zeros((0, 1))
+    for index, contributions in zip(counted, explained, strict=True):
+        per_base = [float(value) for value in contributions for _ in range(element)]
+        for place, value in enumerate(reversed(per_base) if reverse else per_base):
+            position = starts[index] + place
+            if 0 <= position < bases:
+                total[position] += weights[index] * value
+                weight_at[position] += weights[index]
+    return np.divide(total, weight_at, out=np.full(bases, np.nan), where=weight_at != 0)
+
+
 def signal_elements(values: Sequence[float], start: int, length: int, entry: Mapping[str, Any]) -> list[float]:
     """What a window reads of one signal: the elements of [start, start + length), by the card's `entry`.
 
