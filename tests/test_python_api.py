@@ -107,7 +107,7 @@ def test_one_name_or_file_is_taken_where_several_can_be(tmp_path: Path, several:
     [
         ({"region": "chr1"}, ["no such option", "found region", "Did you mean regions"]),
         ({"batchsize": 3}, ["found batchsize", "Did you mean batch_size"]),
-        ({"zzz": 3}, ["found zzz", "wanted batch_size, chroms, classes, cluster, device"]),
+        ({"zzz": 3}, ["found zzz", "wanted attribution, batch_size, centred, chroms, classes, cluster"]),
         ({"vectors": {"cell": [1, 2]}}, ["vectors, cell", "found [1, 2], of type list", "wanted the path of a TSV"]),
         ({"vectors": {"cell": np.zeros(900)}}, ["vectors, cell", "..., of type ndarray", "the path of a TSV file"]),
         ({"vectors": ["cell.tsv"]}, ["vectors", "of type list", "wanted a dict of names and paths, each of a TSV"]),

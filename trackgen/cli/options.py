@@ -20,6 +20,7 @@ __all__ = [
     "NamedFile",
     "Size",
     "command_line",
+    "contribution_options",
     "finite",
     "progress_options",
     "progress_to",
@@ -59,6 +60,45 @@ def threads_option(command: Command) -> Command:
     return click.option(
         "-t", "--threads", type=click.IntRange(min=1), help="Cores to use  [default: as many as this process may use]"
     )(command)
+
+
+def contribution_options(command: Command) -> Command:
+    """What --contrib explains, against what, and how windows are weighted."""
+    options = (
+        click.option(
+            "--contrib-weight",
+            type=click.Choice(["uniform", "probability", "calls"]),
+            help="How much the windows over a base count: all the same, by the predicted probability, or calls alone.  "
+            "[default: the card's]",
+        ),
+        click.option(
+            "--reference",
+            metavar="frequencies|shuffle:N|FASTA|A,C,G,T",
+            help="What contributions are measured against: base frequencies (the card's, or four numbers), N shuffled "
+            "genomes, or a genome with the same sequences.  [default: frequencies]",
+        ),
+        click.option(
+            "--attribution",
+            type=click.Choice(["deeplift", "gradient", "saliency", "occlusion", "substitution"]),
+            default="deeplift",
+            show_default=True,
+            help="DeepLIFT; the gradient times (input - reference); the gradient's size; or, with --regions, what is "
+            "lost without each base, or by its worst substitution.",
+        ),
+        click.option("--profile-target", metavar="sum|centre|POSITION", help="What of a profile output is explained."),
+        click.option(
+            "--centred", is_flag=True, help="Contributions of one window for each of the --regions, about its middle."
+        ),
+        click.option(
+            "--hypothetical",
+            type=click.Path(path_type=Path),
+            metavar="PREFIX",
+            help="Write PREFIX.ohe.npz and PREFIX.attr.npz, which `modisco motifs` reads; with --centred.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 class _Both:

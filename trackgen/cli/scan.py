@@ -12,6 +12,7 @@ from trackgen.cli.options import (
     NamedFile,
     Size,
     command_line,
+    contribution_options,
     finite,
     progress_options,
     progress_to,
@@ -61,6 +62,14 @@ class Share(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="OUT", help="The folder to write."
 )
 @click.option("--classes", multiple=True, callback=split_names, metavar="A,B", help="Only the tracks of these classes.")
+@click.option(
+    "--contrib",
+    multiple=True,
+    callback=split_names,
+    metavar="A,B|all",
+    help="Also write contributions of every base to these classes, in the same pass.",
+)
+@contribution_options
 @click.option(
     "--regions", multiple=True, metavar="BED|chr:a-b", help="Only these regions; chr:a-b is 1-based and closed."
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from trackgen.progress import Progress
 from trackgen.runtime import default_threads
 from trackgen.scan.arguments import FilePath, Files, as_files, as_named_files, as_names, as_path
 from trackgen.scan.job import ScanResult, run_scan
-from trackgen.scan.options import ScanOptions
+from trackgen.scan.options import Attribution, ContributionWeight, ScanOptions
 
 __all__ = ["scan_genome"]
 
@@ -27,6 +28,13 @@ def scan_genome(
     output: FilePath,
     *,
     classes: Names = (),
+    contrib: Names = (),
+    contrib_weight: ContributionWeight | None = None,
+    reference: FilePath | None = None,
+    attribution: Attribution = "deeplift",
+    profile_target: str | int | None = None,
+    centred: bool = False,
+    hypothetical: FilePath | None = None,
     regions: Files = (),
     chroms: Names = (),
     exclude: Files = (),
@@ -59,6 +67,14 @@ def scan_genome(
         genome (file): FASTA (plain or bgzip) or 2bit.
         output (folder): the folder to write.
         classes (str or a list of str; default: all that their cards give a track): only these classes.
+        contrib (str or a list of str; default: none): contribution tracks of these classes, or ``all``.
+        contrib_weight (str; default: the card's): "uniform", "probability" or "calls": how windows over a base count.
+        reference (str or file; default: "frequencies"): what contributions are measured against: "frequencies",
+            "shuffle:N", "0.3,0.2,0.2,0.3", or a genome file with the same sequences.
+        attribution (str; default: "deeplift"): or "gradient", "saliency", "occlusion", "substitution".
+        profile_target (str or int): what of a profile is explained: "sum", "centre" or a position.
+        centred (bool; default: False): contributions of one window for each region, about its middle.
+        hypothetical (path): prefix of the files that motif discovery reads; with `centred`.
         regions (str or a list of str; default: the whole genome): ``chr:a-b``, 1-based, both ends included, or BED
             files.
         chroms (str or a list of str; default: all): only these sequences; ``main`` leaves out unplaced pieces and
@@ -98,6 +114,13 @@ def scan_genome(
         genome=as_path("genome", genome),
         output=as_path("output", output),
         classes=as_names("classes", classes),
+        contrib=as_names("contrib", contrib),
+        contrib_weight=contrib_weight,
+        reference=None if reference is None else os.fspath(reference),
+        attribution=attribution,
+        profile_target=None if profile_target is None else str(profile_target),
+        centred=centred,
+        hypothetical=None if hypothetical is None else as_path("hypothetical", hypothetical),
         regions=as_names("regions", regions),
         chroms=as_names("chroms", chroms),
         exclude=as_files("exclude", exclude),

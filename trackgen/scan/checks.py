@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trackgen.card import OutputSpec
 from trackgen.errors import SelfCheckError
+from trackgen.scan.attribution_check import ContributionCheck
 from trackgen.scan.bars import largest_allowed_difference
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.plan import ModelPlan
@@ -46,6 +47,7 @@ class WindowCheck:
     """
 
     def __init__(self) -> None:
+        self.contributions = ContributionCheck()
         self.windows = 0
         self.largest_difference = 0.0
         self._lock = threading.Lock()

@@ -65,6 +65,11 @@ class Choices:
         most: int | None = self._models[card.name].get("most_windows")
         return most
 
+    def contributions(self, card: Card) -> Mapping[str, Any] | None:
+        """How the earlier plan explained a model, its `Explanation.summary`; None where it did not."""
+        row = self._models.get(card.name, {}).get("contributions")
+        return row if isinstance(row, dict) else None
+
     def tile(self, models: Sequence[Planned]) -> int | None:
         """Bases of a tile, where the models are the same."""
         files = {model.card.name: model.sha256 for model in models}

@@ -111,7 +111,9 @@ class DenseRunner:
         return self._feed.predictions(results, count, filled, reverse=reverse)
 
 
-def runs_of_windows(starts: NDArray[np.int64], stride: int, window: int, most: int | None) -> Iterator[NDArray[np.int64]]:
+def runs_of_windows(
+    starts: NDArray[np.int64], stride: int, window: int, most: int | None
+) -> Iterator[NDArray[np.int64]]:
     """`starts` cut where so many windows are missing that a new run is cheaper, and into runs of at most `most`."""
     gaps = np.flatnonzero(np.diff(starts) - stride > window) + 1
     for part in np.split(starts, gaps):

@@ -20,9 +20,11 @@ from trackgen.bigwig.pieces import CutItems, cut_items
 from trackgen.bigwig.rounding import round_values
 from trackgen.bigwig.seams import LooseItems, Owned, split_at_seams
 from trackgen.bigwig.sections import EncodedSections, encode_sections
-from trackgen.scan.plan import ScanPlan, TrackPlan
+from trackgen.scan.plan import ScanPlan
 from trackgen.scan.shards import Piece, Shard
-from trackgen.scan.tile import ModelValues, TileInput, item_gaps
+from trackgen.scan.tile import ModelValues, item_gaps
+from trackgen.scan.tile_input import TileInput
+from trackgen.scan.tracks import TrackPlan, ValuesKey
 
 __all__ = ["CutTrack", "Encoded", "Gathered", "Gatherer", "bigwig_grids", "chromosome_ids", "cut_tile", "encode"]
 
@@ -68,9 +70,9 @@ def cut_tile(plan: ScanPlan, source: TileInput, results: Sequence[ModelValues]) 
     numbers = itertools.count()
     cut: list[CutTrack] = []
     for model, values in zip(plan.models, results, strict=True):
-        alike: dict[tuple[int, str | None], list[tuple[int, TrackPlan]]] = {}
+        alike: dict[ValuesKey, list[tuple[int, TrackPlan]]] = {}
         for track in model.tracks:
-            alike.setdefault((track.output, track.strand), []).append((next(numbers), track))
+            alike.setdefault(track.key, []).append((next(numbers), track))
         for key, tracks in alike.items():
             if key in values:
                 cut += _cut_alike(tracks, source, values[key])
@@ -80,10 +82,10 @@ def cut_tile(plan: ScanPlan, source: TileInput, results: Sequence[ModelValues]) 
 def _cut_alike(
     tracks: Sequence[tuple[int, TrackPlan]], source: TileInput, values: NDArray[np.float32]
 ) -> Iterator[CutTrack]:
-    """Tracks of one output and strand, which differ in nothing but the class: a model may have hundreds."""
+    """Tracks of one array of values, which differ in nothing but the class: a model may have hundreds."""
     like = tracks[0][1]
     first, gaps = item_gaps(like, source)
-    rows = round_values(values.T[[track.class_index for _, track in tracks]], like.rounding)
+    rows = round_values(values.T[[track.column for _, track in tracks]], like.rounding)
     if like.min_value is not None:
         # What a reader sees counts: the value as it is written, and the bound as a float32.
         rows[rows < np.float32(like.min_value)] = np.nan

@@ -21,7 +21,8 @@ from trackgen.scan.report import peak_memory
 from trackgen.scan.shards import Piece, cut_into_shards
 from trackgen.scan.sources import SignalFiles
 from trackgen.scan.space import bytes_per_value
-from trackgen.scan.tile import ModelValues, TileInput, read_tile, track_values
+from trackgen.scan.tile import ModelValues, track_values
+from trackgen.scan.tile_input import TileInput, read_tile
 from trackgen.scan.work import TileRunner
 
 __all__ = ["Estimate", "estimate_scan"]
@@ -62,7 +63,7 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
     with contextlib.ExitStack() as stack:
         genome = stack.enter_context(open_genome(options.genome, tmp_dir=options.temporary_folder))
         plan = make_plan(options, genome)
-        signals = stack.enter_context(SignalFiles(plan.signals))
+        signals = stack.enter_context(SignalFiles(plan.signals, plan.reference.path))
         tile = min(plan.tile, PROBE_TILE)
         shards = cut_into_shards(plan.reached, plan.lengths, tile, max(plan.shard // tile, 1) * tile)
         pieces = [piece for shard in shards for piece in shard.pieces]

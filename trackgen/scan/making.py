@@ -51,7 +51,7 @@ class ShardMaker:
         self._plan, self._progress, self._job = plan, progress, job
         self._folder = OutputFolder(options.output)
         self._stack = ExitStack()
-        self._signals = self._stack.enter_context(SignalFiles(plan.signals))
+        self._signals = self._stack.enter_context(SignalFiles(plan.signals, plan.reference.path))
         self._machinery = open_machinery(plan, options, sum(shard.tiles for shard in shards), progress)
 
         def new_work() -> ShardWork:

@@ -19,10 +19,12 @@ from trackgen.runtime import default_threads
 from trackgen.scan.arguments import FilePath, as_named_files
 from trackgen.scan.modes import Threading
 from trackgen.scan.options import ScanOptions
-from trackgen.scan.plan import ScanPlan, TrackPlan, make_plan
+from trackgen.scan.plan import ScanPlan, make_plan
 from trackgen.scan.runners import ModelRunner, open_runners
 from trackgen.scan.sources import SignalFiles
-from trackgen.scan.tile import TrackValues, read_tile, run_model, track_values
+from trackgen.scan.tile import TrackValues, run_model, track_values
+from trackgen.scan.tile_input import read_tile
+from trackgen.scan.tracks import TrackPlan
 
 __all__ = ["Model", "open_model"]
 
@@ -108,7 +110,7 @@ class Model:
         (model,) = plan.models
         results = {_track_name(track): np.full(end - start, np.nan, np.float32) for track in model.tracks}
         runner = self._runner(plan, options)
-        with SignalFiles(plan.signals) as files:
+        with SignalFiles(plan.signals, plan.reference.path) as files:
             for tile in _tiles(plan, name, start, end):
                 source = read_tile(genome, files, plan, tile)
                 values = run_model(model, runner, source)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["ScanOptions"]
+__all__ = ["Attribution", "ContributionWeight", "ScanOptions"]
+
+ContributionWeight = Literal["uniform", "probability", "calls"]
+Attribution = Literal["deeplift", "gradient", "saliency", "occlusion", "substitution"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,15 @@ class ScanOptions:
         genome: FASTA (plain or bgzip) or 2bit file.
         output: the folder OUT.
         classes: only these classes; empty means every class that its card gives a track.
+        contrib: contribution tracks of these classes; ``all`` for every class that has a prediction track.
+        contrib_weight: how the windows over a base are weighted; None for the card's way.
+        reference: what contributions are measured against: ``frequencies`` (the card's), four numbers with commas
+            between them, ``shuffle:N``, or a genome file; None for ``frequencies``.
+        attribution: ``deeplift``; ``gradient`` times (input - reference); ``saliency``, the size of the gradient;
+            ``occlusion`` or ``substitution`` of each base, with regions alone.
+        profile_target: what of a profile is explained: ``sum``, ``centre`` or a position.
+        centred: contributions of one window for each region, about its middle.
+        hypothetical: PREFIX of the two files that motif discovery reads; with `centred` alone.
         regions: a BED file or ``chr:a-b`` (1-based closed) texts; empty means the whole genome.
         chroms: only these sequences, or ``main``; empty means all.
         exclude: BED files of stretches that get no value.
@@ -44,6 +56,13 @@ class ScanOptions:
     genome: Path
     output: Path
     classes: tuple[str, ...] = ()
+    contrib: tuple[str, ...] = ()
+    contrib_weight: ContributionWeight | None = None
+    reference: str | None = None
+    attribution: Attribution = "deeplift"
+    profile_target: str | None = None
+    centred: bool = False
+    hypothetical: Path | None = None
     regions: tuple[str, ...] = ()
     chroms: tuple[str, ...] = ()
     exclude: tuple[Path, ...] = ()

@@ -6,13 +6,12 @@ runs with equal plans write equal tracks.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,33 +27,22 @@ from trackgen.resources import find_model, shipped_models
 from trackgen.runtime import device_kind
 from trackgen.scan.choices import Choices
 from trackgen.scan.digest import file_sha256
+from trackgen.scan.explained_plan import Explanation, plan_explanation
 from trackgen.scan.modes import Mode, choose_mode, choose_run, choose_tile
 from trackgen.scan.options import ScanOptions
+from trackgen.scan.references import FREQUENCIES, ReferencePlan, plan_reference
 from trackgen.scan.shards import choose_shard
+from trackgen.scan.slots import choose_slots, refuse_contradictions, refuse_unknown_contributions, unknown_class
 from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
 from trackgen.scan.stretches import Spans, add_note, excluded_stretches, wanted_stretches
+from trackgen.scan.tracks import TrackPlan, contribution_tracks, strands_of, track_file
 from trackgen.scan.trial import choose_form
 
-__all__ = ["ModelPlan", "ScanPlan", "TrackPlan", "make_plan", "refuse_swapped"]
+__all__ = ["ModelPlan", "ScanPlan", "make_plan", "refuse_swapped"]
 
 ONNX_BEGINNING = b"\x08"
 """First byte of an ONNX file: the tag of its format's version."""
 PROBABILITY_ROUNDING = "10 bits"
-
-
-@dataclass(frozen=True)
-class TrackPlan:
-    """One BigWig: one class of one output on one strand. Indices count in the card's order."""
-
-    file: str
-    output: int
-    class_index: int
-    strand: str | None
-    """``plus``, ``minus``, or None for the strands ``forward`` and ``average``."""
-    grid: Grid
-    rounding: int | str | None
-    min_value: float | None = None
-    """Smaller values are left out; None for none."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +59,8 @@ class ModelPlan:
     """The values of every vector input, (length,) each."""
     most_windows: int | None = None
     """Of one run of the tile graph; None for window mode, and for whole tiles."""
+    explanation: Explanation | None = None
+    """How its classes are explained; None where no contributions are asked for."""
 
     def grid(self, output: OutputSpec) -> Grid:
         return Grid(self.card.window, self.card.bin, self.stride, output.resolution)
@@ -96,6 +86,8 @@ class ScanPlan:
     """The files of all models' signal inputs."""
     vectors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Name of a vector input -> name and SHA-256 of the file that was given for it."""
+    reference: ReferencePlan = FREQUENCIES
+    """What contributions are measured against."""
 
     @functools.cached_property
     def genome_sha256(self) -> str:
@@ -123,18 +115,7 @@ class ScanPlan:
     def summary(self) -> dict[str, Any]:
         """The plan as JSON-ready values without folders, for plan.json and run.json."""
         summary = {
-            "models": [
-                {
-                    "name": model.card.name,
-                    "sha256": model.sha256,
-                    "stride": model.stride,
-                    "mode": model.mode.name,
-                    "tuned": bool(model.mode.dense and model.mode.dense.tuned),
-                    "most_windows": model.most_windows,
-                    "tracks": _track_rows(model),
-                }
-                for model in self.models
-            ],
+            "models": [_model_summary(model) for model in self.models],
             "genome": {"file": self.genome_path.name, "sha256": self.genome_sha256},
             "wanted": _digest(self.wanted),
             "excluded": _digest(self.excluded),
@@ -147,6 +128,21 @@ class ScanPlan:
                 name: {"file": file, "sha256": sha256} for name, (file, sha256) in self.vectors.items()
             }
         return summary
+
+
+def _model_summary(model: ModelPlan) -> dict[str, Any]:
+    row = {
+        "name": model.card.name,
+        "sha256": model.sha256,
+        "stride": model.stride,
+        "mode": model.mode.name,
+        "tuned": bool(model.mode.dense and model.mode.dense.tuned),
+        "most_windows": model.most_windows,
+        "tracks": _track_rows(model),
+    }
+    if model.explanation is not None:
+        row["contributions"] = model.explanation.summary()
+    return row
 
 
 def _track_rows(model: ModelPlan) -> list[list[Any]]:
@@ -180,11 +176,17 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
     cards = [read_card(path) for path in paths]
     _refuse_same_names([card.name for card in cards])
     _refuse_unknown_classes(options.classes, cards)
+    refuse_contradictions(options)
+    refuse_unknown_contributions(options.contrib, cards)
+    reference = plan_reference(options.reference, genome)
     match_inputs(cards, options.signals, options.vectors)
     vectors = read_vectors(cards, options.vectors)
     choices = Choices(settled or {})
-    models = tuple(_plan_model(path, card, options, vectors, choices) for path, card in zip(paths, cards, strict=True))
+    models = tuple(
+        _plan_model(path, card, options, vectors, reference, choices) for path, card in zip(paths, cards, strict=True)
+    )
     notes = [model.mode.reason for model in models if model.mode.reason]
+    notes += [model.explanation.reason for model in models if model.explanation and model.explanation.reason]
     wanted = wanted_stretches(options, genome, notes)
     signals, sentences = plan_signals(options.signals, genome.lengths, list(wanted))
     for text in sentences:
@@ -204,6 +206,7 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
         signals=signals,
         vectors={name: (path.name, file_sha256(path)) for name, path in sorted(options.vectors)},
         notes=tuple(notes),
+        reference=reference,
     )
 
 
@@ -265,22 +268,48 @@ def _refuse_unknown_classes(asked: Sequence[str], cards: Sequence[Card]) -> None
     known = [entry.name for card in cards for entry in card.classes]
     for name in asked:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, cutoff=0.5)
-            raise UsageError(
-                "no model has such a class",
-                place="--classes",
-                found=name,
-                wanted=", ".join(known),
-                remedy=f"did you mean {near[0]}" if near else None,
-            )
+            raise unknown_class("--classes", name, known)
 
 
 def _plan_model(
-    path: Path, card: Card, options: ScanOptions, vectors: Mapping[str, NDArray[np.float32]], choices: Choices
+    path: Path,
+    card: Card,
+    options: ScanOptions,
+    vectors: Mapping[str, NDArray[np.float32]],
+    reference: ReferencePlan,
+    choices: Choices,
 ) -> ModelPlan:
     stride = card.stride if options.stride is None else options.stride
     if stride < 1:
         raise UsageError("the stride is not positive", place="--stride", found=stride, wanted="1 or more")
+    tracks = _prediction_tracks(card, stride, options)
+    slots = choose_slots(card, options, {(track.output, track.class_index) for track in tracks})
+    digits = None if options.digits == "full" else options.digits
+    tracks += contribution_tracks(card, [(slot.output, slot.class_index) for slot in slots], digits)
+    if not tracks:
+        raise UsageError(
+            f"nothing to write for model {card.name}",
+            found=f"classes {', '.join(options.classes) or 'without tracks'}",
+            wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
+        )
+    device, given, sha256 = device_kind(options.device), card_vectors(card, vectors), file_sha256(path)
+    taken = choices.mode(path, card, sha256, stride, options.mode, device)
+    if taken is not None:
+        mode, most = taken, choices.most_windows(card)
+    else:
+        mode = choose_mode(path, card, stride, options.mode, device)
+        if device == "cpu":
+            mode = choose_form(mode, path, card, options.mode, given)
+        most = choose_run(mode.dense, device) if mode.dense else None
+    plan = ModelPlan(path, card, sha256, stride, tuple(tracks), mode, given, most)
+    if not slots:
+        return plan
+    settled = choices.contributions(card) if taken is not None else None
+    explanation = plan_explanation(plan, slots, reference, options, device, settled)
+    return replace(plan, explanation=explanation)
+
+
+def _prediction_tracks(card: Card, stride: int, options: ScanOptions) -> list[TrackPlan]:
     tracks = []
     for index, output in enumerate(card.outputs):
         grid = Grid(card.window, card.bin, stride, output.resolution)
@@ -293,25 +322,11 @@ def _plan_model(
             )
         for class_index, entry in enumerate(output.classes):
             if entry.name in options.classes if options.classes else entry.track:
-                for strand in ("plus", "minus") if card.strands == "both" else (None,):
-                    file = ".".join(part for part in (card.name, entry.name, strand, "bw") if part)
+                for strand in strands_of(card):
+                    file = track_file(card, entry.name, strand)
                     rounding = _rounding(options, output)
                     tracks.append(TrackPlan(file, index, class_index, strand, grid, rounding, options.min_value))
-    if not tracks:
-        raise UsageError(
-            f"nothing to write for model {card.name}",
-            found=f"classes {', '.join(options.classes) or 'without tracks'}",
-            wanted="at least one of " + ", ".join(entry.name for entry in card.classes),
-        )
-    device, given, sha256 = device_kind(options.device), card_vectors(card, vectors), file_sha256(path)
-    taken = choices.mode(path, card, sha256, stride, options.mode, device)
-    if taken is not None:
-        return ModelPlan(path, card, sha256, stride, tuple(tracks), taken, given, choices.most_windows(card))
-    mode = choose_mode(path, card, stride, options.mode, device)
-    if device == "cpu":
-        mode = choose_form(mode, path, card, options.mode, given)
-    most = choose_run(mode.dense, device) if mode.dense else None
-    return ModelPlan(path, card, sha256, stride, tuple(tracks), mode, given, most)
+    return tracks
 
 
 def _rounding(options: ScanOptions, output: OutputSpec) -> int | str | None:

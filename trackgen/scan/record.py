@@ -16,13 +16,15 @@ from trackgen.bigwig.grid import Grid
 from trackgen.errors import UsageError
 from trackgen.genome import assembly_name
 from trackgen.scan.options import ScanOptions
-from trackgen.scan.plan import ModelPlan, ScanPlan, TrackPlan
+from trackgen.scan.plan import ModelPlan, ScanPlan
 from trackgen.scan.shards import cut_into_shards
+from trackgen.scan.tracks import TrackPlan
 
 __all__ = ["PLAN_FILE", "PlanRecord"]
 
 PLAN_FILE = "plan.json"
 SCHEMA_VERSION = 1
+CONTRIBUTION_UNIT = "logit"
 
 
 class PlanRecord:
@@ -59,6 +61,9 @@ class PlanRecord:
             "shard": plan.shard,
             "shards": len(cut_into_shards(plan.reached, plan.lengths, plan.tile, plan.shard)),
             "largest": {model.card.name: list(model.mode.largest) for model in plan.models},
+            "largest_deltas": {
+                model.card.name: list(model.explanation.largest) for model in plan.models if model.explanation
+            },
             "replaces": list(replaces),
             "run": _run_values(options, plan),
         }
@@ -98,7 +103,8 @@ class PlanRecord:
     @property
     def settled(self) -> Mapping[str, Any]:
         """The choices that a process which joins takes over instead of choosing for itself."""
-        return {**self.plan, "shard": self.values["shard"], "largest": self.values["largest"]}
+        kept = ("shard", "largest", "largest_deltas")
+        return {**self.plan, **{name: self.values.get(name) for name in kept}}
 
     def grid(self, track: int) -> Grid:
         """Where the items of a track stand."""
@@ -134,17 +140,21 @@ def _run_values(options: ScanOptions, plan: ScanPlan) -> dict[str, Any]:
 def _track_values(model: ModelPlan, track: TrackPlan) -> dict[str, Any]:
     output = model.card.outputs[track.output]
     entry = output.classes[track.class_index]
-    return {
+    row = {
         "file": track.file,
         "model": model.card.name,
         "class": entry.name,
         "label": entry.title,
         "color": entry.color,
         "strand": track.strand,
-        "role": output.role,
-        "unit": output.unit,
+        "role": output.role if track.slot is None else "contribution",
+        "unit": output.unit if track.slot is None else CONTRIBUTION_UNIT,
         "resolution": track.grid.step,
         "offset": track.grid.offset,
         "rounding": track.rounding,
         "min_value": track.min_value,
     }
+    if track.slot is not None and model.explanation is not None:
+        row["weight"] = model.explanation.slots[track.slot].weight
+        row["input"] = track.input
+    return row

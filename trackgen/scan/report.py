@@ -87,7 +87,7 @@ def _run_values(facts: RunFacts) -> dict[str, Any]:
                 "n": sum(entry["windows"] for entry in shards),
                 "max_abs_diff": max(entry["difference"] for entry in shards),
             },
-            "completeness": {"n": 0, "max_rel_error": None},
+            **_contribution_checks(shards),
         },
         "plan": facts.record.plan,
         "tracks": [
@@ -95,6 +95,19 @@ def _run_values(facts: RunFacts) -> dict[str, Any]:
             for track, statistics in zip(facts.record.tracks, facts.statistics, strict=True)
         ],
     }
+
+
+def _contribution_checks(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of all shards: whether windows' contributions add up, and whether dense tracks are theirs."""
+    found = {}
+    for name, kind, figure in (
+        ("completeness", "completeness", "max_rel_error"),
+        ("contributions", "tracks", "max_rel_diff"),
+    ):
+        rows = [shard["contributions"][kind] for shard in shards]
+        count = sum(row["n"] for row in rows)
+        found[name] = {"n": count, figure: max(row[figure] for row in rows) if count else None}
+    return found
 
 
 def _used(devices: Sequence[Mapping[str, Any]]) -> str:

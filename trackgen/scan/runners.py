@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from trackgen.progress import Progress
 from trackgen.runtime import Session, open_session
+from trackgen.scan.contributions import DenseExplainer, WindowSums
 from trackgen.scan.dense import DenseRunner
+from trackgen.scan.explained_tile import Explainers
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.modes import Threading
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ModelPlan, ScanPlan
+from trackgen.scan.scorers import open_scorer
 from trackgen.scan.windows import WindowRunner, default_batch_size
 
 __all__ = ["ModelRunner", "Runner", "open_runners"]
@@ -44,10 +47,12 @@ class ModelRunner:
     Attributes:
         main: runs it, densely or window by window.
         windows: runs single windows, which `main` is held against.
+        explainers: what explains it, where contributions are asked for.
     """
 
     main: Runner
     windows: WindowRunner
+    explainers: Explainers | None = None
 
 
 def open_runners(plan: ScanPlan, options: ScanOptions, threading: Threading, progress: Progress) -> list[ModelRunner]:
@@ -67,8 +72,9 @@ def _open(
     size = options.batch_size or default_batch_size(model.card)
     windows = WindowRunner(model.card, session, size, progress.note, model.vectors)
     compiled = model.mode.dense
+    explainers = _open_explainers(model, plan, options, threading, progress)
     if compiled is None:
-        return ModelRunner(windows, windows)
+        return ModelRunner(windows, windows, explainers)
     session = open_session(
         compiled.model.SerializeToString(),
         device=options.device,
@@ -78,4 +84,33 @@ def _open(
     # A CUDA device plans its kernels for each shape that it meets: let it meet one.
     whole = plan.tile // model.stride + 1
     at_once = None if session.device == "cpu" else min(whole, model.most_windows or whole)
-    return ModelRunner(DenseRunner(model.card, compiled, session, model.vectors, at_once, model.most_windows), windows)
+    dense = DenseRunner(model.card, compiled, session, model.vectors, at_once, model.most_windows)
+    return ModelRunner(dense, windows, explainers)
+
+
+def _open_explainers(
+    model: ModelPlan, plan: ScanPlan, options: ScanOptions, threading: Threading, progress: Progress
+) -> Explainers | None:
+    explanation = model.explanation
+    if explanation is None:
+        return None
+    scorers = {
+        slot.output: open_scorer(model.path, explanation, slot.output, options, threading.threads_each, progress)
+        for slot in explanation.slots
+    }
+    singly = WindowSums(explanation.card, scorers, model.vectors)
+    if explanation.dense is None:
+        return Explainers(None, singly)
+    session = open_session(
+        explanation.dense.model.SerializeToString(),
+        device=options.device,
+        threads=threading.threads_each,
+        path_for_messages=model.path,
+    )
+    # Windows over a tile's core begin up to a window before it.
+    whole = (plan.tile + 2 * model.card.window) // model.stride + 2
+    at_once = None if session.device == "cpu" else min(whole, explanation.most_windows or whole)
+    dense = DenseExplainer(
+        explanation.card, explanation.dense, session, model.vectors, at_once, explanation.most_windows
+    )
+    return Explainers(dense, singly)

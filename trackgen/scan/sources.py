@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from trackgen.card import Card, InputSpec
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import SignalReader, describe, open_signal, reconcile
+from trackgen.genome import Genome, SignalReader, describe, open_genome, open_signal, reconcile
 from trackgen.scan.digest import file_sha256
 from trackgen.scan.inputs import SignalValues, Source, signal_keys, vector_values
 from trackgen.scan.vectors import read_vector
@@ -181,18 +181,25 @@ class SignalFiles:
 
     Args:
         plans: the files; one that several inputs share is read once.
+        reference: the genome that contributions are measured against, where there is one.
+
+    Attributes:
+        reference: that genome, open.
 
     Raises:
         DataError: a file has gone or changed its kind since it was planned.
     """
 
-    def __init__(self, plans: Sequence[SignalPlan]) -> None:
+    def __init__(self, plans: Sequence[SignalPlan], reference: Path | None = None) -> None:
         self._plans = tuple(plans)
+        self.reference: Genome | None = None
         self._readers: dict[Path, SignalReader] = {}
         with contextlib.ExitStack() as stack:
             for plan in plans:
                 if plan.path not in self._readers:
                     self._readers[plan.path] = stack.enter_context(open_signal(plan.path))
+            if reference is not None:
+                self.reference = stack.enter_context(open_genome(reference))
             self._open = stack.pop_all()
 
     def read(self, name: str, start: int, end: int) -> SignalValues:

@@ -13,10 +13,11 @@ from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, Interval, describe, merge, parse_regions, read_bed, reconcile
 from trackgen.scan.options import ScanOptions
 
-__all__ = ["Spans", "add_note", "excluded_stretches", "wanted_stretches"]
+__all__ = ["NO_SPANS", "Spans", "add_note", "excluded_stretches", "wanted_stretches"]
 
 Spans = NDArray[np.int64]
 """(n, 2) sorted disjoint intervals of one sequence, 0-based half-open."""
+NO_SPANS = np.zeros((0, 2), np.int64)
 
 NOT_MAIN = re.compile(r"(?!NC_\d).*_.*|(GL|KI|JH|NT_|NW_)\d.*|(chr)?(Un|EBV).*", re.IGNORECASE)
 """Names of unplaced, alternative and decoy sequences, in the styles of UCSC, Ensembl and RefSeq."""

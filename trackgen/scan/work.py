@@ -40,7 +40,8 @@ from trackgen.scan.runners import ModelRunner
 from trackgen.scan.shard_file import SKIP, ShardWriter
 from trackgen.scan.shards import Chunk, Shard, chunks_of
 from trackgen.scan.sources import SignalFiles
-from trackgen.scan.tile import ModelValues, TileInput, read_tile, run_model
+from trackgen.scan.tile import ModelValues, run_model
+from trackgen.scan.tile_input import TileInput, read_tile
 
 __all__ = ["ShardWork", "TileRunner"]
 
@@ -286,6 +287,7 @@ class ShardWork:
             "seconds": {name: value if name == "total" else value / at_once for name, value in seconds.items()},
             "windows": opened.check.windows,
             "difference": opened.check.largest_difference,
+            "contributions": opened.check.contributions.facts(),
             "device": self._machinery.facts,
             "peak_rss_bytes": peak_memory(),
         }
