@@ -1,0 +1,211 @@
+"""Contribution tracks equal the weighted mean over windows of a float64 implementation that shares no code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyBigWig
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.scan.explained import Oracle, assert_same_track, convolution_model
+from tests.scan.test_values import random_sequence, read_track, write_fasta
+from trackgen.scan import ScanOptions, run_scan
+
+SIGNAL = {"name": "atac", "kind": "signal", "transform": ["log1p"], "missing": 0.5, "reference": 0.25}
+
+
+def scan(
+    folder: Path, path: Path, sequences: dict[str, str], out: str = "out", **options: Any
+) -> tuple[Path, dict[str, Any]]:
+    """Scan and read run.json."""
+    genome = folder / "g.fa"
+    if not genome.exists():
+        write_fasta(genome, sequences)
+    given_ = {"contrib": ("hit",), "digits": "full", **options}
+    run_scan(ScanOptions((str(path),), genome, folder / out, **given_))
+    return folder / out, json.loads((folder / out / "run.json").read_text())
+
+
+def strand_names(strands: str) -> dict[str, str]:
+    """Suffix of the file -> strand as the oracle calls it."""
+    return {"both": {".plus": "plus", ".minus": "minus"}, "average": {"": "average"}}.get(strands, {"": "plus"})
+
+
+def check_tracks(
+    out: Path, path: Path, sequences: dict[str, str], strands: str, weight: str, threshold: float | None = None,
+    stride: int | None = None, **oracle: Any,
+) -> None:  # fmt: skip
+    for suffix, strand in strand_names(strands).items():
+        found = read_track(out / f"net.hit{suffix}.contrib.bw", sequences)
+        for name, letters in sequences.items():
+            wanted = Oracle(path, letters, stride=stride, **oracle).track(1, strand, weight, threshold)
+            assert_same_track(found[name], wanted, f"{name}{suffix} {weight}")
+
+
+@pytest.mark.parametrize("mode", ["auto", "window"])
+@pytest.mark.parametrize("strands", ["forward", "both", "average"])
+@pytest.mark.parametrize("weight", ["uniform", "probability", "calls"])
+def test_every_weight_and_strand_equals_the_oracle(tmp_path: Path, weight: str, strands: str, mode: str) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(1), 301), "b": "ACGTA", "c": "N" * 50}
+    path = convolution_model(tmp_path, strands=strands, thresholds=0.3, reverse=True, contributions={"distance": 12})
+    out, run = scan(tmp_path, path, sequences, contrib_weight=weight, tile=64, mode=mode)
+    check_tracks(out, path, sequences, strands, weight, 0.3)
+    form = run["plan"]["models"][0]["contributions"]["form"]
+    assert form == ("dense" if mode == "auto" and weight != "calls" else "windows")
+    assert run["checks"]["completeness"]["n"] > 0
+    assert run["checks"]["completeness"]["max_rel_error"] <= 1e-4
+    if form == "dense":
+        assert run["checks"]["contributions"]["n"] > 0
+        assert run["checks"]["contributions"]["max_rel_diff"] <= 2e-4
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    bin_=st.sampled_from([1, 2, 10, 21]),
+    stride=st.sampled_from([1, 3, 7, 10, 47]),
+    strands=st.sampled_from(["forward", "both", "average"]),
+    weight=st.sampled_from(["uniform", "probability", "calls"]),
+    tile=st.sampled_from([19, 64, 500]),
+    pool=st.sampled_from([1, 3, 4, 17]),
+    pad=st.sampled_from([0, 0, 2]),
+    bend=st.sampled_from(["Relu", "Tanh", "Softplus"]),
+    activation=st.sampled_from(["softmax", "sigmoid"]),
+    seed=st.integers(0, 2**31),
+)
+def test_tracks_of_random_models_equal_the_oracle(
+    tmp_path_factory: pytest.TempPathFactory, bin_: int, stride: int, strands: str, weight: str, tile: int, pool: int,
+    pad: int, bend: str, activation: str, seed: int,
+) -> None:  # fmt: skip
+    folder = tmp_path_factory.mktemp("scan")
+    random = np.random.default_rng(seed)
+    sequences = {f"s{length}": random_sequence(random, length) for length in (1, 41, 203)}
+    path = convolution_model(
+        folder, bin_=bin_, strands=strands, thresholds=0.35, pool=pool, pad=pad, bend=bend, activation=activation,
+        reverse=seed % 2 == 0, seed=seed % 89, contributions={"distance": 15},
+    )  # fmt: skip
+    out, _ = scan(folder, path, sequences, contrib_weight=weight, tile=tile, stride=stride)
+    check_tracks(out, path, sequences, strands, weight, 0.35, stride)
+
+
+@pytest.mark.parametrize("mode", ["auto", "window"])
+@pytest.mark.parametrize("strands", ["forward", "both", "average"])
+@pytest.mark.parametrize(("resolution", "stride"), [(1, 1), (4, 1), (4, 4), (8, 20), (2, 3)])
+def test_signals_have_tracks_of_their_own(
+    tmp_path: Path, resolution: int, stride: int, strands: str, mode: str
+) -> None:
+    random = np.random.default_rng(7)
+    sequences = {"a": random_sequence(random, 260)}
+    values = random.exponential(1.0, 260).astype(np.float32)
+    values[100:120] = np.nan
+    with pyBigWig.open(str(tmp_path / "s.bw"), "w") as track:
+        track.addHeader([("a", 260)])
+        known = np.flatnonzero(~np.isnan(values))
+        track.addEntries(["a"] * len(known), known.tolist(), ends=(known + 1).tolist(), values=values[known].tolist())
+    path = convolution_model(tmp_path, signal=SIGNAL | {"resolution": resolution}, strands=strands, bin_=4)
+    out, _ = scan(
+        tmp_path, path, sequences, contrib_weight="probability", stride=stride, tile=64, mode=mode,
+        signals=(("atac", tmp_path / "s.bw"),),
+    )  # fmt: skip
+    oracle = Oracle(path, sequences["a"], stride=stride, signals={"atac": values})
+    for suffix, strand in strand_names(strands).items():
+        for tensor, middle in (("sequence", ""), ("atac", ".atac")):
+            found = read_track(out / f"net.hit{suffix}{middle}.contrib.bw", sequences)["a"]
+            assert_same_track(found, oracle.track(1, strand, "probability", tensor=tensor), f"{suffix} {tensor}")
+
+
+def test_gradient_times_input_is_the_oracles(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(3), 200)}
+    path = convolution_model(tmp_path, strands="both", bend="Tanh")
+    out, run = scan(tmp_path, path, sequences, contrib_weight="uniform", attribution="gradient")
+    check_tracks(out, path, sequences, "both", "uniform", gradient=True)
+    assert run["checks"]["completeness"] == {"n": 0, "max_rel_error": None}
+    assert run["checks"]["contributions"]["n"] > 0
+
+
+@pytest.mark.parametrize("mode", ["auto", "window"])
+def test_a_second_genome_is_a_reference(tmp_path: Path, mode: str) -> None:
+    random = np.random.default_rng(4)
+    sequences = {"a": random_sequence(random, 200)}
+    other = {"a": random_sequence(random, 200)}
+    path = convolution_model(tmp_path, strands="both")
+    reference = write_fasta(tmp_path / "other.fa", other)
+    out, run = scan(tmp_path, path, sequences, contrib_weight="uniform", reference=str(reference), tile=64, mode=mode)
+    check_tracks(out, path, sequences, "both", "uniform", reference=other["a"])
+    assert run["plan"]["models"][0]["contributions"]["reference"]["file"] == "other.fa"
+
+
+def test_other_frequencies_are_a_reference(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(5), 200)}
+    path = convolution_model(tmp_path)
+    out, _ = scan(tmp_path, path, sequences, contrib_weight="uniform", reference="0.1,0.2,0.3,0.4")
+    same = convolution_model(tmp_path, name="same", reference={"kind": "frequencies", "values": [0.1, 0.2, 0.3, 0.4]})
+    check_tracks(out, same, sequences, "forward", "uniform")
+
+
+def test_shuffled_genomes_are_averaged(tmp_path: Path) -> None:
+    from trackgen.genome import decode, encode
+    from trackgen.genome.shuffles import shuffle_in_place
+
+    sequences = {"a": random_sequence(np.random.default_rng(6), 700)}
+    path = convolution_model(tmp_path, strands="both")
+    out, run = scan(tmp_path, path, sequences, contrib_weight="uniform", reference="shuffle:3", tile=150)
+    codes = np.full(1000, 4, np.uint8)
+    codes[:700] = encode(sequences["a"].encode())
+    tracks: dict[str, list[np.ndarray]] = {"plus": [], "minus": []}
+    for number in range(3):
+        letters = decode(shuffle_in_place(codes, "a", 0, number))[:700]
+        oracle = Oracle(path, sequences["a"], reference=letters)
+        for strand, found in tracks.items():
+            found.append(oracle.track(1, strand, "uniform"))
+    for strand, found in tracks.items():
+        wanted = np.mean(found, axis=0)
+        assert_same_track(read_track(out / f"net.hit.{strand}.contrib.bw", sequences)["a"], wanted, strand)
+    assert run["plan"]["models"][0]["contributions"]["reference"] == {"kind": "shuffle", "n": 3}
+
+
+@pytest.mark.parametrize("weight", ["uniform", "probability", "calls"])
+@pytest.mark.parametrize("strands", ["both", "average"])
+def test_values_do_not_depend_on_tiles_shards_or_regions(tmp_path: Path, weight: str, strands: str) -> None:
+    sequences = {
+        "a": random_sequence(np.random.default_rng(8), 900),
+        "b": random_sequence(np.random.default_rng(9), 300),
+    }
+    path = convolution_model(tmp_path, strands=strands, thresholds=0.4, contributions={"distance": 20})
+    found = {}
+    for name, options in {
+        "whole": {},
+        "tiles": {"tile": 50},
+        "shards": {"tile": 64, "shard_size": 128, "threads": 2},
+        "regions": {"tile": 64, "regions": ("a:101-300", "a:350-351", "b:1-80")},
+    }.items():
+        out, _ = scan(tmp_path, path, sequences, name, contrib_weight=weight, **options)
+        suffix = next(iter(strand_names(strands)))
+        found[name] = read_track(out / f"net.hit{suffix}.contrib.bw", sequences)
+    asked = {"a": np.zeros(900, bool), "b": np.zeros(300, bool)}
+    asked["a"][100:300] = asked["a"][349:351] = asked["b"][:80] = True
+    for chromosome in sequences:
+        whole = found["whole"][chromosome]
+        for name in ("tiles", "shards"):
+            assert_same_track(found[name][chromosome], whole, name)
+        part = found["regions"][chromosome]
+        assert np.isnan(part[~asked[chromosome]]).all()
+        assert_same_track(part[asked[chromosome]], whole[asked[chromosome]], "regions")
+
+
+@pytest.mark.parametrize("weight", ["probability", "calls"])
+def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, weight: str) -> None:
+    sequences = {
+        "a": random_sequence(np.random.default_rng(8), 900),
+        "b": random_sequence(np.random.default_rng(9), 300),
+    }
+    path = convolution_model(tmp_path, strands="both", thresholds=0.4)
+    sums = []
+    for name, options in {"one": {"threads": 1}, "two": {"threads": 2}, "memory": {"memory": 2 << 20}}.items():
+        _, run = scan(tmp_path, path, sequences, name, contrib_weight=weight, tile=64, shard_size=128, **options)
+        sums.append([track["sha256"] for track in run["tracks"]])
+    assert sums[0] == sums[1] == sums[2]
