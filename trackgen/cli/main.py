@@ -30,6 +30,7 @@ COMMANDS = {
     "model": ("model", "List, show and check models, or put a card into one."),
     "train": ("train", "Train a model on real data (needs trackgen[train])."),
     "export": ("export", "Write a trained model as ONNX with its card inside (needs trackgen[train])."),
+    "explain": ("explain", "Explain what a model has learned, as a report with pictures (needs trackgen[explain])."),
     "doctor": ("doctor", "Say what is installed, which devices really run, and what is missing."),
 }
 """Command -> its module in trackgen.cli and its one-line help."""
