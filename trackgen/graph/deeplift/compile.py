@@ -59,7 +59,7 @@ class ContributionGraph:
 
     ``windows``: inputs as those of the window model, ``classes`` int64 (N,), and where it is live ``reference.TENSOR``
     for each. Outputs beside the predictions: ``contributions`` (N, L), ``contributions.NAME`` (N, L / r) for a signal
-    and (N, length) for a vector, ``multipliers.TENSOR``, ``deltas`` (N,).
+    and (N, length) for a vector, ``multipliers.TENSOR``, ``deltas`` (N,). A model without a sequence has none for it.
 
     Attributes:
         model: the graph.
@@ -120,7 +120,8 @@ def compile_dense_contributions(
     edited, wider, targets = add_targets(model, card, list(dict.fromkeys(slots)), profile_target)
     tile = lower_plainly(edited, wider, stride)
     specs = {spec.name: spec for spec in card.inputs if spec.name in tile.sources}
-    forward = Forward.of(tile.model, [tile.sources[name] for name in specs])
+    positions = {tile.sources[name]: 3 for name, spec in specs.items() if spec.kind != "vector"}
+    forward = Forward.of(tile.model, [tile.sources[name] for name in specs], positions)
     few, more = (_tile_reference(tile, specs, card, stride, FEW + extra) for extra in (0, 1))
     known = probe(forward, few, more)
     if known.varying is not None:
@@ -140,7 +141,7 @@ def compile_dense_contributions(
     signals = tuple(spec.name for spec in specs.values() if spec.kind == "signal")
     names = [output.name for output in card.outputs]
     made = build.model(forward.opset)
-    outputs = [*names, *(name for number in range(len(slots)) for name in _slot_outputs(number, signals))]
+    outputs = [*names, *(name for number in range(len(slots)) for name in _slot_outputs(number, card, signals))]
     verify(made, outputs, "contributions")
     return ContributionGraph(
         made, "dense", card.window, stride, tile.inputs, tuple(names), tile.forms[: len(names)], tuple(slots), signals,
@@ -166,9 +167,13 @@ def compile_window_contributions(
         NotExplained, UsageError, ModelError: as `compile_dense_contributions`.
     """
     edited, wider, targets = add_targets(model, card, [output], profile_target)
-    window = fold(edited, wider).to_model(edited)
+    folded = fold(edited, wider)
+    window = folded.to_model(edited)
     tensors = [name for name, _ in card.tensors]
-    forward = Forward.of(window, tensors)
+    positions = {
+        name: 1 if _channels_last(members) else 2 for name, members in card.tensors if members[0].kind != "vector"
+    }
+    forward = Forward.of(window, tensors, positions, folded.shapes)
     few, more = (_window_reference(card, FEW + extra) for extra in (0, 1))
     known = probe(forward, few, more)
     build = TileBuilder(tuned=False)
@@ -272,9 +277,10 @@ def _write_prediction(tape: Tape, tile: TileGraph, name: str, classes: int) -> N
     tape.build.output(tape.value(name), name, axes)
 
 
-def _slot_outputs(number: int, signals: Sequence[str]) -> list[str]:
+def _slot_outputs(number: int, card: Card, signals: Sequence[str]) -> list[str]:
+    sequence = [f"contributions.{number}"] if any(spec.kind == "sequence" for spec in card.inputs) else []
     signal_names = [f"contributions.{number}.{name}" for name in signals]
-    return [f"contributions.{number}", *signal_names, f"deltas.{number}", f"weights.{number}"]
+    return [*sequence, *signal_names, f"deltas.{number}", f"weights.{number}"]
 
 
 def _write_slot(
@@ -295,16 +301,17 @@ def _write_slot(
     sequences, signals = [], []
     for name, spec in specs.items():
         source = tile.sources[name]
-        if source not in found or spec.kind == "vector":
+        if spec.kind == "vector":
             continue
         difference = build.emit("Sub", [tape.value(source), tape.reference(source)])
-        product = build.emit("Mul", [found[source], difference])
+        product = build.emit("Mul", [found.get(source) or _zero(tape), difference])
         part = build.reshape(tape.reduce_sum(product, [1], keep=False), [-1])
         if spec.kind == "sequence":
             sequences.append(part)
         else:
             signals.append((name, part))
-    build.output(tape.sum(sequences), f"contributions.{number}", ["bases"])
+    if sequences:
+        build.output(tape.sum(sequences), f"contributions.{number}", ["bases"])
     for name, part in signals:
         build.output(part, f"contributions.{number}.{name}", [f"points_{name}"])
     build.output(build.reshape(deltas, [-1]), f"deltas.{number}", ["windows"])
@@ -324,6 +331,11 @@ def _chosen(tape: Tape, index: str, classes: int, *, centred: bool) -> str:
     if not centred:
         return chosen
     return build.emit("Sub", [chosen, build.constant(np.array(1.0 / classes, np.float32))])
+
+
+def _zero(tape: Tape) -> str:
+    """What reaches an input that the explained output does not read."""
+    return tape.build.constant(np.zeros((), np.float32))
 
 
 # Windows
@@ -372,8 +384,10 @@ def _write_window_outputs(tape: Tape, card: Card, target: Target) -> list[str]:
             size = spec.length if spec.kind == "vector" else card.window // spec.resolution
             build.output(part, f"contributions.{spec.name}", ["N", size])
             names.append(f"contributions.{spec.name}")
-    build.output(tape.sum(sequences), "contributions", ["N", card.window])
+    if sequences:
+        build.output(tape.sum(sequences), "contributions", ["N", card.window])
+        names.append("contributions")
     deltas = build.emit("Sub", [tape.value(target.logits), tape.reference(target.logits)])
     deltas = tape.reduce_sum(build.emit("Mul", [deltas, chosen]), [1], keep=False)
     build.output(deltas, "deltas", ["N"])
-    return [*names, "contributions", "deltas"]
+    return [*names, "deltas"]

@@ -5,6 +5,7 @@ What the evaluator does in Python loops (convolutions, pools) or wrongly is done
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def evaluate(
         [numpy_helper.from_array(_wide(value), name) for name, value in constants.items() if name in read],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    evaluator = ReferenceEvaluator(model, new_ops=[Conv, MaxPool, AveragePool, BatchNormalization])
+    evaluator = ReferenceEvaluator(model, new_ops=[Conv, MaxPool, AveragePool, BatchNormalization, Erf, Gelu])
     wide = {name: _wide(value) for name, value in feeds.items()}
     with np.errstate(all="ignore"):
         results = evaluator.run(made, wide)
@@ -170,6 +171,26 @@ def pool_counts(shape: Sequence[int], out: Sequence[int], attributes: Mapping[st
     seen = _windows(ones, kernel, strides, dilations, pads, automatic, 0.0, ceil)
     counts: Float64 = seen.sum(axis=tuple(range(2 + rank, 2 + 2 * rank)))
     return counts[tuple(slice(0, size) for size in (1, 1, *out[2:]))]
+
+
+error_function = np.vectorize(math.erf, otypes=[np.float64])
+
+
+class Erf(OpRun):
+    """The evaluator's own is in float32."""
+
+    def _run(self, values):  # type: ignore[no-untyped-def]
+        return (error_function(values) if values.size else values,)
+
+
+class Gelu(OpRun):
+    """By an error function in float64."""
+
+    def _run(self, values, approximate=None):  # type: ignore[no-untyped-def]
+        if approximate == "tanh":
+            inner = math.sqrt(2 / math.pi) * (values + 0.044715 * values**3)
+            return (0.5 * values * (1 + np.tanh(inner)),)
+        return (0.5 * values * (1 + error_function(values * math.sqrt(0.5))),)
 
 
 class BatchNormalization(OpRun):

@@ -29,6 +29,7 @@ class Forward:
         nodes: all others, each behind what it reads.
         constants: name -> array.
         sources: the tensors that contributions are given to.
+        positions: source -> its axis of positions; absent where it has none.
         data: the tensors that depend on a source, sources included.
         opset: of ONNX's own operators.
     """
@@ -37,15 +38,25 @@ class Forward:
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array]
     sources: tuple[str, ...]
+    positions: Mapping[str, int]
     data: frozenset[str]
     opset: int
 
     @staticmethod
-    def of(model: onnx.ModelProto, sources: Sequence[str]) -> Forward:
-        """Read a graph whose shape arithmetic is folded; operators are spelled in fewer ways."""
+    def of(
+        model: onnx.ModelProto,
+        sources: Sequence[str],
+        positions: Mapping[str, int],
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Forward:
+        """Read a graph whose shape arithmetic is folded; operators are spelled in fewer ways.
+
+        Args:
+            shapes: of a window graph's tensors.
+        """
         constants = constant_tensors(model.graph)
         opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-        nodes = respell([read_node(proto) for proto in model.graph.node], constants, opset)
+        nodes = respell([read_node(proto) for proto in model.graph.node], constants, shapes or {}, opset)
         data = set(sources)
         encoding, rest = [], []
         for node in nodes:
@@ -54,7 +65,7 @@ class Forward:
                 rest.append(node)
             else:
                 encoding.append(node)
-        return Forward(tuple(encoding), tuple(rest), constants, tuple(sources), frozenset(data), opset)
+        return Forward(tuple(encoding), tuple(rest), constants, tuple(sources), positions, frozenset(data), opset)
 
     def data_inputs(self, node: Node) -> list[str]:
         """The inputs of a node that depend on a source, each once."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trackgen.graph.deeplift.linear import kernel_pads
-from trackgen.graph.deeplift.pointwise import pointwise
+from trackgen.graph.deeplift.pointwise import common_root, pointwise
 from trackgen.graph.deeplift.slopes import Number
 from trackgen.graph.deeplift.spelling import reduction_axes
 from trackgen.graph.deeplift.tape import END, Rule, Tape, Writer
@@ -273,8 +273,9 @@ def write_larger(tape: Tape, node: Node) -> None:
 
 
 def _is_pointwise(tape: Tape, node: Node) -> bool:
-    """Whether it compares with constants alone, as a Relu does."""
-    return len(tape.forward.data_inputs(node)) == 1
+    """Whether it is a function of one tensor, as a Relu written with a constant is."""
+    root = common_root(tape, tape.forward.data_inputs(node))
+    return root is not None and tape.shape(root) == tape.shape(node.outputs[0])
 
 
 def _larger(tape: Tape, names: Sequence[str], partners: Sequence[str]) -> tuple[str, list[str], str]:

@@ -19,7 +19,7 @@ from trackgen.graph.deeplift.tape import Rule, Tape
 from trackgen.graph.dense.builder import TileBuilder
 from trackgen.graph.nodes import Array, Node, constant_tensors, read_node
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "common_root", "pointwise"]
 
 Parts = Iterator[tuple[str, str]]
 NEAR = 1e-2
@@ -35,7 +35,7 @@ def pointwise(tape: Tape, node: Node, part: str) -> Parts:
     if _is_linear(tape, node, given):
         yield from _linear(tape, node, part)
         return
-    root = _common_root(tape, given)
+    root = common_root(tape, given)
     if root is None or tape.shape(root) != tape.shape(node.outputs[0]):
         if len(given) == 1 and tape.is_float(given[0]) and tape.attribution == "deeplift":
             raise tape.refuse(node, "it changes the shape of what it works on")
@@ -77,14 +77,14 @@ def _ancestors(tape: Tape, name: str) -> list[str]:
         known[name] = [name]
         node = tape.producers.get(name)
         if node is not None and node.op in POINTWISE and not node.domain:
-            root = _common_root(tape, tape.forward.data_inputs(node), floats=False)
+            root = common_root(tape, tape.forward.data_inputs(node), floats=False)
             if root is not None and tape.shape(root) == tape.shape(name):
                 known[name] = [name, *_ancestors(tape, root)]
     found: list[str] = known[name]
     return found
 
 
-def _common_root(tape: Tape, names: Sequence[str], *, floats: bool = True) -> str | None:
+def common_root(tape: Tape, names: Sequence[str], *, floats: bool = True) -> str | None:
     """The nearest tensor that all of `names` depend on alone, element by element."""
     if not names:
         return None

@@ -114,24 +114,29 @@ def _twin(forward: Forward, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """All tensors of the twin graph."""
     twin: dict[str, Array] = {}
     for number, (name, value) in enumerate(feeds.items()):
-        twin[name] = _positive(value, number)
+        twin[name] = _by_channel(value, number, forward.positions.get(name))
     for node in forward.nodes:
         data = {name: twin.get(name, forward.constants.get(name)) for name in node.inputs if name}
         twin[node.outputs[0]] = _twin_node(forward, node, {k: v for k, v in data.items() if v is not None})
     return twin
 
 
-def _positive(value: Array, number: int) -> Array:
-    """A random number for each different value on the channel axis, so that equal positions stay equal."""
+def _by_channel(value: Array, number: int, positions: int | None) -> Array:
+    """A random number for each channel, the same at every position."""
     if value.dtype.kind != "f":
         return value
-    return np.asarray(1.0 + 0.1 * number + 0.37 * value.astype(np.float64))
+    shape = [1 if axis in (0, positions) else size for axis, size in enumerate(value.shape)]
+    numbers = np.random.default_rng([7, number]).uniform(0.5, 1.5, shape)
+    return np.broadcast_to(numbers, value.shape)
 
 
 def _twin_node(forward: Forward, node: Node, data: Mapping[str, Array]) -> Array:
     constants = forward.constants
     if node.op == "MaxPool":
         node = Node("AveragePool", node.inputs, node.outputs, _pool_attributes(node))
+    elif node.op == "AveragePool":
+        # A mean near padding comes about in another way, also where it leaves the padding out.
+        node = Node("AveragePool", node.inputs, node.outputs, {**node.attributes, "count_include_pad": 1})
     elif node.op == "ReduceMax":
         node = Node("ReduceMean", node.inputs, node.outputs, dict(node.attributes))
     if node.op.startswith("Reduce"):
@@ -151,7 +156,10 @@ def _twin_node(forward: Forward, node: Node, data: Mapping[str, Array]) -> Array
     total = np.asarray(_random(node, -1))
     for number, name in enumerate(node.inputs):
         if name:
-            total = total + _random(node, number) * data[name].astype(np.float64)
+            constant = forward.constants.get(name)
+            # Constants are told apart by their place, as weights are.
+            value = data[name].astype(np.float64) if constant is None else _random(node, number, constant.shape)
+            total = total + _random(node, number) * value
     return total
 
 

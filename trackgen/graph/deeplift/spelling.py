@@ -13,8 +13,9 @@ Dropout                   Identity
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +23,14 @@ from trackgen.graph.nodes import Array, Node
 
 __all__ = ["respell"]
 
-ALL_BEHIND_CHANNELS = "axes_behind_channels"
-"""Attribute of a reduction that stands for a global pool, whose rank is not known yet."""
+AXES_AS_INPUT = 18
+"""The opset from which on ReduceMax and ReduceMean take their axes as an input."""
 
 
 @dataclass
 class _Speller:
     constants: dict[str, Array]
+    shapes: Mapping[str, tuple[int, ...]]
     opset: int
     count: int = 0
 
@@ -42,9 +44,15 @@ class _Speller:
         return name
 
 
-def respell(nodes: Iterable[Node], constants: dict[str, Array], opset: int) -> list[Node]:
-    """The same graph with fewer operators; constants that it needs are added to `constants`."""
-    speller = _Speller(constants, opset)
+def respell(
+    nodes: Iterable[Node], constants: dict[str, Array], shapes: Mapping[str, tuple[int, ...]], opset: int
+) -> list[Node]:
+    """The same graph with fewer operators; constants that it needs are added to `constants`.
+
+    Args:
+        shapes: of the tensors of a window graph; a tile graph needs none.
+    """
+    speller = _Speller(constants, shapes, opset)
     result: list[Node] = []
     for node in nodes:
         spell = SPELLINGS.get(node.op) if not node.domain else None
@@ -54,15 +62,25 @@ def respell(nodes: Iterable[Node], constants: dict[str, Array], opset: int) -> l
 
 def _global_pool(speller: _Speller, node: Node) -> Iterator[Node]:
     op = "ReduceMax" if node.op == "GlobalMaxPool" else "ReduceMean"
-    yield Node(op, node.inputs, node.outputs, {ALL_BEHIND_CHANNELS: 1, "keepdims": 1}, given_name=node.given_name)
+    axes = list(range(2, len(speller.shapes[node.inputs[0]])))
+    inputs = node.inputs
+    attributes: dict[str, Any] = {"keepdims": 1}
+    if speller.opset < AXES_AS_INPUT:
+        attributes["axes"] = axes
+    else:
+        inputs = (*inputs, speller.constant(node, np.array(axes, np.int64)))
+    yield Node(op, inputs, node.outputs, attributes, given_name=node.given_name)
 
 
 def _least(speller: _Speller, node: Node) -> Iterator[Node]:
     """min x = -max(-x)"""
     data = node.inputs if node.op == "Min" else node.inputs[:1]
-    negatives = [speller.name(node, "negative") for _ in data]
-    for name, negative in zip(data, negatives, strict=True):
-        yield Node("Neg", (name,), (negative,))
+    negatives = []
+    for name in data:
+        constant = speller.constants.get(name)
+        negatives.append(speller.name(node, "negative") if constant is None else speller.constant(node, -constant))
+        if constant is None:
+            yield Node("Neg", (name,), (negatives[-1],))
     largest = speller.name(node, "largest")
     op = "Max" if node.op == "Min" else "ReduceMax"
     inputs = (*negatives, *node.inputs[len(data) :])
@@ -102,12 +120,9 @@ def _sum(speller: _Speller, node: Node) -> Iterator[Node]:
 
 
 def _split(speller: _Speller, node: Node) -> Iterator[Node]:
-    """Only where the sizes are constants; else it stays as it is, and is refused."""
-    sizes = speller.constants.get(node.inputs[1]) if len(node.inputs) > 1 else node.attributes.get("split")
-    if sizes is None:
-        yield node
-        return
-    axis = speller.constant(node, np.array([node.attributes.get("axis", 0)], np.int64))
+    number = int(node.attributes.get("axis", 0))
+    sizes = [speller.shapes[name][number] for name in node.outputs]
+    axis = speller.constant(node, np.array([number], np.int64))
     borders = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     for name, low, high in zip(node.outputs, borders, borders[1:], strict=False):
         if name:
@@ -136,8 +151,6 @@ SPELLINGS: dict[str, Callable[[_Speller, Node], Iterable[Node]]] = {
 
 def reduction_axes(node: Node, rank: int, constant: Callable[[str], Array | None]) -> tuple[int, ...]:
     """The axes of a reduction, counted from the front; all where none are given."""
-    if node.attributes.get(ALL_BEHIND_CHANNELS):
-        return tuple(range(2, rank))
     axes: Sequence[int] = node.integers("axes", ())
     if len(node.inputs) > 1 and node.inputs[1]:
         held = constant(node.inputs[1])
