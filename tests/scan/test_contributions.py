@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from tests.scan.explained import Oracle, assert_same_track, convolution_model
 from tests.scan.test_values import random_sequence, read_track, write_fasta
-from trackgen.scan import ScanOptions, run_scan
+from trackgen.errors import UsageError
+from trackgen.progress import NullProgress
+from trackgen.scan import ScanOptions, assemble_folder, run_scan
 
 SIGNAL = {"name": "atac", "kind": "signal", "transform": ["log1p"], "missing": 0.5, "reference": 0.25}
 
@@ -209,3 +212,85 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, weight: str) -> None
         _, run = scan(tmp_path, path, sequences, name, contrib_weight=weight, tile=64, shard_size=128, **options)
         sums.append([track["sha256"] for track in run["tracks"]])
     assert sums[0] == sums[1] == sums[2]
+
+
+class Notes(NullProgress):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_no_call_at_all_is_said_loudly(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(1), 200)}
+    path = convolution_model(tmp_path, thresholds=0.99999)
+    notes = Notes()
+    options = ScanOptions(
+        (str(path),), write_fasta(tmp_path / "g.fa", sequences), tmp_path / "out", contrib=("hit",),
+        contrib_weight="calls",
+    )  # fmt: skip
+    run_scan(options, notes)
+    (text,) = (text for text in notes.texts if "no call" in text)
+    assert text.startswith("WARNING: no call: no window of class hit of net")
+    assert "threshold 0.99999, so net.hit.contrib.bw is empty" in text
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert run["warnings"] == [text.removeprefix("WARNING: ")]
+    assert np.isnan(read_track(tmp_path / "out" / "net.hit.contrib.bw", sequences)["a"]).all()
+
+
+def test_many_classes_share_few_slots_of_a_graph(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(2), 150)}
+    names = tuple(f"c{number}" for number in range(19))
+    path = convolution_model(tmp_path, classes=names, strands="both")
+    out, run = scan(tmp_path, path, sequences, contrib=("all",), contrib_weight="probability")
+    assert run["plan"]["models"][0]["contributions"]["form"] == "dense"
+    oracle = Oracle(path, sequences["a"])
+    for number in (0, 7, 8, 18):
+        found = read_track(out / f"net.c{number}.minus.contrib.bw", sequences)["a"]
+        assert_same_track(found, oracle.track(number, "minus", "probability"), str(number))
+
+
+def test_run_json_says_what_the_tracks_are(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(2), 150)}
+    path = convolution_model(tmp_path, thresholds=0.4)
+    out, run = scan(tmp_path, path, sequences, contrib=("all",), contrib_weight="calls", classes=("hit", "other"))
+    assert sorted(file.name for file in out.glob("*.bw")) == [
+        "net.hit.bw", "net.hit.contrib.bw", "net.other.bw", "net.other.contrib.bw",
+    ]  # fmt: skip
+    row = next(row for row in run["tracks"] if row["file"] == "net.hit.contrib.bw")
+    assert {key: row[key] for key in ("class", "strand", "role", "unit", "resolution", "rounding", "weight")} == {
+        "class": "hit", "strand": None, "role": "contribution", "unit": "logit", "resolution": 1, "rounding": None,
+        "weight": "calls",
+    }  # fmt: skip
+
+
+def test_a_scan_without_contributions_says_nothing_of_them(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(2), 150)}
+    _, run = scan(tmp_path, convolution_model(tmp_path), sequences, contrib=())
+    assert "contributions" not in run["plan"]["models"][0]
+    assert all("contrib" not in row["file"] and "weight" not in row for row in run["tracks"])
+
+
+def test_a_finished_run_of_contributions_is_not_run_again(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(2), 400)}
+    path = convolution_model(tmp_path, thresholds=0.4)
+    genome = write_fasta(tmp_path / "g.fa", sequences)
+    options = ScanOptions((str(path),), genome, tmp_path / "out", contrib=("hit",), tile=64, shard_size=128)
+    assert not run_scan(options).skipped
+    assert run_scan(options).skipped
+    with pytest.raises(UsageError, match=r"other contributions of model net \(classes"):
+        run_scan(dataclasses.replace(options, contrib_weight="uniform"))
+
+
+def test_shares_made_by_themselves_are_put_together(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(2), 600)}
+    path = convolution_model(tmp_path, strands="both", thresholds=0.4)
+    genome = write_fasta(tmp_path / "g.fa", sequences)
+    whole = ScanOptions((str(path),), genome, tmp_path / "whole", contrib=("hit",), tile=64, shard_size=128)
+    run_scan(whole)
+    for share in (1, 2, 3):
+        run_scan(dataclasses.replace(whole, output=tmp_path / "parts", share=(share, 3)))
+    assemble_folder(tmp_path / "parts", 1)
+    for file in (tmp_path / "whole").glob("*.bw"):
+        assert file.read_bytes() == (tmp_path / "parts" / file.name).read_bytes(), file.name

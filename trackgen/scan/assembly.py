@@ -170,6 +170,8 @@ def assemble_shards(
         _write_skipped(folder, record)
         moments = (time.perf_counter() - began, time.perf_counter() - since)
         run_facts = RunFacts(record, facts, statistics, *moments, folder.tracks)
+        for text in run_facts.warnings():
+            progress.note(f"WARNING: {text}")
         write_run_file(folder.tracks / RUN_FILE, run_facts)
         folder.commit([track["file"] for track in record.tracks])
     finally:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.errors import SelfCheckError
-from trackgen.scan.contributions import WindowSums, total_of
 from trackgen.scan.explained_plan import Explanation
 from trackgen.scan.explained_tile import ExplainedReading
 from trackgen.scan.inputs import Stretch
+from trackgen.scan.single_windows import WindowSums, total_of
 from trackgen.scan.weights import add_windows, weight_at_bases
 
 __all__ = ["COMPLETENESS_BAR", "TRACK_BAR", "ContributionCheck", "share_of_largest"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from trackgen.errors import UsageError
@@ -108,41 +108,37 @@ def scan_genome(
         UsageError: an option that does not exist, or a value that can't be honoured.
         DataError, ModelError, SelfCheckError, ResourceError: as the command's exit statuses 3, 4, 1, 75.
     """
+    given = {name: value for name, value in locals().items() if name not in ("unknown", "progress")}
     _refuse_unknown(unknown)
-    given = ScanOptions(
-        models=as_names("models", models),
-        genome=as_path("genome", genome),
-        output=as_path("output", output),
-        classes=as_names("classes", classes),
-        contrib=as_names("contrib", contrib),
-        contrib_weight=contrib_weight,
-        reference=None if reference is None else os.fspath(reference),
-        attribution=attribution,
-        profile_target=None if profile_target is None else str(profile_target),
-        centred=centred,
-        hypothetical=None if hypothetical is None else as_path("hypothetical", hypothetical),
-        regions=as_names("regions", regions),
-        chroms=as_names("chroms", chroms),
-        exclude=as_files("exclude", exclude),
-        signals=as_named_files("signals", signals, "a BigWig file"),
-        vectors=as_named_files("vectors", vectors, "a TSV file"),
-        stride=stride,
-        digits=digits,
-        device=device,
-        threads=default_threads() if threads is None else threads,
-        batch_size=batch_size,
-        tile=tile,
-        mode=mode,
-        min_value=min_value,
-        memory=memory,
-        overwrite=overwrite,
-        shard_size=shard_size,
-        share=share,
-        plan_only=plan_only,
-        cluster=cluster,
-        temporary_folder=None if temporary_folder is None else as_path("temporary_folder", temporary_folder),
-    )
-    return run_scan(given, progress)
+    return run_scan(_as_options(given), progress)
+
+
+def _as_options(given: Mapping[str, Any]) -> ScanOptions:
+    """The arguments of a call as the options of a scan."""
+    values = {name: TAKEN[name](name, value) if name in TAKEN else value for name, value in given.items()}
+    if values["threads"] is None:
+        values["threads"] = default_threads()
+    return ScanOptions(**values)
+
+
+def _as_text(option: str, value: FilePath | int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _as_path_or_none(option: str, value: FilePath | None) -> Path | None:
+    return None if value is None else as_path(option, value)
+
+
+TAKEN: dict[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(("models", "classes", "contrib", "regions", "chroms"), as_names),
+    **dict.fromkeys(("genome", "output"), as_path),
+    **dict.fromkeys(("hypothetical", "temporary_folder"), _as_path_or_none),
+    **dict.fromkeys(("reference", "profile_target"), _as_text),
+    "exclude": as_files,
+    "signals": lambda option, value: as_named_files(option, value, "a BigWig file"),
+    "vectors": lambda option, value: as_named_files(option, value, "a TSV file"),
+}
+"""How arguments that come in several types are taken."""
 
 
 def _refuse_unknown(options: Mapping[str, object]) -> None:

@@ -70,6 +70,11 @@ class Choices:
         row = self._models.get(card.name, {}).get("contributions")
         return row if isinstance(row, dict) else None
 
+    def largest_deltas(self, card: Card) -> tuple[float, ...]:
+        """The largest deltas that were seen while the earlier plan was made, where those are known."""
+        found = self._settled.get("largest_deltas") or {}
+        return tuple(found.get(card.name) or ())
+
     def tile(self, models: Sequence[Planned]) -> int | None:
         """Bases of a tile, where the models are the same."""
         files = {model.card.name: model.sha256 for model in models}

@@ -1,14 +1,14 @@
-"""Runs contribution graphs on stretches of genome and adds up what their windows say of each base.
+"""What windows say of each base, added up; and the graph that does so in one walk back over a stretch of genome.
 
-`DenseExplainer` gets the sum over all windows of a run from one backward pass; `WindowSums` explains each window by
-itself and lays one over the other. Both give `ContributionSums`, so that runs of any windows can be added up.
+`DenseExplainer` gets the sum over all windows of a run from one backward pass; `trackgen.scan.single_windows` explains
+each window by itself and lays one over the other. Both give `ContributionSums`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,28 +18,22 @@ from trackgen.errors import ResourceError
 from trackgen.graph import ContributionGraph
 from trackgen.runtime import OutOfMemory, Session
 from trackgen.scan.dense import runs_of_windows
-from trackgen.scan.explaining import ExplainedWindows, first_sequence
 from trackgen.scan.feeding import TileFeed
-from trackgen.scan.inputs import Stretch, TensorEncoder, tensor_encoders
+from trackgen.scan.inputs import Stretch
+from trackgen.scan.telling import TellShare, share_of, tell_nobody
 from trackgen.scan.tracks import explained_inputs
-from trackgen.scan.weights import add_elements, add_windows
-from trackgen.scan.windows import default_batch_size
+from trackgen.scan.weights import add_elements
 
-__all__ = ["ContributionSums", "DenseExplainer", "Scorer", "WindowSums"]
+__all__ = ["ContributionSums", "DenseExplainer", "empty_sums"]
 
 Codes = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-TellShare = Callable[[float], None]
 
 SCALE = np.float32(2.0**30)
 """What weights are multiplied by where the graph multiplies them by probabilities: those may be so small that float32
 had no digits left for their products. A power of two changes no digit, and cancels out."""
-
-
-def tell_nobody(share: float) -> None:
-    """No progress."""
 
 
 @dataclass
@@ -69,21 +63,6 @@ def empty_sums(inputs: Sequence[str | None], bases: int, weights: Float64) -> Co
     return ContributionSums(sums, weights, unknown, unknown.copy())
 
 
-class Scorer(Protocol):
-    """Explains windows one by one; `trackgen.scan.explaining.WindowExplainer` is one."""
-
-    def run(
-        self,
-        inputs: Mapping[str, Float32],
-        classes: Int64,
-        reference: Mapping[str, Float32] | None = None,
-        *,
-        multipliers: bool = ...,
-        tell_share: TellShare = ...,
-    ) -> ExplainedWindows:
-        """Contributions of the windows in `inputs`, each to its class."""
-
-
 class DenseExplainer:
     """Runs a dense contribution graph.
 
@@ -110,12 +89,15 @@ class DenseExplainer:
         self._feed = TileFeed(card, graph, vectors)
         self._windows_at_once, self._most_windows = windows_at_once, most_windows
         self._inputs = explained_inputs(card)
+        self._names_of = [output.name for output in card.outputs]
+        self._slots = list(dict.fromkeys(graph.slots))
         self._signals = {entry.card_input: entry for entry in graph.inputs if entry.kind == "signal"}
 
     def run(
         self,
         stretch: Stretch,
         starts: Int64,
+        outputs: Sequence[int],
         classes: Int64,
         weights: Float64,
         *,
@@ -128,22 +110,46 @@ class DenseExplainer:
         Args:
             stretch: a stretch of genome, with the signals that the model needs.
             starts: (N,) first bases of the windows, counted in `stretch`; neighbours are a stride apart.
-            classes: (Q,) the class that each slot of the graph explains, as the windows are read.
+            outputs: (Q,) index of the output that each row is of.
+            classes: (Q,) the class that it explains, as the windows are read.
             weights: (Q, N) of the windows; multiplied by their probabilities where the graph is weighted.
             reverse: read each window as its reverse complement.
             references: (T,) each: genomes that contributions are measured against and averaged over, where the graph
                 is live.
-            tell_share: called after each run with its share of the windows.
+            tell_share: called after each run with its share of the work.
 
         Raises:
             ResourceError: not even one window fits into memory.
         """
-        result = empty_sums(self._inputs, len(stretch.codes), np.zeros((len(self.graph.slots), len(starts))))
+        result = empty_sums(self._inputs, len(stretch.codes), np.zeros((len(outputs), len(starts))))
+        for rows in self._batches(outputs):
+            places = [place for place in rows if place is not None]
+            share = len(places) / len(outputs)
+            here = _Asked(np.zeros(len(rows), np.int64), np.zeros((len(rows), len(starts))), reverse, references)
+            taken = [row for row, place in enumerate(rows) if place is not None]
+            here.classes[taken], here.weights[taken] = classes[places], weights[places]
+            part = self._run_rows(stretch, starts, here, share_of(tell_share, share))
+            for name in self._inputs:
+                result.bases[name][places] = part.bases[name][taken]
+            result.weights[places], result.deltas[places] = part.weights[taken], part.deltas[taken]
+            result.predictions = result.predictions or part.predictions
+        return result
+
+    def _batches(self, outputs: Sequence[int]) -> Iterator[list[int | None]]:
+        """Which of the places of `outputs` each slot of the graph takes, run after run; None for none."""
+        names = [self._names_of[output] for output in outputs]
+        left = {name: [place for place, entry in enumerate(names) if entry == name] for name in self._slots}
+        while any(left.values()):
+            yield [left[name].pop(0) if left[name] else None for name in self.graph.slots]
+
+    def _run_rows(self, stretch: Stretch, starts: Int64, asked: _Asked, tell_share: TellShare) -> ContributionSums:
+        """As many classes as the graph has slots."""
+        result = empty_sums(self._inputs, len(stretch.codes), np.zeros(asked.weights.shape))
         parts: list[list[Float32]] = []
         begin = 0
         for part in runs_of_windows(starts, self.graph.stride, self.graph.window, self._most_windows):
             here = slice(begin, begin + len(part))
-            parts += self._run_part(stretch, starts, here, classes, weights, reverse, references, result)
+            parts += self._run_part(stretch, starts, here, asked, result)
             begin = here.stop
             tell_share(len(part) / len(starts))
         result.predictions = [np.concatenate(values) for values in zip(*parts, strict=True)]
@@ -154,17 +160,14 @@ class DenseExplainer:
         stretch: Stretch,
         starts: Int64,
         here: slice,
-        classes: Int64,
-        weights: Float64,
-        reverse: bool,
-        references: Sequence[Codes],
+        asked: _Asked,
         result: ContributionSums,
     ) -> list[list[Float32]]:
         """Run the windows `here` at once, or in halves where memory runs out; their predictions, in order."""
         first, last = int(starts[here.start]), int(starts[here.stop - 1]) + self.graph.window
-        cut = _Cut(stretch.cut(first, last), [codes[first:last] for codes in references])
+        cut = _Cut(stretch.cut(first, last), [codes[first:last] for codes in asked.references])
         try:
-            found = [self._run(cut, number, classes, weights[:, here], reverse) for number in range(cut.runs)]
+            found = [self._run(cut, number, asked, here) for number in range(cut.runs)]
         except OutOfMemory as error:
             if here.stop - here.start == 1:
                 raise ResourceError(
@@ -174,8 +177,7 @@ class DenseExplainer:
                 ) from error
             middle = (here.start + here.stop) // 2
             halves = [slice(here.start, middle), slice(middle, here.stop)]
-            rest = (classes, weights, reverse, references, result)
-            return [part for half in halves for part in self._run_part(stretch, starts, half, *rest)]
+            return [part for half in halves for part in self._run_part(stretch, starts, half, asked, result)]
         for name in self._inputs:
             # In place: a tile's windows come in several runs whose bases overlap.
             result.bases[name][:, first:last] += sum(one.bases[name] for one in found) / len(found)
@@ -183,15 +185,16 @@ class DenseExplainer:
         result.deltas[:, here] = sum(one.deltas for one in found) / len(found)
         return [found[0].predictions]
 
-    def _run(self, cut: _Cut, reference: int, classes: Int64, weights: Float64, reverse: bool) -> ContributionSums:
+    def _run(self, cut: _Cut, reference: int, asked: _Asked, here: slice) -> ContributionSums:
         """One run of the graph against one reference."""
+        weights, reverse = asked.weights[:, here], asked.reverse
         graph, count = self.graph, weights.shape[1]
         filled = max(count, self._windows_at_once or 0)
         scale = SCALE if graph.weighted else np.float32(1)
         given = np.zeros((len(weights), filled), np.float32)
         given[:, :count] = (weights[:, ::-1] if reverse else weights) * scale
         inputs = self._feed.inputs(cut.stretch, count, filled, reverse=reverse)
-        inputs |= {"classes": classes, "weights": given}
+        inputs |= {"classes": asked.classes, "weights": given}
         if graph.live:
             inputs["reference.codes"] = self._feed.codes(cut.references[reference], filled, reverse=reverse)
         names = self._names()
@@ -228,6 +231,15 @@ class DenseExplainer:
         return add_elements(values[:, : self._feed.points(entry, count)], entry.step, entry.resolution, bases)
 
 
+class _Asked(NamedTuple):
+    """What is asked of the slots of a graph: classes (G,), weights (G, N), the reading and the references."""
+
+    classes: Int64
+    weights: Float64
+    reverse: bool
+    references: Sequence[Codes]
+
+
 class _Cut(NamedTuple):
     """The bases of one run, and those of each reference."""
 
@@ -237,142 +249,3 @@ class _Cut(NamedTuple):
     @property
     def runs(self) -> int:
         return max(1, len(self.references))
-
-
-class WindowSums:
-    """Explains windows one by one and adds them up.
-
-    Args:
-        card: the model's card.
-        scorers: per output of the card, by its index: what explains it.
-        vectors: the values of vector inputs; the card's default where a name is absent.
-    """
-
-    def __init__(self, card: Card, scorers: Mapping[int, Scorer], vectors: Mapping[str, Float32]) -> None:
-        self.card, self.scorers = card, scorers
-        self._encoders = tensor_encoders(card, vectors)
-        self._inputs = explained_inputs(card)
-        self._resolutions = {entry.name: entry.resolution for entry in card.inputs if entry.kind == "signal"}
-        self._at_once = default_batch_size(card)
-
-    def run(
-        self,
-        stretch: Stretch,
-        starts: Int64,
-        outputs: Sequence[int],
-        classes: Int64,
-        weights: Float64,
-        *,
-        reverse: bool,
-        references: Sequence[Codes] = (),
-        tell_share: TellShare = tell_nobody,
-    ) -> ContributionSums:
-        """As `DenseExplainer.run`, each row of one of the `outputs`; windows whose weight is 0 are not looked at."""
-        slots = len(outputs)
-        result = empty_sums(self._inputs, len(stretch.codes), weights)
-        for slot, output in enumerate(outputs):
-            chosen = np.flatnonzero(weights[slot])
-            for part in np.array_split(chosen, max(1, -(-len(chosen) // self._at_once))):
-                if len(part):
-                    one = self.explain(stretch, starts[part], output, int(classes[slot]), reverse, references)
-                    self._add(result, slot, starts[part], one, weights[slot, part], reverse)
-                    result.deltas[slot, part] = one.deltas
-                    result.totals[slot, part] = total_of(one)
-                    tell_share(len(part) / len(chosen) / slots)
-            if not len(chosen):
-                tell_share(1 / slots)
-        return result
-
-    def explain(
-        self,
-        stretch: Stretch,
-        starts: Int64,
-        output: int,
-        class_index: int,
-        reverse: bool,
-        references: Sequence[Codes] = (),
-    ) -> ExplainedWindows:
-        """The contributions of single windows, averaged over the references, in the windows' own orientation."""
-        scorer = self.scorers[output]
-        tensors = self.tensors(stretch, starts, reverse)
-        classes = np.full(len(starts), class_index, np.int64)
-        if not references:
-            return scorer.run(tensors, classes, multipliers=False)
-        found = []
-        for codes in references:
-            other = self.reference_tensors(tensors, codes, starts, reverse)
-            found.append(scorer.run(tensors, classes, other, multipliers=False))
-        return mean_of(found)
-
-    def tensors(self, stretch: Stretch, starts: Int64, reverse: bool) -> dict[str, Float32]:
-        """The graph's inputs for windows."""
-        return {
-            encoder.name: encoder.take(encoder.windows(stretch, starts, reverse=reverse), slice(None))
-            for encoder in self._encoders
-        }
-
-    def reference_tensors(
-        self, tensors: Mapping[str, Float32], codes: Codes, starts: Int64, reverse: bool
-    ) -> dict[str, Float32]:
-        """The same tensors of a reference: another sequence, and the constants of signals and vectors."""
-        made = {}
-        for name, members in self.card.tensors:
-            values = np.empty_like(tensors[name])
-            axis = 2 if any(entry.layout == "NLC" for entry in members) else 1
-            first = 0
-            for entry in members:
-                size = entry.length if entry.kind == "vector" else max(1, len(entry.channels))
-                size = 4 if entry.kind == "sequence" else size
-                part: Float32 | float = entry.reference
-                if entry.kind == "sequence":
-                    encoder = TensorEncoder(name, [entry], self.card.window, {})
-                    part = encoder.take(encoder.windows(Stretch(codes), starts, reverse=reverse), slice(None))
-                elif entry.kind == "vector":
-                    part = np.asarray(entry.default, np.float32)
-                place = [slice(None)] * values.ndim
-                place[axis] = slice(first, first + size)
-                values[tuple(place)] = part
-                first += size
-            made[name] = values
-        return made
-
-    def _add(
-        self,
-        result: ContributionSums,
-        slot: int,
-        starts: Int64,
-        one: ExplainedWindows,
-        weights: Float64,
-        reverse: bool,
-    ) -> None:
-        for name in self._inputs:
-            values = self.at_bases(name, one, reverse)
-            add_windows(result.bases[name][slot], starts, values, weights)
-
-    def at_bases(self, name: str | None, one: ExplainedWindows, reverse: bool) -> Float32:
-        """The contributions of an input (None: the sequence) at each base of N windows, in forward order: (N, L)."""
-        sequence = first_sequence(self.card)
-        if name is None:
-            assert sequence is not None
-            values = one.contributions[sequence.name]
-        else:
-            values = np.repeat(one.contributions[name], self._resolutions[name], axis=1)
-        return values[:, ::-1] if reverse else values
-
-
-def mean_of(found: Sequence[ExplainedWindows]) -> ExplainedWindows:
-    """The mean over several references of what the same windows say."""
-    count = np.float32(len(found))
-    names, tensors = found[0].contributions, found[0].multipliers
-    return ExplainedWindows(
-        {name: np.asarray(sum(one.multipliers[name] for one in found) / count) for name in tensors},
-        {name: np.asarray(sum(one.contributions[name] for one in found) / count) for name in names},
-        np.asarray(sum(one.deltas for one in found) / count),
-        found[0].predictions,
-    )
-
-
-def total_of(one: ExplainedWindows) -> Float64:
-    """The sum of all contributions of each window, (N,): what is to equal its delta."""
-    parts = [values.sum(axis=1, dtype=np.float64) for values in one.contributions.values()]
-    return np.asarray(sum(parts), np.float64)

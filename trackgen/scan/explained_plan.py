@@ -27,6 +27,8 @@ ProfileTarget = str | int | None
 
 NO_GRAPH = ("occlusion", "substitution")
 """Attributions that run the model itself, again and again."""
+MOST_SLOTS = 8
+"""Of one output in one graph: each is a way back of its own, and graphs of thousands of nodes take minutes to load."""
 BLOCK_OF_WINDOWS = 4
 """Predictions that calls are chosen from are run in blocks as long as so many windows, at least..."""
 SMALLEST_BLOCK = 2048
@@ -195,7 +197,7 @@ def _compile(
         load_model(path),
         plain.card,
         stride,
-        [plain.card.outputs[plain.slots[number].output].name for number in dense_slots],
+        _graph_slots([plain.card.outputs[plain.slots[number].output].name for number in dense_slots]),
         live=plain.reference.live,
         weighted=weighted,
         attribution=plain.graph_attribution,
@@ -203,6 +205,11 @@ def _compile(
         device=device,
         tuned=tuned,
     )
+
+
+def _graph_slots(outputs: Sequence[str]) -> list[str]:
+    """Slots of a graph: a few of each output serve any number of classes, one run after another."""
+    return [name for name in dict.fromkeys(outputs) for _ in range(min(outputs.count(name), MOST_SLOTS))]
 
 
 def untuned(path: Path, explanation: Explanation, stride: int, device: str) -> Explanation:

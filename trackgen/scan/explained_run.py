@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.scan.checks import WindowCheck
 from trackgen.scan.explained_plan import Explanation
 from trackgen.scan.explained_tile import ExplainedReading, ExplainedTile, Source, every_window, whole_blocks
-from trackgen.scan.passes import Predicted, finish_reading, model_readings, predict, share_of
+from trackgen.scan.passes import Predicted, finish_reading, model_readings, predict
 from trackgen.scan.plan import ModelPlan
 from trackgen.scan.readings import combine_strands
 from trackgen.scan.runners import ModelRunner
+from trackgen.scan.telling import TellShare, share_of
 from trackgen.scan.tile_input import TileInput
 from trackgen.scan.tracks import ValuesKey
 
@@ -21,7 +20,6 @@ __all__ = ["run_explained"]
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
-TellShare = Callable[[float], None]
 
 PREDICTING = 0.3
 """Share of the work that predictions are, where they are run by themselves, about."""

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.genome.tiling import Grid, Tile
-from trackgen.scan.contributions import ContributionSums, DenseExplainer, WindowSums
+from trackgen.scan.contributions import ContributionSums, DenseExplainer
 from trackgen.scan.explained_plan import Explanation
 from trackgen.scan.gaps import VALUE
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.readings import Reading, classes_as_read
+from trackgen.scan.single_windows import WindowSums
+from trackgen.scan.telling import TellShare
 from trackgen.scan.tracks import ValuesKey
 from trackgen.scan.weights import called_windows, joined_ranges, weight_at_bases
 
@@ -39,7 +41,6 @@ Codes = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-TellShare = Callable[[float], None]
 Probabilities = Callable[[int, Int64], Float32]
 """(slot, windows) -> what the model predicts of each window, -inf where nobody asked it."""
 
@@ -204,18 +205,18 @@ class ExplainedTile:
             explanation.card, [explanation.classes[slot] for slot in slots], reverse=reading.reverse
         )
         dense = explanation.dense is not None and tuple(slots) == explanation.dense_slots
-        if dense:
-            assert self._explainers.dense is not None
-            sums = self._explainers.dense.run(
-                source.stretch, starts, classes, weights,
-                reverse=reading.reverse, references=source.references, tell_share=tell_share,
-            )  # fmt: skip
-        else:
-            outputs = [explanation.slots[slot].output for slot in slots]
-            sums = self._explainers.windows.run(
-                source.stretch, starts, outputs, classes, weights,
-                reverse=reading.reverse, references=source.references, tell_share=tell_share,
-            )  # fmt: skip
+        explainer: DenseExplainer | WindowSums | None = self._explainers.dense if dense else self._explainers.windows
+        assert explainer is not None
+        sums = explainer.run(
+            source.stretch,
+            starts,
+            [explanation.slots[slot].output for slot in slots],
+            classes,
+            weights,
+            reverse=reading.reverse,
+            references=source.references,
+            tell_share=tell_share,
+        )
         tracks = self._tracks(sums, int(starts[0]))
         return ExplainedReading(reading, tuple(slots), starts, classes, sums, tracks, dense)
 

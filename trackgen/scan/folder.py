@@ -318,6 +318,14 @@ def _names(plan: Any) -> str:
     return ", ".join(_models(plan)) or "something else"
 
 
+def _keys_that_differ(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What of two models' contributions differs, in brackets; nothing where one of them has none."""
+    old, new = before.get("contributions"), now.get("contributions")
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return ""
+    return f" ({', '.join(key for key in new if old.get(key) != new[key])})"
+
+
 def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
     """What differs between another plan (anything read from a file) and `plan`, in words."""
     old, new = _models(other), _models(plan)
@@ -348,6 +356,8 @@ def differences(other: Any, plan: Mapping[str, Any]) -> list[str]:
             rows.append(f"another stride of model {name}: {before.get('stride')} instead of {now['stride']}")
         elif before.get("mode") == now["mode"] and any(before.get(key) != now[key] for key in sums):
             rows.append(f"another order of the sums of model {name}")
+        if before.get("contributions") != now.get("contributions"):
+            rows.append(f"other contributions of model {name}{_keys_that_differ(before, now)}")
         if before.get("tracks") != now["tracks"]:
             rows.append(f"other tracks or rounding of model {name}")
     return rows

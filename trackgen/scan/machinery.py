@@ -14,6 +14,7 @@ from trackgen.scan.options import ScanOptions
 from trackgen.scan.pipeline import Lane
 from trackgen.scan.plan import ModelPlan, ScanPlan
 from trackgen.scan.runners import ModelRunner, open_runners
+from trackgen.scan.tracks import strands_of
 
 __all__ = ["Machinery", "Room", "choose_room", "open_machinery"]
 
@@ -29,6 +30,8 @@ BASE_BYTES = 4
 """Of a chunk, a base: its code, its state, and what is made of them on the way."""
 SIGNAL_BYTES = 12
 """Memory of one base of a signal: its float32 value, and while it is read its float64 value."""
+SUM_BYTES = 32
+"""Of a base of a tile, a class and an input: float64 sums and means of a reading, and what they are made from."""
 TRACK_BYTES = 160 << 10
 """Of an open track: what is gathered of the section that is not full, and the histograms of two shards."""
 
@@ -92,7 +95,7 @@ def choose_room(plan: ScanPlan, working: int, memory: int | None) -> Room:
     )
     wanted = max(CHUNK_BYTES, CHUNK_TRACK_BYTES * len(tracks))
     tiles = max(1, round(wanted / bytes_a_base / plan.tile))
-    fixed = TRACK_BYTES * len(tracks)
+    fixed = TRACK_BYTES * len(tracks) + working * sum(_explaining_bytes(model, plan.tile) for model in plan.models)
     if memory is not None:
         while slots * tiles * plan.tile * bytes_a_base + fixed > memory and (tiles > 1 or slots > 1):
             tiles, slots = (tiles // 2, slots) if tiles > 1 else (1, slots - 1)
@@ -110,8 +113,20 @@ def choose_room(plan: ScanPlan, working: int, memory: int | None) -> Room:
 
 def _result_bytes(model: ModelPlan) -> float:
     """Of a base: all classes of a model, on each strand, are in memory until its tracks are cut from them."""
-    strands = 2 if model.card.strands == "both" else 1
-    return sum(4 * strands * len(output.classes) / model.grid(output).step for output in model.card.outputs)
+    strands = len(strands_of(model.card))
+    predictions = sum(4 * strands * len(output.classes) / model.grid(output).step for output in model.card.outputs)
+    explanation = model.explanation
+    return predictions + (4 * strands * len(explanation.slots) * len(explanation.inputs) if explanation else 0)
+
+
+def _explaining_bytes(model: ModelPlan, tile: int) -> int:
+    """Of a tile whose contributions are added up, its halo included."""
+    explanation = model.explanation
+    if explanation is None:
+        return 0
+    readings = 1 if model.card.strands == "forward" else 2
+    bases = tile + 4 * model.card.window + 2 * (explanation.distance + explanation.block * model.stride)
+    return readings * len(explanation.slots) * len(explanation.inputs) * bases * SUM_BYTES
 
 
 def open_machinery(plan: ScanPlan, options: ScanOptions, tiles: int, progress: Progress) -> Machinery:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +14,13 @@ from trackgen.scan.checks import WindowCheck
 from trackgen.scan.plan import ModelPlan
 from trackgen.scan.readings import Reading, combine_strands, forward_order, readings_of
 from trackgen.scan.runners import ModelRunner
+from trackgen.scan.telling import TellShare, share_of
 from trackgen.scan.tile_input import TileInput
 
-__all__ = ["Predicted", "finish_reading", "model_readings", "predict", "share_of"]
+__all__ = ["Predicted", "finish_reading", "model_readings", "predict"]
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
-TellShare = Callable[[float], None]
 
 
 class Predicted(NamedTuple):
@@ -79,11 +79,6 @@ def predict(
         chosen = windows if asked is None else windows[asked]
         found.append(finish_reading(model, runner, source, reading, chosen, raw, check))
     return Predicted(windows if asked is None else windows[asked], combine_strands(readings, found))
-
-
-def share_of(tell_share: TellShare, part: float) -> TellShare:
-    """Tells shares of a part of the work as shares of all of it."""
-    return lambda share: tell_share(share * part)
 
 
 def finish_reading(

@@ -28,6 +28,7 @@ from trackgen.runtime import device_kind
 from trackgen.scan.choices import Choices
 from trackgen.scan.digest import file_sha256
 from trackgen.scan.explained_plan import Explanation, plan_explanation
+from trackgen.scan.explained_trial import try_explanation
 from trackgen.scan.modes import Mode, choose_mode, choose_run, choose_tile
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.references import FREQUENCIES, ReferencePlan, plan_reference
@@ -306,6 +307,10 @@ def _plan_model(
         return plan
     settled = choices.contributions(card) if taken is not None else None
     explanation = plan_explanation(plan, slots, reference, options, device, settled)
+    if settled is None:
+        explanation = try_explanation(plan, explanation, device)
+    else:
+        explanation = replace(explanation, largest=choices.largest_deltas(card))
     return replace(plan, explanation=explanation)
 
 

@@ -155,6 +155,6 @@ def _track_values(model: ModelPlan, track: TrackPlan) -> dict[str, Any]:
         "min_value": track.min_value,
     }
     if track.slot is not None and model.explanation is not None:
-        row["weight"] = model.explanation.slots[track.slot].weight
-        row["input"] = track.input
+        slot = model.explanation.slots[track.slot]
+        row |= {"input": track.input, "weight": slot.weight, "threshold": slot.threshold}
     return row

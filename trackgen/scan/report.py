@@ -48,6 +48,16 @@ class RunFacts:
         found["total"] += self.since
         return {name: round(value, 3) for name, value in found.items()}
 
+    def warnings(self) -> list[str]:
+        """What a user has to know of the results."""
+        return [
+            f"no call: no window of class {track['class']} of {track['model']} in what was scanned reaches its "
+            f"threshold {track['threshold']:g}, so {track['file']} is empty; --contrib-weight probability weighs all "
+            "windows instead"
+            for track, statistics in zip(self.record.tracks, self.statistics, strict=True)
+            if track.get("weight") == "calls" and not statistics.values
+        ]
+
 
 def write_run_file(path: Path, facts: RunFacts) -> None:
     """Write run.json."""
@@ -89,6 +99,7 @@ def _run_values(facts: RunFacts) -> dict[str, Any]:
             },
             **_contribution_checks(shards),
         },
+        "warnings": facts.warnings(),
         "plan": facts.record.plan,
         "tracks": [
             _track_values(track, statistics, facts.folder)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trackgen.progress import Progress
 from trackgen.runtime import Session, open_session
-from trackgen.scan.contributions import DenseExplainer, WindowSums
+from trackgen.scan.contributions import DenseExplainer
 from trackgen.scan.dense import DenseRunner
 from trackgen.scan.explained_tile import Explainers
 from trackgen.scan.inputs import Stretch
@@ -19,6 +19,7 @@ from trackgen.scan.modes import Threading
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ModelPlan, ScanPlan
 from trackgen.scan.scorers import open_scorer
+from trackgen.scan.single_windows import WindowSums
 from trackgen.scan.windows import WindowRunner, default_batch_size
 
 __all__ = ["ModelRunner", "Runner", "open_runners"]

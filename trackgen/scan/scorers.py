@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from trackgen.progress import Progress
-from trackgen.scan.contributions import Scorer
 from trackgen.scan.explained_plan import Explanation
 from trackgen.scan.explaining import WindowExplainer
 from trackgen.scan.options import ScanOptions
+from trackgen.scan.single_windows import Scorer
 
 __all__ = ["open_scorer"]
 

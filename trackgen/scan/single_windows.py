@@ -1,0 +1,179 @@
+"""Explains windows one by one and adds them up: for models that are not dense, for calls, and for the run's check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.card import Card
+from trackgen.scan.contributions import ContributionSums, empty_sums
+from trackgen.scan.explaining import ExplainedWindows, first_sequence
+from trackgen.scan.inputs import Stretch, TensorEncoder, tensor_encoders
+from trackgen.scan.telling import TellShare, tell_nobody
+from trackgen.scan.tracks import explained_inputs
+from trackgen.scan.weights import add_windows
+from trackgen.scan.windows import default_batch_size
+
+__all__ = ["Scorer", "WindowSums", "mean_of", "total_of"]
+
+Codes = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+
+class Scorer(Protocol):
+    """Explains windows one by one; `trackgen.scan.explaining.WindowExplainer` is one."""
+
+    def run(
+        self,
+        inputs: Mapping[str, Float32],
+        classes: Int64,
+        reference: Mapping[str, Float32] | None = None,
+        *,
+        multipliers: bool = ...,
+        tell_share: TellShare = ...,
+    ) -> ExplainedWindows:
+        """Contributions of the windows in `inputs`, each to its class."""
+
+
+class WindowSums:
+    """Explains windows one by one and adds them up.
+
+    Args:
+        card: the model's card.
+        scorers: per output of the card, by its index: what explains it.
+        vectors: the values of vector inputs; the card's default where a name is absent.
+    """
+
+    def __init__(self, card: Card, scorers: Mapping[int, Scorer], vectors: Mapping[str, Float32]) -> None:
+        self.card, self.scorers = card, scorers
+        self._encoders = tensor_encoders(card, vectors)
+        self._inputs = explained_inputs(card)
+        self._resolutions = {entry.name: entry.resolution for entry in card.inputs if entry.kind == "signal"}
+        self._at_once = default_batch_size(card)
+
+    def run(
+        self,
+        stretch: Stretch,
+        starts: Int64,
+        outputs: Sequence[int],
+        classes: Int64,
+        weights: Float64,
+        *,
+        reverse: bool,
+        references: Sequence[Codes] = (),
+        tell_share: TellShare = tell_nobody,
+    ) -> ContributionSums:
+        """As `DenseExplainer.run`, each row of one of the `outputs`; windows whose weight is 0 are not looked at."""
+        slots = len(outputs)
+        result = empty_sums(self._inputs, len(stretch.codes), weights)
+        for slot, output in enumerate(outputs):
+            chosen = np.flatnonzero(weights[slot])
+            for part in np.array_split(chosen, max(1, -(-len(chosen) // self._at_once))):
+                if len(part):
+                    one = self.explain(stretch, starts[part], output, int(classes[slot]), reverse, references)
+                    self._add(result, slot, starts[part], one, weights[slot, part], reverse)
+                    result.deltas[slot, part] = one.deltas
+                    result.totals[slot, part] = total_of(one)
+                    tell_share(len(part) / len(chosen) / slots)
+            if not len(chosen):
+                tell_share(1 / slots)
+        return result
+
+    def explain(
+        self,
+        stretch: Stretch,
+        starts: Int64,
+        output: int,
+        class_index: int,
+        reverse: bool,
+        references: Sequence[Codes] = (),
+    ) -> ExplainedWindows:
+        """The contributions of single windows, averaged over the references, in the windows' own orientation."""
+        scorer = self.scorers[output]
+        tensors = self.tensors(stretch, starts, reverse)
+        classes = np.full(len(starts), class_index, np.int64)
+        if not references:
+            return scorer.run(tensors, classes, multipliers=False)
+        found = []
+        for codes in references:
+            other = self.reference_tensors(tensors, codes, starts, reverse)
+            found.append(scorer.run(tensors, classes, other, multipliers=False))
+        return mean_of(found)
+
+    def tensors(self, stretch: Stretch, starts: Int64, reverse: bool) -> dict[str, Float32]:
+        """The graph's inputs for windows."""
+        return {
+            encoder.name: encoder.take(encoder.windows(stretch, starts, reverse=reverse), slice(None))
+            for encoder in self._encoders
+        }
+
+    def reference_tensors(
+        self, tensors: Mapping[str, Float32], codes: Codes, starts: Int64, reverse: bool
+    ) -> dict[str, Float32]:
+        """The same tensors of a reference: another sequence, and the constants of signals and vectors."""
+        made = {}
+        for name, members in self.card.tensors:
+            values = np.empty_like(tensors[name])
+            axis = 2 if any(entry.layout == "NLC" for entry in members) else 1
+            first = 0
+            for entry in members:
+                size = entry.length if entry.kind == "vector" else max(1, len(entry.channels))
+                size = 4 if entry.kind == "sequence" else size
+                part: Float32 | float = entry.reference
+                if entry.kind == "sequence":
+                    encoder = TensorEncoder(name, [entry], self.card.window, {})
+                    part = encoder.take(encoder.windows(Stretch(codes), starts, reverse=reverse), slice(None))
+                elif entry.kind == "vector":
+                    part = np.asarray(entry.default, np.float32)
+                place = [slice(None)] * values.ndim
+                place[axis] = slice(first, first + size)
+                values[tuple(place)] = part
+                first += size
+            made[name] = values
+        return made
+
+    def _add(
+        self,
+        result: ContributionSums,
+        slot: int,
+        starts: Int64,
+        one: ExplainedWindows,
+        weights: Float64,
+        reverse: bool,
+    ) -> None:
+        for name in self._inputs:
+            values = self.at_bases(name, one, reverse)
+            add_windows(result.bases[name][slot], starts, values, weights)
+
+    def at_bases(self, name: str | None, one: ExplainedWindows, reverse: bool) -> Float32:
+        """The contributions of an input (None: the sequence) at each base of N windows, in forward order: (N, L)."""
+        sequence = first_sequence(self.card)
+        if name is None:
+            assert sequence is not None
+            values = one.contributions[sequence.name]
+        else:
+            values = np.repeat(one.contributions[name], self._resolutions[name], axis=1)
+        return values[:, ::-1] if reverse else values
+
+
+def mean_of(found: Sequence[ExplainedWindows]) -> ExplainedWindows:
+    """The mean over several references of what the same windows say."""
+    count = np.float32(len(found))
+    names, tensors = found[0].contributions, found[0].multipliers
+    return ExplainedWindows(
+        {name: np.asarray(sum(one.multipliers[name] for one in found) / count) for name in tensors},
+        {name: np.asarray(sum(one.contributions[name] for one in found) / count) for name in names},
+        np.asarray(sum(one.deltas for one in found) / count),
+        found[0].predictions,
+    )
+
+
+def total_of(one: ExplainedWindows) -> Float64:
+    """The sum of all contributions of each window, (N,): what is to equal its delta."""
+    parts = [values.sum(axis=1, dtype=np.float64) for values in one.contributions.values()]
+    return np.asarray(sum(parts), np.float64)
