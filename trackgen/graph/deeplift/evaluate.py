@@ -38,7 +38,7 @@ def evaluate(
         [numpy_helper.from_array(_wide(value), name) for name, value in constants.items() if name in read],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    evaluator = ReferenceEvaluator(model, new_ops=[Conv, MaxPool, AveragePool, BatchNormalization, Erf, Gelu])
+    evaluator = ReferenceEvaluator(model, new_ops=[Conv, MaxPool, AveragePool, BatchNormalization, Erf, Gelu, Pad])
     wide = {name: _wide(value) for name, value in feeds.items()}
     with np.errstate(all="ignore"):
         results = evaluator.run(made, wide)
@@ -171,6 +171,21 @@ def pool_counts(shape: Sequence[int], out: Sequence[int], attributes: Mapping[st
     seen = _windows(ones, kernel, strides, dilations, pads, automatic, 0.0, ceil)
     counts: Float64 = seen.sum(axis=tuple(range(2 + rank, 2 + 2 * rank)))
     return counts[tuple(slice(0, size) for size in (1, 1, *out[2:]))]
+
+
+class Pad(OpRun):
+    """Also with negative numbers, which cut off."""
+
+    def _run(self, values, pads, constant_value=None, axes=None, mode=None):  # type: ignore[no-untyped-def]
+        axes = range(values.ndim) if axes is None else [int(axis) for axis in axes]
+        widths, cuts = [(0, 0)] * values.ndim, [slice(None)] * values.ndim
+        half = len(pads) // 2
+        for axis, before, behind in zip(axes, pads[:half], pads[half:], strict=True):
+            widths[axis] = (max(0, int(before)), max(0, int(behind)))
+            cuts[axis] = slice(max(0, -int(before)), min(0, int(behind)) or None)
+        filling = 0 if constant_value is None else np.asarray(constant_value).reshape(())
+        kinds = {"constant_values": filling} if mode in (None, "constant") else {}
+        return (np.pad(values[tuple(cuts)], widths, mode=mode or "constant", **kinds),)
 
 
 error_function = np.vectorize(math.erf, otypes=[np.float64])

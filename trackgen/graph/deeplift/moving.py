@@ -139,6 +139,13 @@ def pad(tape: Tape, node: Node, part: str) -> Parts:
     yield name, part
 
 
+def running_sum(tape: Tape, node: Node, part: str) -> Parts:
+    """Sums from the other end."""
+    attributes = {key: int(node.attributes.get(key, 0)) for key in ("exclusive", "reverse")}
+    attributes["reverse"] = 1 - attributes["reverse"]
+    yield node.inputs[0], tape.build.emit("CumSum", [part, tape.value(node.inputs[1])], **attributes)
+
+
 def expand(tape: Tape, node: Node, part: str) -> Parts:
     yield node.inputs[0], tape.to_shape_of(part, tape.shape(node.outputs[0]), node.inputs[0])
 
@@ -192,6 +199,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("Add", "Sub"), add),
     "Cast": passed_on,
     "Concat": concat,
+    "CumSum": running_sum,
     "Expand": expand,
     "Gather": gather,
     "Identity": passed_on,

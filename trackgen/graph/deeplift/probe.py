@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from trackgen.graph.deeplift.evaluate import MaxPool, evaluate
 from trackgen.graph.deeplift.forward import Forward, Shape
+from trackgen.graph.deeplift.slopes import POINTWISE
 from trackgen.graph.deeplift.spelling import reduction_axes
 from trackgen.graph.nodes import Array, Node
 
@@ -32,7 +33,7 @@ MAXIMA = ("MaxPool", "ReduceMax", "Max")
 WEIGHTED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "BatchNormalization": 1}
 """Operators whose inputs from this one on are weights."""
 MOVES = (
-    "Concat", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Tile", "Transpose",
+    "Concat", "CumSum", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Tile", "Transpose",
     "Unsqueeze",
 )  # fmt: skip
 
@@ -155,7 +156,8 @@ def _twin_node(forward: Forward, node: Node, data: Mapping[str, Array]) -> Array
         return evaluate([node], constants, _unknown(data, constants), forward.opset)[node.outputs[0]]
     total = np.asarray(_random(node, -1))
     for number, name in enumerate(node.inputs):
-        if name:
+        # An operator without a rule is refused on the way back: its parameters need not fit here.
+        if name in forward.data or (name and node.op in POINTWISE):
             constant = forward.constants.get(name)
             # Constants are told apart by their place, as weights are.
             value = data[name].astype(np.float64) if constant is None else _random(node, number, constant.shape)
