@@ -184,8 +184,10 @@ class Pad(OpRun):
             widths[axis] = (max(0, int(before)), max(0, int(behind)))
             cuts[axis] = slice(max(0, -int(before)), min(0, int(behind)) or None)
         filling = 0 if constant_value is None else np.asarray(constant_value).reshape(())
-        kinds = {"constant_values": filling} if mode in (None, "constant") else {}
-        return (np.pad(values[tuple(cuts)], widths, mode=mode or "constant", **kinds),)
+        kinds: dict[str, Any] = {"mode": mode or "constant"}
+        if kinds["mode"] == "constant":
+            kinds["constant_values"] = filling
+        return (np.pad(values[tuple(cuts)], widths, **kinds),)
 
 
 error_function = np.vectorize(math.erf, otypes=[np.float64])

@@ -7,7 +7,7 @@ difference x - x0 there.
 
 A maximum over k elements is written by doubling: of 2, of 4, ... as pairs of shifted tensors, the last overlapping.
 Each pair keeps which side was larger (the lower on a tie), and hands back what reaches it to that side: log2(k) steps
-both ways, no index and no scatter.
+both ways, no index and no scatter. With a stride of t that divides k, blocks of t neighbours are compared first.
 """
 
 from __future__ import annotations
@@ -41,12 +41,26 @@ class _Slide:
     before: int = 0
     behind: int = 0
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether the kernel is made of whole blocks of `step` neighbours, which are compared once."""
+        return self.step > 1 and self.dilation == 1 and self.taps % self.step == 0
+
 
 @dataclass
 class _Steps:
-    """The way from a tensor to its maxima: for each pair the axis, the shift and which side was larger."""
+    """The way from a tensor to its maxima along one axis.
 
-    pairs: list[tuple[int, int, str]] = field(default_factory=list)
+    Attributes:
+        source: the tensor, padding included.
+        blocks: where neighbours were first compared within blocks: for each element but the first, whether those
+            before it were at least as large.
+        pairs: then, of each pair of shifted tensors, the shift and whether the lower side was at least as large.
+    """
+
+    source: str
+    blocks: list[str] = field(default_factory=list)
+    pairs: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -152,25 +166,71 @@ def _slide_all(
 
 
 def _slide(tape: Tape, rank: int, slide: _Slide, name: str, partner: str | None) -> tuple[str, str | None, _Steps]:
-    build, way = tape.build, _Steps()
+    build = tape.build
     if slide.before or slide.behind:
         pads = [0] * (2 * rank)
         pads[slide.axis], pads[rank + slide.axis] = slide.before, slide.behind
         lowest = build.constant(np.array(LOWEST, np.float32))
         name = build.emit("Pad", [name, tape.number(*pads), lowest])
         partner = partner and build.emit("Pad", [partner, tape.number(*pads), lowest])
+    way, taps = _Steps(name), slide.taps
+    if slide.in_blocks:
+        name, partner = _compare_in_blocks(tape, slide, name, partner, way)
+        taps //= slide.step
     size = 1
-    while size < slide.taps:
-        shift = min(size, slide.taps - size)
+    while size < taps:
+        shift = min(size, taps - size)
         moved = shift * slide.dilation
         left, right = _sides(tape, name, slide.axis, moved)
         mask = build.emit("GreaterOrEqual", [left, right])
-        way.pairs.append((slide.axis, moved, mask))
+        way.pairs.append((moved, mask))
         name = build.emit("Max", [left, right])
         if partner is not None:
             partner = build.emit("Where", [mask, *_sides(tape, partner, slide.axis, moved)])
         size += shift
+    if slide.in_blocks:
+        return name, partner, way
     return _every(tape, name, slide), partner and _every(tape, partner, slide), way
+
+
+def _compare_in_blocks(
+    tape: Tape, slide: _Slide, name: str, partner: str | None, way: _Steps
+) -> tuple[str, str | None]:
+    """Maxima of blocks of `step` neighbours: what a pool whose kernel is so many blocks then goes on with."""
+    build, step = tape.build, slide.step
+    size = build.emit("Slice", [build.emit("Shape", [name]), tape.number(slide.axis), tape.number(slide.axis + 1)])
+    stop = build.emit("Mul", [build.emit("Div", [size, tape.number(step)]), tape.number(step)])
+
+    def every(tensor: str, first: int) -> str:
+        return build.emit("Slice", [tensor, tape.number(first), stop, tape.number(slide.axis), tape.number(step)])
+
+    largest, there = every(name, 0), partner and every(partner, 0)
+    for first in range(1, step):
+        other = every(name, first)
+        way.blocks.append(build.emit("GreaterOrEqual", [largest, other]))
+        largest = build.emit("Max", [largest, other])
+        if partner is not None and there is not None:
+            there = build.emit("Where", [way.blocks[-1], there, every(partner, first)])
+    return largest, there
+
+
+def _out_of_blocks(tape: Tape, rank: int, slide: _Slide, way: _Steps, part: str) -> str:
+    """What reaches the maxima of blocks, at the elements that it goes to."""
+    build, zero = tape.build, tape.build.constant(np.zeros((), np.float32))
+    columns = []
+    for mask in reversed(way.blocks):
+        first = build.emit("Where", [mask, part, zero])
+        columns.append(build.emit("Sub", [part, first]))
+        part = first
+    columns = [build.emit("Unsqueeze", [name, tape.number(slide.axis + 1)]) for name in (part, *reversed(columns))]
+    rows = build.emit("Concat", columns, axis=slide.axis + 1)
+    shape = build.emit("Shape", [part])
+    front, behind = (
+        build.emit("Slice", [shape, tape.number(low), tape.number(high)])
+        for low, high in ((0, slide.axis), (slide.axis + 1, rank))
+    )
+    joined = build.emit("Reshape", [rows, build.emit("Concat", [front, tape.number(-1), behind], axis=0)])
+    return _fit_to(tape, joined, rank, slide.axis, way.source)
 
 
 def _sides(tape: Tape, name: str, axis: int, moved: int) -> tuple[str, str]:
@@ -203,20 +263,17 @@ def maximum(tape: Tape, node: Node, part: str) -> Parts:
 
 def _back(tape: Tape, node: Node, slides: Sequence[_Slide], steps: Sequence[_Steps], part: str) -> str:
     rank, build = tape.rank(node.inputs[0]), tape.build
-    shape, made = list(tape.shape(node.inputs[0])), list(tape.shape(node.outputs[0]))
     zero = build.constant(np.zeros((), np.float32))
     for slide, way in zip(reversed(slides), reversed(steps), strict=True):
-        part = tape.spread(part, rank, slide.axis, slide.step)
-        for axis, moved, mask in reversed(way.pairs):
-            if slide.step > 1 and mask == way.pairs[-1][2]:
-                part = _fit_to(tape, part, rank, axis, mask)
+        if slide.step > 1 and not slide.in_blocks:
+            part = tape.spread(part, rank, slide.axis, slide.step)
+            part = _fit_to(tape, part, rank, slide.axis, way.pairs[-1][1] if way.pairs else way.source)
+        for moved, mask in reversed(way.pairs):
             left = build.emit("Where", [mask, part, zero])
             right = build.emit("Sub", [part, left])
-            part = _joined(tape, rank, axis, moved, left, right)
-        if not way.pairs and slide.step > 1:
-            size, out = shape[slide.axis], made[slide.axis] if len(made) == rank else None
-            length = None if out is None else (out - 1) * slide.step + 1
-            part = tape.fit(part, node.inputs[0], slide.axis, 0, length if size is not None else None)
+            part = _joined(tape, rank, slide.axis, moved, left, right)
+        if slide.in_blocks:
+            part = _out_of_blocks(tape, rank, slide, way, part)
         if slide.before or slide.behind:
             bounds = (slide.before, -slide.behind if slide.behind else END, slide.axis)
             part = build.emit("Slice", [part, *(tape.number(value) for value in bounds)])

@@ -33,8 +33,8 @@ MAXIMA = ("MaxPool", "ReduceMax", "Max")
 WEIGHTED = {"Conv": 1, "ConvTranspose": 1, "Gemm": 1, "BatchNormalization": 1}
 """Operators whose inputs from this one on are weights."""
 MOVES = (
-    "Concat", "CumSum", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Tile", "Transpose",
-    "Unsqueeze",
+    "Concat", "CumSum", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Shape", "Size", "Slice", "Squeeze", "Tile",
+    "Transpose", "Unsqueeze",
 )  # fmt: skip
 
 
