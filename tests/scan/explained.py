@@ -147,9 +147,26 @@ class Oracle:
         reference = constant_reference(self.card, feed)
         if self.reference is not None:
             reference["sequence"] = self.feed(starts, reverse, self.reference)["sequence"]
+        return self._explain(feed, reference, reverse, class_index, tensor)
+
+    def explain_against(self, starts: list[int], reverse: bool, class_index: int, sequence: np.ndarray) -> np.ndarray:
+        """Against another sequence for each window, (N, 4, L)."""
+        feed = self.feed(starts, reverse)
+        reference = constant_reference(self.card, feed) | {"sequence": sequence}
+        return self._explain(feed, reference, reverse, class_index, "sequence", constant=False)
+
+    def _explain(
+        self,
+        feed: dict[str, np.ndarray],
+        reference: dict[str, np.ndarray],
+        reverse: bool,
+        class_index: int,
+        tensor: str,
+        constant: bool = True,
+    ) -> np.ndarray:
         found = explain_window(
             self.model, self.card, "out", self.partner(class_index, reverse), feed, reference,
-            constant_reference=self.reference is None, gradient=self.gradient,
+            constant_reference=constant and self.reference is None, gradient=self.gradient,
         )  # fmt: skip
         return np.asarray(found.contributions[tensor].sum(axis=1))
 

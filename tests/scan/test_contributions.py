@@ -294,3 +294,68 @@ def test_shares_made_by_themselves_are_put_together(tmp_path: Path) -> None:
     assemble_folder(tmp_path / "parts", 1)
     for file in (tmp_path / "whole").glob("*.bw"):
         assert file.read_bytes() == (tmp_path / "parts" / file.name).read_bytes(), file.name
+
+
+def centred_by_definition(
+    oracle: Oracle, regions: list[tuple[int, int]], strand: str, explain: Any = None
+) -> np.ndarray:
+    """Each region's own window, written to the bases that are nearer to its middle than to any other's."""
+    card, length = oracle.card, len(oracle.sequence)
+    pad = (card.window - card.bin) // 2
+    before = card.window - pad - card.bin if strand == "minus" else pad
+    middles = sorted({(start + end) // 2 for start, end in regions})
+    starts = [middle - card.bin // 2 - before for middle in middles]
+    values = (explain or oracle.explain)(starts, strand == "minus", 1)
+    track = np.full(length, np.nan)
+    for base in range(length):
+        nearest = min(range(len(middles)), key=lambda window: (abs(middles[window] - base), middles[window]))
+        place = base - starts[nearest]
+        if 0 <= place < card.window and oracle.sequence[base].upper() in "ACGT":
+            track[base] = values[nearest][card.window - 1 - place if strand == "minus" else place]
+    return track
+
+
+@pytest.mark.parametrize("tile", [32, 4096])
+@pytest.mark.parametrize("bin_", [1, 4, 9])
+def test_centred_regions_have_their_own_windows(tmp_path: Path, bin_: int, tile: int) -> None:
+    sequences = {
+        "a": random_sequence(np.random.default_rng(3), 500),
+        "b": random_sequence(np.random.default_rng(4), 90),
+    }
+    regions = {"a": [(3, 9), (200, 201), (211, 240), (300, 310), (300, 312), (495, 500)], "b": [(0, 90)]}
+    bed = tmp_path / "regions.bed"
+    bed.write_text("".join(f"{name}\t{a}\t{b}\n" for name, rows in regions.items() for a, b in rows))
+    path = convolution_model(tmp_path, strands="both", bin_=bin_)
+    out, run = scan(tmp_path, path, sequences, regions=(str(bed),), centred=True, tile=tile, stride=1)
+    for strand in ("plus", "minus"):
+        found = read_track(out / f"net.hit.{strand}.contrib.bw", sequences)
+        for name, letters in sequences.items():
+            wanted = centred_by_definition(Oracle(path, letters), regions[name], strand)
+            assert_same_track(found[name], wanted, f"{name} {strand}")
+    assert run["checks"]["completeness"]["n"] >= 2
+    assert "centred" in run["plan"]
+
+
+def test_centred_windows_are_shuffled_one_by_one(tmp_path: Path) -> None:
+    from trackgen.genome import encode, reverse_complement
+    from trackgen.scan.references import ReferencePlan
+
+    sequences = {"a": random_sequence(np.random.default_rng(3), 400)}
+    path = convolution_model(tmp_path, strands="both")
+    out, _ = scan(tmp_path, path, sequences, regions=("a:101-120", "a:301-303"), centred=True, reference="shuffle:4")
+    oracle = Oracle(path, sequences["a"])
+    codes = encode(sequences["a"].encode())
+
+    def explain(starts: list[int], reverse: bool, class_index: int) -> np.ndarray:
+        read = codes[np.array(starts)[:, None] + np.arange(40)]
+        read = reverse_complement(read) if reverse else read
+        found = []
+        for other in ReferencePlan("shuffle", shuffles=4).window_codes(read, "a", np.array(starts)):
+            assert (np.sort(other) == np.sort(read)).all()
+            table = np.vstack([np.eye(4), np.zeros(4)])
+            found.append(oracle.explain_against(starts, reverse, class_index, table[other].transpose(0, 2, 1)))
+        return np.asarray(np.mean(found, axis=0))
+
+    for strand in ("plus", "minus"):
+        wanted = centred_by_definition(oracle, [(100, 120), (300, 303)], strand, explain)
+        assert_same_track(read_track(out / f"net.hit.{strand}.contrib.bw", sequences)["a"], wanted, strand)

@@ -81,6 +81,11 @@ class ContributionCheck:
         self._looked: set[tuple[str, str | None, bool, int]] = set()
         self._lock = threading.Lock()
 
+    @property
+    def has_looked(self) -> bool:
+        """Whether anything was held against single windows, or their sums against deltas."""
+        return bool(self.completeness_windows or self.track_bases)
+
     def facts(self) -> dict[str, Any]:
         """What a shard says of it."""
         return {

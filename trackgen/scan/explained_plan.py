@@ -27,6 +27,7 @@ ProfileTarget = str | int | None
 
 NO_GRAPH = ("occlusion", "substitution")
 """Attributions that run the model itself, again and again."""
+DENSE_ATTRIBUTIONS = ("deeplift", "gradient")
 MOST_SLOTS = 8
 """Of one output in one graph: each is a way back of its own, and graphs of thousands of nodes take minutes to load."""
 BLOCK_OF_WINDOWS = 4
@@ -173,7 +174,7 @@ def plan_explanation(
     plain = dataclasses.replace(plain, block=max(1, bases // stride))
     dense_slots = tuple(number for number, slot in enumerate(slots) if slot.weight != "calls")
     form = settled.get("form") if settled else None
-    if form == "windows" or not dense_slots or options.attribution not in ("deeplift", "gradient"):
+    if form == "windows" or not dense_slots or options.centred or options.attribution not in DENSE_ATTRIBUTIONS:
         return plain
     if mode.dense is None:
         return plain  # its reason is told for the predictions already

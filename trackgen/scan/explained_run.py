@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,7 @@ from trackgen.scan.telling import TellShare, share_of
 from trackgen.scan.tile_input import TileInput
 from trackgen.scan.tracks import ValuesKey
 
-__all__ = ["run_explained"]
+__all__ = ["ItemWindows", "run_explained"]
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -26,15 +28,22 @@ PREDICTING = 0.3
 NO_WINDOWS = np.zeros(0, np.int64)
 
 
+class ItemWindows(NamedTuple):
+    """The windows that fill a tile's items: those that are wanted, and those that are run with them."""
+
+    wanted: Int64
+    run: Int64
+
+
 def run_explained(
     model: ModelPlan,
     runner: ModelRunner,
     source: TileInput,
-    indices: Int64,
+    items: ItemWindows,
     check: WindowCheck | None,
     tell_share: TellShare,
 ) -> tuple[Predicted, dict[ValuesKey, Float32]]:
-    """Predictions of the windows `indices`, perhaps of others too, and the values of contribution tracks.
+    """Predictions of the windows of `items`, perhaps of others too, and the values of contribution tracks.
 
     Raises:
         ModelError: the model yields NaN or infinity, with the window's interval.
@@ -44,14 +53,20 @@ def run_explained(
     assert explanation is not None
     assert explainers is not None
     grids = [model.grid(output) for output in model.card.outputs]
-    references = explanation.reference.codes(source.codes, source.name, source.start, source.other)
+    reference = explanation.reference
+    # Single windows of regions are shuffled each by itself.
+    alone = source.centres is not None and reference.kind == "shuffle"
+    references = [] if alone else reference.codes(source.codes, source.name, source.start, source.other)
     tile = ExplainedTile(
         explanation, grids, explainers, Source(source.tile, source.start, source.stretch, source.state, references)
     )
-    if not tile.windows and not len(indices):
+    if not tile.windows and not len(items.wanted):
         return Predicted(NO_WINDOWS, {}), {}
-    run = _run_together if explanation.together else _run_apart
-    predicted, found = run(model, runner, source, indices, tile, check, tell_share)
+    if source.centres is not None:
+        predicted, found = _run_centred(model, runner, source, items, tile, check, tell_share)
+    else:
+        run = _run_together if explanation.together else _run_apart
+        predicted, found = run(model, runner, source, items, tile, check, tell_share)
     if check is not None:
         for entry in found:
             check.contributions.add(model, explainers.windows, source, references, entry)
@@ -62,7 +77,7 @@ def _run_together(
     model: ModelPlan,
     runner: ModelRunner,
     source: TileInput,
-    indices: Int64,
+    items: ItemWindows,
     tile: ExplainedTile,
     check: WindowCheck | None,
     tell_share: TellShare,
@@ -70,7 +85,7 @@ def _run_together(
     """One run of the dense graph gives both."""
     explanation = model.explanation
     assert explanation is not None
-    ends = [*tile.windows[:1], *tile.windows[-1:], *indices[:1].tolist(), *indices[-1:].tolist()]
+    ends = [*tile.windows[:1], *tile.windows[-1:], *items.wanted[:1].tolist(), *items.wanted[-1:].tolist()]
     windows = np.arange(min(ends), max(ends) + 1, dtype=np.int64)
     readings = model_readings(model)
     # A window that no base of the core lies in counts all the same: so a base's sum is the same for all regions.
@@ -92,7 +107,7 @@ def _run_apart(
     model: ModelPlan,
     runner: ModelRunner,
     source: TileInput,
-    indices: Int64,
+    items: ItemWindows,
     tile: ExplainedTile,
     check: WindowCheck | None,
     tell_share: TellShare,
@@ -104,10 +119,12 @@ def _run_apart(
     every = np.arange(tile.windows.start, tile.windows.stop, dtype=np.int64)
     needed = tile.needed(readings) if tile.windows else every
     wanted = every if explanation.dense is not None else needed
-    runs = _blocks(model, explanation, np.union1d(indices, wanted), source) if explanation.weighed else [indices]
-    predicted = Predicted(NO_WINDOWS, {})
-    if any(len(run) for run in runs):
-        predicted = predict(model, runner, source, runs, None, check, share_of(tell_share, PREDICTING))
+    tell = share_of(tell_share, PREDICTING)
+    if explanation.weighed:
+        runs = _blocks(model, explanation, np.union1d(items.wanted, wanted), source)
+        predicted = predict(model, runner, source, runs, None, check, tell)
+    else:
+        predicted = _predict_items(model, runner, source, items, check, tell)
     found: list[ExplainedReading] = []
     others = tuple(slot for slot in range(len(explanation.slots)) if slot not in explanation.dense_slots)
     groups = [(explanation.dense_slots, every), (others, needed)] if tile.windows else []
@@ -119,6 +136,38 @@ def _run_apart(
             tell = share_of(tell_share, (1 - PREDICTING) / len(readings) / len(groups))
             found.append(tile.run(reading, group, every, weights, tell))
     return predicted, found
+
+
+def _run_centred(
+    model: ModelPlan,
+    runner: ModelRunner,
+    source: TileInput,
+    items: ItemWindows,
+    tile: ExplainedTile,
+    check: WindowCheck | None,
+    tell_share: TellShare,
+) -> tuple[Predicted, list[ExplainedReading]]:
+    """Predictions as ever, and the contributions of one window for each region."""
+    predicted = _predict_items(model, runner, source, items, check, share_of(tell_share, PREDICTING))
+    assert source.centres is not None
+    readings = model_readings(model)
+    tell = share_of(tell_share, (1 - PREDICTING) / len(readings))
+    return predicted, [tile.run_centred(reading, source.centres, tell) for reading in readings]
+
+
+def _predict_items(
+    model: ModelPlan,
+    runner: ModelRunner,
+    source: TileInput,
+    items: ItemWindows,
+    check: WindowCheck | None,
+    tell_share: TellShare,
+) -> Predicted:
+    """What a tile without contributions predicts."""
+    if not len(items.wanted):
+        return Predicted(NO_WINDOWS, {})
+    asked = np.isin(items.run, items.wanted)
+    return predict(model, runner, source, [items.run], asked, check, tell_share)
 
 
 def _blocks(model: ModelPlan, explanation: Explanation, windows: Int64, source: TileInput) -> list[Int64]:

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.genome.tiling import Grid, Tile
-from trackgen.scan.contributions import ContributionSums, DenseExplainer
+from trackgen.scan.centred import own_windows
+from trackgen.scan.contributions import ContributionSums, DenseExplainer, empty_sums
 from trackgen.scan.explained_plan import Explanation
 from trackgen.scan.gaps import VALUE
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.readings import Reading, classes_as_read
-from trackgen.scan.single_windows import WindowSums
+from trackgen.scan.single_windows import WindowSums, total_of, windows_as_read
 from trackgen.scan.telling import TellShare
 from trackgen.scan.tracks import ValuesKey
 from trackgen.scan.weights import called_windows, joined_ranges, weight_at_bases
@@ -219,6 +220,34 @@ class ExplainedTile:
         )
         tracks = self._tracks(sums, int(starts[0]))
         return ExplainedReading(reading, tuple(slots), starts, classes, sums, tracks, dense)
+
+    def run_centred(self, reading: Reading, centres: Int64, tell_share: TellShare) -> ExplainedReading:
+        """Explain the window about each of `centres` (of the whole sequence, ascending), in one reading."""
+        explanation, source, slots = self._explanation, self._source, range(len(self._explanation.slots))
+        own = own_windows(centres, self._grids[0], reading.origin)
+        tile, singly = source.tile, self._explainers.windows
+        near = np.flatnonzero((own.low < tile.end) & (own.high > tile.start))
+        starts = own.starts[near] - source.start
+        references: Sequence[Codes] = source.references
+        if explanation.reference.kind == "shuffle":
+            read = windows_as_read(source.stretch.codes, starts, self._window, reverse=reading.reverse)
+            references = explanation.reference.window_codes(read, tile.name, own.starts[near])
+        classes = classes_as_read(explanation.card, explanation.classes, reverse=reading.reverse)
+        sums = empty_sums(explanation.inputs, tile.bases, np.ones((len(slots), len(near))))
+        tracks = {name: np.full((len(slots), tile.bases), np.nan) for name in explanation.inputs}
+        for slot in slots if len(near) else ():
+            one = singly.explain(
+                source.stretch, starts, explanation.slots[slot].output, int(classes[slot]), reading.reverse, references
+            )
+            sums.totals[slot], sums.deltas[slot] = total_of(one), one.deltas
+            for name in explanation.inputs:
+                values = singly.at_bases(name, one, reading.reverse)
+                for row, window in enumerate(near.tolist()):
+                    low, high = max(own.low[window], tile.start), min(own.high[window], tile.end)
+                    first = own.starts[window]
+                    tracks[name][slot, low - tile.start : high - tile.start] = values[row, low - first : high - first]
+            tell_share(1 / len(slots))
+        return ExplainedReading(reading, tuple(slots), starts, classes, sums, tracks, False)
 
     def _tracks(self, sums: ContributionSums, first: int) -> dict[str | None, Float64]:
         """Weighted means at the bases of the core, NaN where no window has weight."""

@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "Stretch",
     "TensorEncoder",
+    "base_table",
     "signal_keys",
     "signal_points",
     "stretch_points",
@@ -204,17 +205,22 @@ class Encoder(Protocol):
         """The windows that begin at `starts`, each read as its reverse complement for `reverse`."""
 
 
+def base_table(spec: InputSpec) -> Float32:
+    """What each code becomes in the channels of a sequence input: (5, 4), the last row for what is no base."""
+    table = np.zeros((5, 4), np.float32)
+    for channel, base in enumerate(spec.bases):
+        table["ACGT".index(base), channel] = 1.0
+    table[4] = spec.unknown
+    return table
+
+
 class SequenceEncoder:
     """Codes -> one-hot, in the layout and the order of bases that the card asks for."""
 
     def __init__(self, spec: InputSpec, window: int, channels_last: bool) -> None:
         self._window = window
         self._channels_last = channels_last
-        # Row c is what code c becomes; the last row is for anything that is not A, C, G or T.
-        self._table = np.zeros((5, 4), np.float32)
-        for channel, base in enumerate(spec.bases):
-            self._table["ACGT".index(base), channel] = 1.0
-        self._table[4] = spec.unknown
+        self._table = base_table(spec)
 
     def windows(self, stretch: Stretch, starts: NDArray[np.int64], reverse: bool) -> Windows:
         codes = stretch.codes

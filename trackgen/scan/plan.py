@@ -25,17 +25,19 @@ from trackgen.genome import Genome
 from trackgen.genome.tiling import Grid
 from trackgen.resources import find_model, shipped_models
 from trackgen.runtime import device_kind
+from trackgen.scan.centred import Centres, centres_digest, centres_of, spans_of_windows
 from trackgen.scan.choices import Choices
 from trackgen.scan.digest import file_sha256
 from trackgen.scan.explained_plan import Explanation, plan_explanation
 from trackgen.scan.explained_trial import try_explanation
 from trackgen.scan.modes import Mode, choose_mode, choose_run, choose_tile
 from trackgen.scan.options import ScanOptions
+from trackgen.scan.readings import readings_of
 from trackgen.scan.references import FREQUENCIES, ReferencePlan, plan_reference
 from trackgen.scan.shards import choose_shard
 from trackgen.scan.slots import choose_slots, refuse_contradictions, refuse_unknown_contributions, unknown_class
 from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
-from trackgen.scan.stretches import Spans, add_note, excluded_stretches, wanted_stretches
+from trackgen.scan.stretches import Spans, add_note, excluded_stretches, region_rows, wanted_stretches
 from trackgen.scan.tracks import TrackPlan, contribution_tracks, strands_of, track_file
 from trackgen.scan.trial import choose_form
 
@@ -89,6 +91,8 @@ class ScanPlan:
     """Name of a vector input -> name and SHA-256 of the file that was given for it."""
     reference: ReferencePlan = FREQUENCIES
     """What contributions are measured against."""
+    centres: Centres | None = None
+    """The middles of regions that have one window each; None where all windows of the grid count."""
 
     @functools.cached_property
     def genome_sha256(self) -> str:
@@ -122,6 +126,8 @@ class ScanPlan:
             "excluded": _digest(self.excluded),
             "tile": self.tile,
         }
+        if self.centres is not None:
+            summary["centred"] = centres_digest(self.centres)
         if self.signals:
             summary["signals"] = {plan.key: {"file": plan.path.name, "sha256": plan.sha256} for plan in self.signals}
         if self.vectors:
@@ -189,6 +195,10 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
     notes = [model.mode.reason for model in models if model.mode.reason]
     notes += [model.explanation.reason for model in models if model.explanation and model.explanation.reason]
     wanted = wanted_stretches(options, genome, notes)
+    centres = None
+    if options.centred:
+        centres = centres_of(region_rows(options, genome, notes), wanted)
+        wanted = _windows_of(centres, models, genome)
     signals, sentences = plan_signals(options.signals, genome.lengths, list(wanted))
     for text in sentences:
         add_note(notes, text)
@@ -208,7 +218,19 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
         vectors={name: (path.name, file_sha256(path)) for name, path in sorted(options.vectors)},
         notes=tuple(notes),
         reference=reference,
+        centres=centres,
     )
+
+
+def _windows_of(centres: Centres, models: Sequence[ModelPlan], genome: Genome) -> dict[str, Spans]:
+    """The stretches of the windows about some centres, of every model and as it reads them."""
+    grids = [model.grid(model.card.outputs[0]) for model in models]
+    read = [
+        (grid, reading.origin)
+        for model, grid in zip(models, grids, strict=True)
+        for reading in readings_of(model.card, grid)
+    ]
+    return spans_of_windows(centres, read, genome.lengths)
 
 
 def _whole_tiles(bases: int | None, tile: int) -> int | None:

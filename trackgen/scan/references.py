@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from trackgen.card import Card, ReferenceSpec
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, open_genome
-from trackgen.genome.shuffles import block_span, shuffle_in_place
+from trackgen.genome.shuffles import block_span, shuffle_in_place, shuffle_windows
 from trackgen.scan.digest import file_sha256
 
 __all__ = ["FREQUENCIES", "ReferencePlan", "plan_reference"]
@@ -80,6 +81,24 @@ class ReferencePlan:
             assert other is not None
             return [other]
         return []
+
+    def window_codes(self, windows: Codes, name: str, starts: NDArray[np.int64]) -> list[Codes]:
+        """References of windows that each are shuffled by themselves, (N, L) each; empty where none are.
+
+        Args:
+            windows: (N, L) codes, as the windows are read.
+            name, starts: their sequence and first bases, of which seeds are made.
+        """
+        if self.kind != "shuffle":
+            return []
+        digest = hashlib.blake2b(f"windows {name}".encode(), digest_size=8).digest()
+        first = np.uint64(int.from_bytes(digest, "little"))
+        found = []
+        for number in range(self.shuffles):
+            # Wraps around: any numbers do, if only they differ.
+            seeds = starts.astype(np.uint64) * np.uint64(MOST_SHUFFLES) + np.uint64(number) + first
+            found.append(shuffle_windows(windows, seeds))
+        return found
 
     def summary(self, card: Card) -> Any:
         """What a plan says of it."""

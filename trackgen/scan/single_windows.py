@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.card import Card
+from trackgen.genome import reverse_complement
 from trackgen.scan.contributions import ContributionSums, empty_sums
 from trackgen.scan.explaining import ExplainedWindows, first_sequence
-from trackgen.scan.inputs import Stretch, TensorEncoder, tensor_encoders
+from trackgen.scan.inputs import Stretch, base_table, tensor_encoders
 from trackgen.scan.telling import TellShare, tell_nobody
 from trackgen.scan.tracks import explained_inputs
 from trackgen.scan.weights import add_windows
 from trackgen.scan.windows import default_batch_size
 
-__all__ = ["Scorer", "WindowSums", "mean_of", "total_of"]
+__all__ = ["Scorer", "WindowSums", "mean_of", "reference_tensors", "total_of", "windows_as_read"]
 
 Codes = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -93,15 +94,20 @@ class WindowSums:
         reverse: bool,
         references: Sequence[Codes] = (),
     ) -> ExplainedWindows:
-        """The contributions of single windows, averaged over the references, in the windows' own orientation."""
+        """The contributions of single windows, averaged over the references, in the windows' own orientation.
+
+        Args:
+            references: (T,) each, references of the whole stretch, or (N, L) each, of every window as it is read.
+        """
         scorer = self.scorers[output]
         tensors = self.tensors(stretch, starts, reverse)
         classes = np.full(len(starts), class_index, np.int64)
-        if not references:
+        if not len(references):
             return scorer.run(tensors, classes, multipliers=False)
         found = []
         for codes in references:
-            other = self.reference_tensors(tensors, codes, starts, reverse)
+            read = codes if codes.ndim == 2 else windows_as_read(codes, starts, self.card.window, reverse=reverse)
+            other = reference_tensors(self.card, tensors, read)
             found.append(scorer.run(tensors, classes, other, multipliers=False))
         return mean_of(found)
 
@@ -111,31 +117,6 @@ class WindowSums:
             encoder.name: encoder.take(encoder.windows(stretch, starts, reverse=reverse), slice(None))
             for encoder in self._encoders
         }
-
-    def reference_tensors(
-        self, tensors: Mapping[str, Float32], codes: Codes, starts: Int64, reverse: bool
-    ) -> dict[str, Float32]:
-        """The same tensors of a reference: another sequence, and the constants of signals and vectors."""
-        made = {}
-        for name, members in self.card.tensors:
-            values = np.empty_like(tensors[name])
-            axis = 2 if any(entry.layout == "NLC" for entry in members) else 1
-            first = 0
-            for entry in members:
-                size = entry.length if entry.kind == "vector" else max(1, len(entry.channels))
-                size = 4 if entry.kind == "sequence" else size
-                part: Float32 | float = entry.reference
-                if entry.kind == "sequence":
-                    encoder = TensorEncoder(name, [entry], self.card.window, {})
-                    part = encoder.take(encoder.windows(Stretch(codes), starts, reverse=reverse), slice(None))
-                elif entry.kind == "vector":
-                    part = np.asarray(entry.default, np.float32)
-                place = [slice(None)] * values.ndim
-                place[axis] = slice(first, first + size)
-                values[tuple(place)] = part
-                first += size
-            made[name] = values
-        return made
 
     def _add(
         self,
@@ -177,3 +158,34 @@ def total_of(one: ExplainedWindows) -> Float64:
     """The sum of all contributions of each window, (N,): what is to equal its delta."""
     parts = [values.sum(axis=1, dtype=np.float64) for values in one.contributions.values()]
     return np.asarray(sum(parts), np.float64)
+
+
+def windows_as_read(codes: Codes, starts: Int64, window: int, *, reverse: bool) -> Codes:
+    """The codes of windows of a stretch, each as its reverse complement for `reverse`: (N, L)."""
+    found = codes[starts[:, None] + np.arange(window)]
+    return reverse_complement(found) if reverse else found
+
+
+def reference_tensors(card: Card, tensors: Mapping[str, Float32], codes: Codes) -> dict[str, Float32]:
+    """The tensors of a reference: another sequence for each window, and the constants of signals and vectors.
+
+    Args:
+        tensors: of the windows themselves.
+        codes: (N, L) of the reference, as the windows are read.
+    """
+    made = {}
+    for name, members in card.tensors:
+        values = np.empty_like(tensors[name])
+        last = any(entry.layout == "NLC" for entry in members)
+        first = 0
+        for entry in members:
+            size = 4 if entry.kind == "sequence" else entry.length or max(1, len(entry.channels))
+            part = values[:, :, first : first + size] if last else values[:, first : first + size]
+            if entry.kind == "sequence":
+                one_hot = base_table(entry)[codes]
+                part[...] = one_hot if last else one_hot.transpose(0, 2, 1)
+            else:
+                part[...] = np.asarray(entry.default, np.float32) if entry.kind == "vector" else entry.reference
+            first += size
+        made[name] = values
+    return made

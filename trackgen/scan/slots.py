@@ -59,6 +59,13 @@ def refuse_contradictions(options: ScanOptions) -> None:
             place="--attribution",
             wanted="--regions beside it, or --attribution deeplift",
         )
+    if options.centred and options.contrib_weight not in (None, "uniform"):
+        raise UsageError(
+            "each region has one window of its own, so there is nothing to weigh",
+            place="--contrib-weight and --centred",
+            found=options.contrib_weight,
+            wanted="one of the two",
+        )
     if options.centred and not options.regions:
         raise UsageError("regions have windows of their own only where there are regions", place="--centred",
                          wanted="--regions beside it")  # fmt: skip
@@ -108,7 +115,7 @@ def choose_slots(card: Card, options: ScanOptions, tracked: Collection[tuple[int
     for number, output in enumerate(card.outputs):
         for index, entry in enumerate(output.classes):
             if entry.name in options.contrib or (ALL in options.contrib and (number, index) in tracked):
-                weight = _weight(card, output, entry, options.contrib_weight)
+                weight = _weight(card, output, entry, "uniform" if options.centred else options.contrib_weight)
                 slots.append(Slot(number, index, weight, entry.threshold if weight == "calls" else None))
                 profile_target_of(card, output, options.profile_target)
     return tuple(slots)

@@ -13,7 +13,7 @@ from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, Interval, describe, merge, parse_regions, read_bed, reconcile
 from trackgen.scan.options import ScanOptions
 
-__all__ = ["NO_SPANS", "Spans", "add_note", "excluded_stretches", "wanted_stretches"]
+__all__ = ["NO_SPANS", "Spans", "add_note", "excluded_stretches", "region_rows", "wanted_stretches"]
 
 Spans = NDArray[np.int64]
 """(n, 2) sorted disjoint intervals of one sequence, 0-based half-open."""
@@ -29,7 +29,7 @@ def wanted_stretches(options: ScanOptions, genome: Genome, notes: list[str]) -> 
     whole = {name: np.array([[0, length]], np.int64) for name, length in genome.lengths.items() if length}
     names = _chosen_names(options.chroms, genome, notes)
     if options.regions:
-        rows = [row for text in options.regions for row in _read_regions(text, genome, notes)]
+        rows = region_rows(options, genome, notes)
         whole = {name: spans for name, spans in _spans(rows, genome.lengths).items() if len(spans)}
     wanted = {name: spans for name, spans in whole.items() if name in names}
     if not wanted:
@@ -40,6 +40,11 @@ def wanted_stretches(options: ScanOptions, genome: Genome, notes: list[str]) -> 
             wanted="regions on the chosen sequences",
         )
     return wanted
+
+
+def region_rows(options: ScanOptions, genome: Genome, notes: list[str]) -> list[Interval]:
+    """The regions asked for, in the order in which they were given."""
+    return [row for text in options.regions for row in _read_regions(text, genome, notes)]
 
 
 def excluded_stretches(options: ScanOptions, genome: Genome, notes: list[str]) -> dict[str, Spans]:

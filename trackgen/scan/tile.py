@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trackgen.genome import UNKNOWN
 from trackgen.genome.tiling import Grid
 from trackgen.scan.checks import WindowCheck
-from trackgen.scan.explained_run import run_explained
+from trackgen.scan.explained_run import ItemWindows, run_explained
 from trackgen.scan.gaps import VALUE, runs_of
 from trackgen.scan.passes import predict
 from trackgen.scan.plan import ModelPlan
@@ -67,12 +67,12 @@ def run_model(
     needed_items = [_needed_items(source, grid, items) for grid, items in zip(grids, part.items, strict=True)]
     indices = _needed_windows(part, grids, needed_items)
     results: dict[ValuesKey, Float32] = {}
+    # The last digit of a value may depend on how many windows a dense run has: all of the tile's that are not gaps,
+    # whatever regions are asked for, so that a base's value is the same in every run.
+    run = indices if model.mode.dense is None else _windows_with_bases(part, grids, source)
     if model.explanation is not None:
-        predicted, results = run_explained(model, runner, source, indices, check, tell_share)
+        predicted, results = run_explained(model, runner, source, ItemWindows(indices, run), check, tell_share)
     elif len(indices):
-        # The last digit of a value may depend on how many windows a dense run has: all of the tile's that are not
-        # gaps, whatever regions are asked for, so that a base's value is the same in every run.
-        run = indices if model.mode.dense is None else _windows_with_bases(part, grids, source)
         predicted = predict(model, runner, source, [run], np.isin(run, indices), check, tell_share)
     if not len(indices):
         return results

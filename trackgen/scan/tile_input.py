@@ -58,6 +58,8 @@ class TileInput:
     """Per base, as `trackgen.scan.gaps.classify` gives it."""
     other: NDArray[np.uint8] | None = None
     """(T,) codes of the genome that contributions are measured against, where there is one."""
+    centres: NDArray[np.int64] | None = None
+    """The middles of regions near the tile that have one window each; None where all windows of the grid count."""
 
     @property
     def name(self) -> str:
@@ -97,7 +99,10 @@ def read_tile(genome: Genome, signals: SignalFiles, plan: ScanPlan, tile: Tile) 
             if items:
                 high = max(high, grid.item_span(items[-1], tile.length)[1])
         windows = part.windows
-        if model.explanation is not None:
+        if model.explanation is not None and plan.centres is not None:
+            # Windows about any base that hold a base of the core.
+            low, high = min(low, tile.start - model.card.window), max(high, tile.end + model.card.window)
+        elif model.explanation is not None:
             windows = windows_to_read(model.explanation, grids, tile, windows)
         if windows:
             first, last, window = windows[0], windows[-1], model.card.window
@@ -109,4 +114,5 @@ def read_tile(genome: Genome, signals: SignalFiles, plan: ScanPlan, tile: Tile) 
     wanted, excluded = plan.wanted.get(tile.name, NO_SPANS), plan.excluded.get(tile.name, NO_SPANS)
     stretch = Stretch(codes, signals.read(tile.name, low, high))
     other = None if signals.reference is None else signals.reference.fetch(tile.name, low, high)
-    return TileInput(tile, low, stretch, classify(codes, low, wanted, excluded), other)
+    centres = None if plan.centres is None else plan.centres.get(tile.name, np.zeros(0, np.int64))
+    return TileInput(tile, low, stretch, classify(codes, low, wanted, excluded), other, centres)

@@ -222,8 +222,12 @@ class ShardWork:
         check = load.opened.check
         for source, chosen in zip(load.sources, load.chunk.checked, strict=True):
             # Every shard is checked somewhere, also where the tiles that were chosen hold nothing but gaps.
-            looked_at = check if chosen or not check.windows else None
+            looked_at = check if chosen or not check.windows or self._explains_unseen(check) else None
             load.results.append(self.tiles.run(source, runners, looked_at))
+
+    def _explains_unseen(self, check: WindowCheck) -> bool:
+        """Whether contributions are asked for, and none was looked at yet: calls may be rare."""
+        return any(model.explanation for model in self._plan.models) and not check.contributions.has_looked
 
     def _cut(self, load: _Load, resource: object) -> None:
         for source, results in zip(load.sources, load.results, strict=True):
