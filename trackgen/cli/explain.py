@@ -93,10 +93,22 @@ def tss(
     help="Stretches that tfmodisco uses at most, of either sign.",
 )  # fmt: skip
 @click.option(
-    "--signal", "signals", multiple=True, type=NamedFile(), metavar="NAME=FILE", help="The BigWig of a signal input."
+    "--signal",
+    "signals",
+    envvar="TRACKGEN_EXPLAIN_MOTIFS_SIGNAL",
+    multiple=True,
+    type=NamedFile(),
+    metavar="NAME=FILE",
+    help="The BigWig of a signal input.",
 )
 @click.option(
-    "--vector", "vectors", multiple=True, type=NamedFile(), metavar="NAME=FILE", help="The TSV of a vector input."
+    "--vector",
+    "vectors",
+    envvar="TRACKGEN_EXPLAIN_MOTIFS_VECTOR",
+    multiple=True,
+    type=NamedFile(),
+    metavar="NAME=FILE",
+    help="The TSV of a vector input.",
 )
 @click.option("--profile-target", metavar="sum|centre|POSITION", help="What of a profile is explained.")
 @click.option("--device", default="cpu", show_default=True, help="Where contributions run: cpu, cuda, cuda:1.")

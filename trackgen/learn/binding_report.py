@@ -9,8 +9,9 @@ from typing import Any
 
 from trackgen.card import Card, ClassSpec, ContributionSpec, InputSpec, OutputSpec, ReferenceSpec
 from trackgen.learn.datasets.binding import BIN, STRIDE, TRAINING_STRIDE, UNBOUND_PER_BOUND
+from trackgen.learn.figures import rounded
 from trackgen.learn.plots import Curve, plot_history, plot_precision_recall, plot_reliability
-from trackgen.learn.tss_report import markdown_table, rounded
+from trackgen.learn.tss_report import markdown_table
 
 __all__ = ["binding_card", "write_report"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 from trackgen.card import Card, ClassSpec, ContributionSpec, InputSpec, OutputSpec, ReferenceSpec
 from trackgen.learn.datasets.tss import BACKGROUND_PER_TSS, CLASSES, LONGEST_SHARP, NEAR
 from trackgen.learn.evaluate import CALL_DISTANCE, SITE_CLASSES, THRESHOLD_TOLERANCE, TOLERANCES
+from trackgen.learn.figures import rounded
 from trackgen.learn.plots import Curve, plot_confusion, plot_history, plot_precision_recall, plot_reliability
 
-__all__ = ["markdown_table", "rounded", "tss_card", "write_report"]
+__all__ = ["markdown_table", "tss_card", "write_report"]
 
 COLORS = {"sharp": "200,30,30", "broad": "30,30,200"}
 LABELS = {"net": "this net", "kmer": "linear, k-mer counts", "positional": "linear, base at each position"}
@@ -95,17 +95,6 @@ def _card_calibration(figures: Mapping[str, Any]) -> dict[str, Any]:
         "sums": net["test"]["sums"],
         "reliability": {name: net["test"]["reliability"][name] for name in CLASSES[1:]},
     }
-
-
-def rounded(value: Any) -> Any:
-    """`value` with every number to five significant digits, and NaN as None: for JSON."""
-    if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(item) for item in value]
-    return value
 
 
 def write_report(

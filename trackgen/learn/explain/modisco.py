@@ -7,6 +7,7 @@ it reads from files what `trackgen scan --hypothetical` writes too, so that both
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,8 @@ PAD = 4
 SILENT = 1e-6
 """Contributions of positions without any, as a share of the largest."""
 SECONDS_BETWEEN_NOTES = 60.0
+LONGEST_MINUTES = 120
+"""Usual runs take minutes; on some inputs tfmodisco-lite 3.0 merges the same two patterns for ever."""
 SHORTEST_WINDOW = 50
 """Seqlets of 30 bases with flanks of 10 to either side must fit, bp."""
 
@@ -137,13 +140,18 @@ def run_modisco(
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as told,
         subprocess.Popen(
-            [sys.executable, "-c", MODISCO, *map(str, words)], env={**os.environ, **numbers}, stdout=told, stderr=told
+            [sys.executable, "-c", MODISCO, *map(str, words)],
+            env={**os.environ, **numbers},
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
         ) as process,
     ):
         try:
             _wait(process, progress or NullProgress())
         except BaseException:
-            process.kill()
+            # with the helpers that it forked
+            os.killpg(process.pid, signal.SIGKILL)
             raise
         told.seek(0)
         said = told.read().strip().splitlines()
@@ -155,15 +163,16 @@ def run_modisco(
 
 
 def _wait(process: subprocess.Popen[bytes], progress: Progress) -> None:
-    minutes = 0
-    while True:
+    for minutes in range(1, LONGEST_MINUTES + 1):
         try:
             process.wait(SECONDS_BETWEEN_NOTES)
-        except subprocess.TimeoutExpired:
-            minutes += 1
-            progress.note(f"tfmodisco-lite still runs, since {minutes} min")
-        else:
             return
+        except subprocess.TimeoutExpired:
+            progress.note(f"tfmodisco-lite still runs, since {minutes} min")
+    raise TrackgenError(
+        "tfmodisco-lite did not come to an end", found=f"{LONGEST_MINUTES} minutes",
+        remedy="give fewer or other regions, or fewer --seqlets",
+    )  # fmt: skip
 
 
 def read_patterns(path: Path) -> list[Pattern]:

@@ -24,7 +24,7 @@ from trackgen.learn.explain.sites import region_sites, run_sites
 from trackgen.learn.explain.tensors import sequence_tensor
 from trackgen.learn.explain.tss import make_folder
 from trackgen.learn.explain.window_reader import WindowReader
-from trackgen.learn.tss_report import rounded
+from trackgen.learn.figures import rounded
 from trackgen.progress import Progress
 from trackgen.scan.sources import SignalFiles, card_vectors, match_inputs, plan_signals, read_vectors
 

@@ -24,7 +24,7 @@ from trackgen.learn.explain.tss_sections import (
     add_occlusion,
 )  # fmt: skip
 from trackgen.learn.explain.tss_windows import open_tss_model, read_tss_windows
-from trackgen.learn.tss_report import rounded
+from trackgen.learn.figures import rounded
 from trackgen.progress import Progress
 
 __all__ = ["TssExplainOptions", "explain_tss", "make_folder"]
