@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.oracles import read_window
 from tests.scan.explained import Oracle, assert_same_track, convolution_model
 from tests.scan.test_values import random_sequence, read_track, write_fasta
 from trackgen.errors import UsageError
@@ -359,3 +360,49 @@ def test_centred_windows_are_shuffled_one_by_one(tmp_path: Path) -> None:
     for strand in ("plus", "minus"):
         wanted = centred_by_definition(oracle, [(100, 120), (300, 303)], strand, explain)
         assert_same_track(read_track(out / f"net.hit.{strand}.contrib.bw", sequences)["a"], wanted, strand)
+
+
+@pytest.mark.parametrize("strands", ["forward", "both", "average"])
+def test_hypothetical_scores_are_written_for_each_region(tmp_path: Path, strands: str) -> None:
+    random = np.random.default_rng(3)
+    sequences = {"a": random_sequence(random, 300), "b": random_sequence(random, 90)}
+        "a": random_sequence(np.random.default_rng(3), 300),
+        "b": random_sequence(np.random.default_rng(4), 90),
+    }
+    rows = [("b", 40, 50), ("a", 100, 120), ("a", 290, 300), ("a", 30, 31)]
+    bed = tmp_path / "regions.bed"
+    bed.write_text("".join(f"{name}\t{a}\t{b}\n" for name, a, b in rows))
+    path = convolution_model(tmp_path, strands=strands, window=40, bin_=4)
+    prefix = tmp_path / "motifs"
+    out, _ = scan(tmp_path, path, sequences, regions=(str(bed),), centred=True, hypothetical=prefix)
+    one_hot, scores = (np.load(f"{prefix}.{kind}.npz")["arr_0"] for kind in ("ohe", "attr"))
+    assert one_hot.shape == scores.shape == (4, 4, 40)
+    suffixes = strand_names(strands)
+    for row, (name, low, high) in enumerate(rows):
+        start = (low + high) // 2 - 2 - 18
+        letters = [
+            sequences[name][p].upper() if 0 <= p < len(sequences[name]) else "N" for p in range(start, start + 40)
+        ]
+        wanted = np.array([[letter == base for letter in letters] for base in "ACGT"], float)
+        matches = []
+        for suffix, strand in suffixes.items():
+            track = read_track(out / f"net.hit{suffix}.contrib.bw", sequences)[name]
+            here = np.array([track[p] if 0 <= p < len(track) else np.nan for p in range(start, start + 40)])
+            own, again = wanted, np.where(np.isnan(here), 0, here)
+            if strand == "minus":
+                own, again = wanted[::-1, ::-1], again[::-1]
+            known = own.sum(axis=0) > 0
+            same = (one_hot[row] == own).all()
+            matches.append(same and np.allclose((scores[row] * own).sum(axis=0)[known], again[known], atol=2e-6))
+        assert any(matches), (row, name)
+    assert (np.abs(scores.sum(axis=1)) > 0).any()
+
+
+def test_hypothetical_scores_are_of_one_class_and_into_a_folder_that_is_there(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(3), 300)}
+    path = convolution_model(tmp_path)
+    options = {"regions": ("a:1-20",), "centred": True}
+    with pytest.raises(UsageError, match=r"scores are of one class; found net.hit, net.other; wanted one class"):
+        scan(tmp_path, path, sequences, contrib=("hit", "other"), hypothetical=tmp_path / "h", **options)
+    with pytest.raises(UsageError, match=r"gone, --hypothetical: the folder of the files does not exist"):
+        scan(tmp_path, path, sequences, hypothetical=tmp_path / "gone" / "h", **options)

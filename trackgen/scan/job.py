@@ -18,6 +18,7 @@ from trackgen.runtime import all_cuda_devices
 from trackgen.scan.assembly import assemble_shards, finished_shards, missing_shards
 from trackgen.scan.cluster import check_address, make_on_cluster
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder, machine_errors
+from trackgen.scan.hypothetical import hypothetical_files, refuse_hypothetical, write_hypothetical
 from trackgen.scan.lock import living_holder, scheduler_job
 from trackgen.scan.making import ShardMaker
 from trackgen.scan.options import ScanOptions
@@ -74,7 +75,9 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
     with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
         folder = OutputFolder(options.output, overwrite=options.overwrite)
         plan, finished = _settle(options, genome, folder)
+        refuse_hypothetical(options, plan.models)
         if finished:
+            _write_hypothetical(options, plan, genome, progress)
             return ScanResult(folder.path, _files(plan), skipped=True)
         new = folder.record is None
         record = folder.begin(PlanRecord.of(options, plan, folder.finished_tracks()), bytes_needed(plan, folder))
@@ -87,12 +90,24 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
         run = _Run(options, plan, record, folder, genome, progress, began)
         try:
             with machine_errors(folder.path, lambda: bytes_needed(plan, folder)):
-                return run.carry_out(result)
+                result = run.carry_out(result)
+            if result.assembled:
+                _write_hypothetical(options, plan, genome, progress)
+            return result
         except BaseException as error:
             if new and options.share is None:
                 folder.abandon()
             run.tell_rest(error)
             raise
+
+
+def _write_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome, progress: Progress) -> None:
+    """Write what motif discovery reads, beside the tracks and after them, unless it is there."""
+    prefix = options.hypothetical
+    if prefix is None or (not options.overwrite and all(path.exists() for path in hypothetical_files(prefix))):
+        return
+    with machine_errors(prefix.parent):
+        write_hypothetical(options, plan, genome, progress)
 
 
 def _settle(options: ScanOptions, genome: Genome, folder: OutputFolder) -> tuple[ScanPlan, bool]:

@@ -1,0 +1,216 @@
+"""``--hypothetical PREFIX``: what each of the four bases would contribute, for a window about each region.
+
+``PREFIX.ohe.npz`` holds the windows one-hot, int8 (N, 4, L), ``PREFIX.attr.npz`` the scores, float32 (N, 4, L), both in
+the order A, C, G, T under the name ``arr_0``, as tfmodisco-lite reads them; N in the order of the regions. Of a model
+with two strands each region is written as the strand reads it that differs more from the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackgen.card import OutputSpec
+from trackgen.errors import UsageError
+from trackgen.genome import Genome, Interval, reverse_complement
+from trackgen.progress import Progress
+from trackgen.scan.centred import middle_of
+from trackgen.scan.explaining import (
+    ExplainedWindows,
+    WindowExplainer,
+    first_sequence,
+    hypothetical,
+    sequence_multipliers,
+)
+from trackgen.scan.inputs import Stretch
+from trackgen.scan.npz_stream import NpzStream
+from trackgen.scan.options import ScanOptions
+from trackgen.scan.plan import ModelPlan, ScanPlan
+from trackgen.scan.readings import Reading, classes_as_read, readings_of
+from trackgen.scan.scorers import open_scorer
+from trackgen.scan.single_windows import WindowSums, reference_tensors
+from trackgen.scan.sources import SignalFiles
+from trackgen.scan.stretches import region_rows
+
+__all__ = ["hypothetical_files", "refuse_hypothetical", "write_hypothetical"]
+
+Codes = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+TABLE = np.vstack([np.eye(4, dtype=np.int8), np.zeros((1, 4), np.int8)])
+"""Codes -> one-hot in the order A, C, G, T; zeros for what is no base."""
+
+
+def hypothetical_files(prefix: Path) -> tuple[Path, Path]:
+    """The files of the one-hot windows and of the scores."""
+    return prefix.with_name(prefix.name + ".ohe.npz"), prefix.with_name(prefix.name + ".attr.npz")
+
+
+class _Scores(NamedTuple):
+    """Of some regions in one reading: codes as read (N, L), scores (N, 4, L), deltas (N,)."""
+
+    codes: Codes
+    scores: Float32
+    deltas: Float32
+
+
+def write_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome, progress: Progress) -> None:
+    """Write the two files of ``options.hypothetical``.
+
+    Raises:
+        DataError: the genome, or a signal, proves damaged.
+        ModelError, ResourceError: the graph can't be run.
+    """
+    assert options.hypothetical is not None
+    (model,) = (model for model in plan.models if model.explanation is not None)
+    assert plan.centres is not None
+    rows = [row for row in region_rows(options, genome, []) if row.name in plan.centres]
+    shape = (len(rows), 4, model.card.window)
+    windows_file, scores_file = hypothetical_files(options.hypothetical)
+    with SignalFiles(plan.signals, plan.reference.path) as files:
+        scorer = _Scorer(model, options, genome, files, progress)
+        progress.start("hypothetical", len(rows), "regions")
+        try:
+            with NpzStream(windows_file, shape, "|i1") as windows, NpzStream(scores_file, shape, "<f4") as scores:
+                for codes, values in scorer.run(rows):
+                    windows.write(TABLE[codes].transpose(0, 2, 1))
+                    scores.write(values)
+                    progress.advance(len(codes))
+        finally:
+            progress.finish()
+
+
+class _Scorer:
+    """Hypothetical scores of regions, batch after batch."""
+
+    def __init__(
+        self, model: ModelPlan, options: ScanOptions, genome: Genome, files: SignalFiles, progress: Progress
+    ) -> None:
+        explanation = model.explanation
+        assert explanation is not None
+        (slot,) = explanation.slots
+        explainer = open_scorer(model.path, explanation, slot.output, options, options.threads, progress)
+        assert isinstance(explainer, WindowExplainer)
+        self._explainer, self._explanation = explainer, explanation
+        self._model, self._genome, self._files = model, genome, files
+        self._windows = WindowSums(explanation.card, {slot.output: explainer}, model.vectors)
+        self._output: OutputSpec = model.card.outputs[0]
+
+    def run(self, rows: Sequence[Interval]) -> Iterator[tuple[Codes, Float32]]:
+        """Codes (n, L) and scores (n, 4, L) of the regions, in their order."""
+        size = self._explainer.batch_size
+        readings = readings_of(self._model.card, self._model.grid(self._output))
+        for begin in range(0, len(rows), size):
+            found = [self._read(reading, rows[begin : begin + size]) for reading in readings]
+            yield self._joined(found)
+
+    def _joined(self, found: Sequence[_Scores]) -> tuple[Codes, Float32]:
+        there = found[0]
+        if len(found) == 1:
+            return there.codes, there.scores
+        back = found[1]
+        if self._model.card.strands == "average":
+            # On the other strand the complement stands at the mirrored place: A, C, G, T turned round is T, G, C, A.
+            return there.codes, np.asarray((there.scores + back.scores[:, ::-1, ::-1]) / np.float32(2))
+        larger = back.deltas > there.deltas
+        return (
+            np.where(larger[:, None], back.codes, there.codes),
+            np.where(larger[:, None, None], back.scores, there.scores),
+        )
+
+    def _read(self, reading: Reading, rows: Sequence[Interval]) -> _Scores:
+        explanation, reverse = self._explanation, reading.reverse
+        stretches = [self._stretch(row, reading) for row in rows]
+        first = np.zeros(1, np.int64)
+        parts = [self._windows.tensors(stretch, first, reverse) for _, stretch, _ in stretches]
+        tensors = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        codes = np.stack([_as_read(stretch.codes, reverse) for _, stretch, _ in stretches])
+        classes = np.repeat(classes_as_read(explanation.card, explanation.classes, reverse=reverse), len(rows))
+        found, scores = [], []
+        references: list[Codes | None] = [*self._references(rows, stretches, codes, reverse)]
+        for other in references or [None]:
+            reference = None if other is None else reference_tensors(explanation.card, tensors, other)
+            one = self._explainer.run(tensors, classes, reference)
+            found.append(one)
+            scores.append(self._scores(one, other))
+        mean = np.asarray(sum(scores) / np.float32(len(scores)), np.float32)
+        return _Scores(codes, mean, np.asarray(sum(one.deltas for one in found) / np.float32(len(found))))
+
+    def _stretch(self, row: Interval, reading: Reading) -> tuple[int, Stretch, Codes | None]:
+        """The window about a region: its first base, what lies under it, and the other genome there."""
+        start = middle_of(row.start, row.end) - self._model.card.bin // 2 + reading.origin
+        end = start + self._model.card.window
+        other = None if self._files.reference is None else self._files.reference.fetch(row.name, start, end)
+        codes = self._genome.fetch(row.name, start, end)
+        return start, Stretch(codes, self._files.read(row.name, start, end)), other
+
+    def _references(
+        self,
+        rows: Sequence[Interval],
+        stretches: Sequence[tuple[int, Stretch, Codes | None]],
+        codes: Codes,
+        reverse: bool,
+    ) -> list[Codes]:
+        """References of the windows, (N, L) each, as they are read; empty for frequencies."""
+        reference = self._explanation.reference
+        if reference.kind == "genome":
+            return [np.stack([_as_read(other, reverse) for _, _, other in stretches if other is not None])]
+        shuffled = [
+            reference.window_codes(codes[place : place + 1], row.name, np.array([stretches[place][0]]))
+            for place, row in enumerate(rows)
+        ]
+        return [np.concatenate(part) for part in zip(*shuffled, strict=True)]
+
+    def _scores(self, one: ExplainedWindows, reference: Codes | None) -> Float32:
+        card = self._explanation.card
+        multipliers = sequence_multipliers(card, one.multipliers)
+        if reference is None:
+            return hypothetical(multipliers, np.array(card.reference.values))
+        sequence = first_sequence(card)
+        assert sequence is not None
+        one_hot = TABLE.astype(np.float32)
+        one_hot[4] = sequence.unknown
+        return hypothetical(multipliers, one_hot[reference].transpose(0, 2, 1))
+
+
+def _as_read(codes: Codes, reverse: bool) -> Codes:
+    return reverse_complement(codes) if reverse else codes
+
+
+def refuse_hypothetical(options: ScanOptions, models: Sequence[ModelPlan]) -> None:
+    """Refuse ``--hypothetical`` where it is not clear what is asked, or nothing can be written.
+
+    Raises:
+        UsageError: more than one class, an attribution without multipliers, or a folder that is not there.
+    """
+    if options.hypothetical is None:
+        return
+    explained = [
+        f"{model.card.name}.{model.card.outputs[slot.output].classes[slot.class_index].name}"
+        for model in models
+        if model.explanation
+        for slot in model.explanation.slots
+    ]
+    if len(explained) != 1:
+        raise UsageError(
+            "hypothetical scores are of one class",
+            place="--hypothetical",
+            found=", ".join(explained),
+            wanted="one class in --contrib, of one model",
+        )
+    if options.attribution not in ("deeplift", "gradient"):
+        raise UsageError(
+            f"{options.attribution} has no multipliers to make hypothetical scores from",
+            place="--hypothetical",
+            wanted="--attribution deeplift or gradient",
+        )
+    if not options.hypothetical.parent.is_dir():
+        raise UsageError(
+            "the folder of the files does not exist",
+            path=options.hypothetical.parent,
+            place="--hypothetical",
+            wanted="PREFIX in a folder that is there",
+        )
