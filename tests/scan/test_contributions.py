@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.oracles import read_window
 from tests.scan.explained import Oracle, assert_same_track, convolution_model
 from tests.scan.test_values import random_sequence, read_track, write_fasta
 from trackgen.errors import UsageError
@@ -366,9 +365,6 @@ def test_centred_windows_are_shuffled_one_by_one(tmp_path: Path) -> None:
 def test_hypothetical_scores_are_written_for_each_region(tmp_path: Path, strands: str) -> None:
     random = np.random.default_rng(3)
     sequences = {"a": random_sequence(random, 300), "b": random_sequence(random, 90)}
-        "a": random_sequence(np.random.default_rng(3), 300),
-        "b": random_sequence(np.random.default_rng(4), 90),
-    }
     rows = [("b", 40, 50), ("a", 100, 120), ("a", 290, 300), ("a", 30, 31)]
     bed = tmp_path / "regions.bed"
     bed.write_text("".join(f"{name}\t{a}\t{b}\n" for name, a, b in rows))
