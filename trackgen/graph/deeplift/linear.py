@@ -1,12 +1,14 @@
 """Layers with constant weights: what reaches the result goes back through the transposed operation.
 
 Algebra. y = W x + b: a contribution m to each element of y is W^T m to the elements of x. Of a convolution with kernel
-k, stride t and dilation d that is: zeros between the elements, t apart, then a convolution with the kernel turned round
-and (k - 1) d zeros at both ends; what floor dropped at the end, nothing reaches.
+k, stride 1 and dilation d that is a convolution with the kernel turned round and (k - 1) d zeros at both ends. With
+stride t, place q of x is reached by those m of the kernel with m d = q (mod t): for each of the t remainders a
+convolution of its own, whose results are put in turn. What floor dropped at the end, nothing reaches.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -58,6 +60,11 @@ def _convolved_back(tape: Tape, node: Node, part: str, weight: Array, groups: in
         if min(*front, *behind, 0) == 0:
             return _convolve(tape, part, turned, groups, dilations, front + behind)
     length = tape.shape(node.outputs[0])
+    (axis, *others) = sorted(range(spatial), key=lambda number: (-strides[number], -weight.shape[2 + number]))
+    if all(weight.shape[2 + number] == strides[number] == 1 and not pads[number] for number in others):
+        whole, longer = _by_remainders(tape, part, weight, groups, axis, strides[axis], dilations[axis])
+        size = length[axis + 2]
+        return tape.fit(whole, name, axis + 2, -pads[axis], None if size is None else (size + longer) * strides[axis])
     for axis in range(spatial):
         part = tape.spread(part, spatial + 2, axis + 2, strides[axis])
     whole = _convolve(tape, part, turned, groups, dilations, [*reaches, *reaches])
@@ -68,6 +75,34 @@ def _convolved_back(tape: Tape, node: Node, part: str, weight: Array, groups: in
             continue
         whole = tape.fit(whole, name, axis + 2, -pads[axis], full)
     return whole
+
+
+def _by_remainders(
+    tape: Tape, part: str, weight: Array, groups: int, axis: int, stride: int, dilation: int
+) -> tuple[str, int]:
+    """The transposed convolution along one axis with a stride; and how many elements of `part` longer it is."""
+    build, spatial, taps = tape.build, weight.ndim - 2, weight.shape[axis + 2]
+    places = np.arange(taps) * dilation
+    longest = int(places[-1]) // stride
+    step = dilation // math.gcd(dilation, stride)
+    columns: list[str] = []
+    zero: list[int] = []
+    for remainder in range(stride):
+        mine = np.flatnonzero(places % stride == remainder)
+        if not len(mine):
+            zero.append(remainder)
+            continue
+        shift, reach = int(places[mine[0]]) // stride, (len(mine) - 1) * step
+        pads = [0] * (2 * spatial)
+        pads[axis], pads[spatial + axis] = reach + shift, longest - shift
+        steps = [step if number == axis else 1 for number in range(spatial)]
+        kernel = _turned(weight.take(mine, axis=axis + 2), groups)
+        columns.append(_convolve(tape, part, kernel, groups, steps, pads))
+    if zero:
+        nothing = build.emit("Mul", [columns[0], build.constant(np.zeros((), np.float32))])
+        for remainder in zero:
+            columns.insert(remainder, nothing)
+    return tape.in_turn(columns, spatial + 2, axis + 2), longest
 
 
 def _turned(weight: Array, groups: int) -> Array:

@@ -222,14 +222,7 @@ def _out_of_blocks(tape: Tape, rank: int, slide: _Slide, way: _Steps, part: str)
         first = build.emit("Where", [mask, part, zero])
         columns.append(build.emit("Sub", [part, first]))
         part = first
-    columns = [build.emit("Unsqueeze", [name, tape.number(slide.axis + 1)]) for name in (part, *reversed(columns))]
-    rows = build.emit("Concat", columns, axis=slide.axis + 1)
-    shape = build.emit("Shape", [part])
-    front, behind = (
-        build.emit("Slice", [shape, tape.number(low), tape.number(high)])
-        for low, high in ((0, slide.axis), (slide.axis + 1, rank))
-    )
-    joined = build.emit("Reshape", [rows, build.emit("Concat", [front, tape.number(-1), behind], axis=0)])
+    joined = tape.in_turn([part, *reversed(columns)], rank, slide.axis)
     return _fit_to(tape, joined, rank, slide.axis, way.source)
 
 

@@ -238,19 +238,25 @@ class Tape:
         shape = self.build.emit("Shape", [name])
         return self.build.emit("Slice", [shape, self.number(axis), self.number(axis + 1)])
 
-    def spread(self, part: str, rank: int, axis: int, step: int) -> str:
-        """Zeros between the elements of an axis, so that they lie `step` apart; none behind the last."""
-        if step == 1:
-            return part
-        rows = self.build.emit("Unsqueeze", [part, self.number(axis + 1)])
-        pads = [0] * (2 * (rank + 1))
-        pads[rank + 1 + axis + 1] = step - 1
-        rows = self.build.emit("Pad", [rows, self.number(*pads)])
-        shape = self.build.emit("Shape", [part])
+    def in_turn(self, columns: Sequence[str], rank: int, axis: int) -> str:
+        """Tensors of one shape as one, the elements of an axis taken from each in turn."""
+        if len(columns) == 1:
+            return columns[0]
+        rows = self.build.emit(
+            "Concat", [self.build.emit("Unsqueeze", [name, self.number(axis + 1)]) for name in columns], axis=axis + 1
+        )
+        shape = self.build.emit("Shape", [columns[0]])
         front, behind = (
             self.build.emit("Slice", [shape, self.number(low), self.number(high)])
             for low, high in ((0, axis), (axis + 1, rank))
         )
         target = self.build.emit("Concat", [front, self.number(-1), behind], axis=0)
-        joined = self.build.emit("Reshape", [rows, target])
+        return self.build.emit("Reshape", [rows, target])
+
+    def spread(self, part: str, rank: int, axis: int, step: int) -> str:
+        """Zeros between the elements of an axis, so that they lie `step` apart; none behind the last."""
+        if step == 1:
+            return part
+        nothing = self.build.emit("Mul", [part, self.build.constant(np.zeros((), np.float32))])
+        joined = self.in_turn([part, *[nothing] * (step - 1)], rank, axis)
         return self.build.emit("Slice", [joined, self.number(0), self.number(1 - step), self.number(axis)])
