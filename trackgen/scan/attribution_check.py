@@ -78,6 +78,7 @@ class ContributionCheck:
     def __init__(self) -> None:
         self.completeness_windows = self.track_bases = 0
         self.completeness_error = self.track_difference = 0.0
+        self._vectors: dict[str, dict[str, Any]] = {}
         self._looked: set[tuple[str, str | None, bool, int]] = set()
         self._lock = threading.Lock()
 
@@ -91,6 +92,7 @@ class ContributionCheck:
         return {
             "completeness": {"n": self.completeness_windows, "max_rel_error": self.completeness_error},
             "tracks": {"n": self.track_bases, "max_rel_diff": self.track_difference},
+            "vectors": self._vectors,
         }
 
     def add(
@@ -115,6 +117,9 @@ class ContributionCheck:
             if entry.dense and not known and self._check_track(model, windows, source, references, entry, row):
                 with self._lock:
                     self._looked.add(looked)
+            if not entry.dense:
+                for name, values in entry.sums.vectors.items():
+                    self._add_vector(explanation, slot, name, values[row], float(entry.sums.weights[row].sum()))
             if not entry.dense and explanation.attribution == "deeplift":
                 sums = entry.sums
                 explained = np.isfinite(sums.totals[row])
@@ -163,9 +168,24 @@ class ContributionCheck:
             with np.errstate(invalid="ignore", divide="ignore"):
                 again = sums[low:high] / weight
             self._compare(model, source, entry, row, name, again, begin)
+        for name in windows.vectors:
+            values = weights @ one.contributions[name]
+            self._add_vector(explanation, entry.slots[row], name, values, float(weights.sum()))
         if explanation.attribution == "deeplift":
             self._complete(model, source, entry, row, starts, total_of(one), one.deltas.astype(np.float64))
         return True
+
+    def _add_vector(self, explanation: Explanation, number: int, name: str, values: Float64, weight: float) -> None:
+        """Add to the sums over sampled windows of what each element of a vector input contributes to a class."""
+        slot, card = explanation.slots[number], explanation.card
+        class_name = card.outputs[slot.output].classes[slot.class_index].name
+        with self._lock:
+            row = self._vectors.setdefault(
+                f"{card.name}.{class_name}.{name}",
+                {"model": card.name, "class": class_name, "input": name, "sums": [0.0] * len(values), "weight": 0.0},
+            )
+            row["sums"] = (np.array(row["sums"]) + values).tolist()
+            row["weight"] += weight
 
     def _compare(
         self,

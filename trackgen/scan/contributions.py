@@ -45,6 +45,7 @@ class ContributionSums:
         weights: (Q, N) as they were used.
         deltas: (Q, N) explained scalar less the reference's; NaN where a window was not looked at.
         totals: (Q, N) sum of a window's contributions; NaN where only the sum over windows is known.
+        vectors: per vector input (Q, length) weighted sums over the windows; empty where only bases are known.
         predictions: per output of the card (N, K), or (N, K, M): classes and positions as the graph gives them; empty
             where nobody asked.
     """
@@ -54,6 +55,7 @@ class ContributionSums:
     deltas: Float64
     totals: Float64
     predictions: list[Float32] = field(default_factory=list)
+    vectors: dict[str, Float64] = field(default_factory=dict)
 
 
 def empty_sums(inputs: Sequence[str | None], bases: int, weights: Float64) -> ContributionSums:

@@ -99,6 +99,7 @@ def _run_values(facts: RunFacts) -> dict[str, Any]:
             },
             **_contribution_checks(shards),
         },
+        **_vector_means(shards),
         "warnings": facts.warnings(),
         "plan": facts.record.plan,
         "tracks": [
@@ -119,6 +120,24 @@ def _contribution_checks(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         count = sum(row["n"] for row in rows)
         found[name] = {"n": count, figure: max(row[figure] for row in rows) if count else None}
     return found
+
+
+def _vector_means(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What each element of vector inputs contributes to each class, mean over the windows that were checked."""
+    joined: dict[str, dict[str, Any]] = {}
+    for shard in shards:
+        for key, row in shard["contributions"]["vectors"].items():
+            known = joined.setdefault(key, {**row, "sums": [0.0] * len(row["sums"]), "weight": 0.0})
+            known["sums"] = [there + here for there, here in zip(known["sums"], row["sums"], strict=True)]
+            known["weight"] += row["weight"]
+    means = [
+        {
+            **{name: row[name] for name in ("model", "class", "input")},
+            "mean": [value / row["weight"] if row["weight"] else None for value in row["sums"]],
+        }
+        for row in joined.values()
+    ]
+    return {"vector_contributions": means} if means else {}
 
 
 def _used(devices: Sequence[Mapping[str, Any]]) -> str:

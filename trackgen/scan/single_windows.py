@@ -56,6 +56,8 @@ class WindowSums:
         self._inputs = explained_inputs(card)
         self._resolutions = {entry.name: entry.resolution for entry in card.inputs if entry.kind == "signal"}
         self._at_once = default_batch_size(card)
+        self.vectors = {entry.name: entry.length for entry in card.inputs if entry.kind == "vector"}
+        """Of vector inputs: their lengths."""
 
     def run(
         self,
@@ -80,6 +82,9 @@ class WindowSums:
                     self._add(result, slot, starts[part], one, weights[slot, part], reverse)
                     result.deltas[slot, part] = one.deltas
                     result.totals[slot, part] = total_of(one)
+                    for name, length in self.vectors.items():
+                        sums = result.vectors.setdefault(name, np.zeros((slots, length)))
+                        sums[slot] += weights[slot, part] @ one.contributions.get(name, np.zeros((len(part), length)))
                     tell_share(len(part) / len(chosen) / slots)
             if not len(chosen):
                 tell_share(1 / slots)

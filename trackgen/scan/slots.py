@@ -18,6 +18,7 @@ ALL = "all"
 NEED_CONTRIB = ("contrib_weight", "reference", "attribution", "profile_target", "centred", "hypothetical")
 ONE_REGION_AT_A_TIME = ("occlusion", "substitution")
 """Attributions that run a window once or thrice for each of its bases."""
+NO_REFERENCE = ("saliency", *ONE_REGION_AT_A_TIME)
 LEAST_LIKENESS = 0.5
 
 
@@ -58,6 +59,13 @@ def refuse_contradictions(options: ScanOptions) -> None:
             f"{options.attribution} runs every window once for each of its bases, or thrice: too much for a genome",
             place="--attribution",
             wanted="--regions beside it, or --attribution deeplift",
+        )
+    if options.attribution in NO_REFERENCE and options.reference is not None:
+        raise UsageError(
+            f"{options.attribution} is not measured against a reference",
+            place="--reference",
+            found=options.reference,
+            wanted="--attribution deeplift or gradient",
         )
     if options.centred and options.contrib_weight not in (None, "uniform"):
         raise UsageError(
