@@ -3,6 +3,7 @@
 In Python::
 
     trackgen.open_model(path).predict(genome, region)    values of one region as numpy arrays
+    ...contributions(genome, region, class_)             what each base contributes to a class
     trackgen.scan(models, genome, output)                tracks of a whole genome
     trackgen.export(module, card, path)                  PyTorch -> ONNX with a card inside (extra train)
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from tests.scan.explained import Oracle, assert_same_track, convolution_model
 from tests.scan.test_values import random_sequence, read_track, write_fasta
 from trackgen.errors import UsageError
 from trackgen.progress import NullProgress
-from trackgen.scan import ScanOptions, assemble_folder, run_scan
+from trackgen.scan import ScanOptions, assemble_folder, open_model, opened, run_scan
 
 SIGNAL = {"name": "atac", "kind": "signal", "transform": ["log1p"], "missing": 0.5, "reference": 0.25}
 
@@ -402,3 +403,24 @@ def test_hypothetical_scores_are_of_one_class_and_into_a_folder_that_is_there(tm
         scan(tmp_path, path, sequences, contrib=("hit", "other"), hypothetical=tmp_path / "h", **options)
     with pytest.raises(UsageError, match=r"gone, --hypothetical: the folder of the files does not exist"):
         scan(tmp_path, path, sequences, hypothetical=tmp_path / "gone" / "h", **options)
+
+
+@pytest.mark.parametrize("weight", ["uniform", "probability", "calls"])
+@pytest.mark.parametrize("strands", ["forward", "both", "average"])
+def test_in_python_a_region_has_the_values_of_a_scan(tmp_path: Path, strands: str, weight: Any) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(8), 300)}
+    path = convolution_model(tmp_path, strands=strands, thresholds=0.3)
+    out, _ = scan(tmp_path, path, sequences, contrib_weight=weight)
+    model = open_model(path)
+    values = model.contributions(tmp_path / "g.fa", "a:31-150", "hit", weight=weight)
+    assert sorted(values) == sorted(f"hit{suffix}.contrib" for suffix in strand_names(strands))
+    for suffix in strand_names(strands):
+        found = read_track(out / f"net.hit{suffix}.contrib.bw", sequences)["a"][30:150]
+        assert_same_track(values[f"hit{suffix}.contrib"], found, suffix)
+    assert "hit.contrib" not in model.predict(tmp_path / "g.fa", "a:31-150")
+
+
+def test_the_example_of_contributions_in_python_runs() -> None:
+    (example,) = doctest.DocTestFinder().find(opened.Model.contributions, globs={})
+    example.globs = {"genome": data_file("genome_yeast/sacCer3.2bit")}
+    assert doctest.DocTestRunner().run(example).failed == 0

@@ -1,11 +1,13 @@
-"""One model in Python: `trackgen.open_model(path).predict(genome, region)`."""
+"""One model in Python: `trackgen.open_model(path).predict(genome, region)`, and `.contributions(...)`."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from trackgen.resources import find_model
 from trackgen.runtime import default_threads
 from trackgen.scan.arguments import FilePath, as_named_files
 from trackgen.scan.modes import Threading
-from trackgen.scan.options import ScanOptions
+from trackgen.scan.options import Attribution, ContributionWeight, ScanOptions
 from trackgen.scan.plan import ScanPlan, make_plan
 from trackgen.scan.runners import ModelRunner, open_runners
 from trackgen.scan.sources import SignalFiles
@@ -79,31 +81,87 @@ class Model:
         >>> values["sharp.plus"].shape
         (200,)
         """
-        if not isinstance(genome, str | os.PathLike):
-            return self._predict(genome, region, stride, signals or {}, vectors or {})
-        with open_genome(genome) as opened:
-            return self._predict(opened, region, stride, signals or {}, vectors or {})
+        return self._run(genome, {"regions": (region,), "stride": stride}, signals, vectors)
 
-    def _predict(
+    def contributions(
         self,
-        genome: Genome,
+        genome: FilePath | Genome,
         region: str,
-        stride: int | None,
-        signals: Mapping[str, FilePath],
-        vectors: Mapping[str, FilePath],
+        class_: str,
+        *,
+        weight: ContributionWeight | None = None,
+        reference: str | os.PathLike[str] | None = None,
+        attribution: Attribution = "deeplift",
+        profile_target: str | int | None = None,
+        stride: int | None = None,
+        signals: Mapping[str, FilePath] | None = None,
+        vectors: Mapping[str, FilePath] | None = None,
     ) -> dict[str, Float32]:
-        options = ScanOptions(
-            models=(str(self.path),),
-            genome=genome.path,
-            output=Path(),
-            regions=(region,),
-            stride=stride,
-            signals=as_named_files("signals", signals, "a BigWig file"),
-            vectors=as_named_files("vectors", vectors, "a TSV file"),
-            device=self._device,
-            threads=self._threads,
-            mode=self._mode,
-        )
+        """What each base of a region contributes to a class: what `trackgen scan --contrib` writes, before rounding.
+
+        Args:
+            genome, region, stride, signals, vectors: as for `predict`.
+            class_: the name of a class, or ``all`` for every class that has a track.
+            weight: ``uniform``, ``probability`` or ``calls``: how the windows over a base count; the card's way where
+                None.
+            reference: ``frequencies`` (the card's), ``shuffle:N``, four numbers with commas, or a genome file.
+            attribution: ``deeplift``, ``gradient``, ``saliency``, ``occlusion`` or ``substitution``.
+            profile_target: what of a profile is explained: ``sum``, ``centre`` or a position.
+
+        Returns:
+            Track name (``class.contrib``, ``class.plus.contrib``, ``class.plus.SIGNAL.contrib``) -> float32 (bases of
+            the region,), in logits, NaN in gaps.
+
+        Raises:
+            UsageError: a class, region or option that does not exist or does not fit the model.
+            DataError: a genome, signal or vector file that is missing or malformed.
+            ModelError: the model can't be explained, or yields NaN or infinity.
+
+        >>> import trackgen
+        >>> model = trackgen.open_model("tss-yeast")
+        >>> values = model.contributions(genome, "chrI:1,001-1,200", "sharp", weight="uniform")
+        >>> sorted(values)
+        ['sharp.minus.contrib', 'sharp.plus.contrib']
+        >>> values["sharp.plus.contrib"].shape
+        (200,)
+        """
+        asked = {
+            "regions": (region,),
+            "stride": stride,
+            "contrib": (class_,),
+            "contrib_weight": weight,
+            "reference": None if reference is None else os.fspath(reference),
+            "attribution": attribution,
+            "profile_target": None if profile_target is None else str(profile_target),
+        }
+        values = self._run(genome, asked, signals, vectors)
+        return {name: track for name, track in values.items() if name.endswith(".contrib")}
+
+    def _run(
+        self,
+        genome: FilePath | Genome,
+        asked: Mapping[str, Any],
+        signals: Mapping[str, FilePath] | None,
+        vectors: Mapping[str, FilePath] | None,
+    ) -> dict[str, Float32]:
+        """The tracks of one region, by name."""
+        with contextlib.ExitStack() as stack:
+            if isinstance(genome, str | os.PathLike):
+                genome = stack.enter_context(open_genome(genome))
+            options = ScanOptions(
+                models=(str(self.path),),
+                genome=genome.path,
+                output=Path(),
+                signals=as_named_files("signals", signals or {}, "a BigWig file"),
+                vectors=as_named_files("vectors", vectors or {}, "a TSV file"),
+                device=self._device,
+                threads=self._threads,
+                mode=self._mode,
+                **asked,
+            )
+            return self._tracks(genome, options)
+
+    def _tracks(self, genome: Genome, options: ScanOptions) -> dict[str, Float32]:
         plan = make_plan(options, genome)
         (name, spans), *_ = plan.wanted.items()
         start, end = int(spans[0, 0]), int(spans[-1, 1])
@@ -121,7 +179,8 @@ class Model:
     def _runner(self, plan: ScanPlan, options: ScanOptions) -> ModelRunner:
         """The model on its device, opened once for each stride and set of vectors."""
         (model,) = plan.models
-        key = (model.stride, *((name, values.tobytes()) for name, values in model.vectors.items()))
+        explained = "" if model.explanation is None else json.dumps(model.explanation.summary(), sort_keys=True)
+        key = (model.stride, explained, *((name, values.tobytes()) for name, values in model.vectors.items()))
         if key not in self._runners:
             (self._runners[key],) = open_runners(plan, options, Threading(1, self._threads), NullProgress())
         return self._runners[key]
