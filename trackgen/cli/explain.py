@@ -22,18 +22,19 @@ def command() -> None:
 @command.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("genome", type=FILE, metavar="GENOME")
-@click.option("--clusters", "--sites", required=True, multiple=True, type=FILE, help="TSS clusters, stranded BED.")
+@click.option("--clusters", required=True, multiple=True, type=FILE, help="TSS clusters, stranded BED.")
 @click.option("--counts", multiple=True, type=FILE, help="Counts of single bases as BED6, one a replicate.")
 @click.option("--counts-plus", multiple=True, type=FILE, help="Counts of the plus strand as BigWig, one a replicate.")
 @click.option("--counts-minus", multiple=True, type=FILE, help="Counts of the minus strand as BigWig, one a replicate.")
 @click.option("--output", "-o", required=True, type=FILE, metavar="OUT", help="The folder to write.")
 @click.option(
-    "--test", "judged", multiple=True, callback=split_names, metavar="A,B",
+    "--test", "judged", envvar="TRACKGEN_EXPLAIN_TSS_TEST", multiple=True, callback=split_names, metavar="A,B",
     help="Sequences that the model was not trained on.  [default: those of its card]",
 )  # fmt: skip
 @click.option(
-    "--exclude", "excluded", multiple=True, help="Leave out: a BED file, chr:a-b (1-based closed), or a name."
-)
+    "--exclude", "excluded", envvar="TRACKGEN_EXPLAIN_TSS_EXCLUDE", multiple=True,
+    help="Leave out: a BED file, chr:a-b (1-based closed), or a sequence.",
+)  # fmt: skip
 @click.option("--min-count", type=float, help="Smallest count of a cluster that is used.  [default: the card's]")
 @click.option("--motifs", type=FILE, metavar="DB.meme", help="Known motifs to compare with, a MEME file.")
 @click.option(
@@ -82,7 +83,10 @@ def tss(
     "--regions", type=FILE, metavar="BED",
     help="Explain the windows at the centres of these intervals; with strands where the model has two.",
 )  # fmt: skip
-@click.option("--class", "class_name", metavar="NAME", help="The class to explain.  [default: the model's first track]")
+@click.option(
+    "--class", "class_name", envvar="TRACKGEN_EXPLAIN_MOTIFS_CLASS", metavar="NAME",
+    help="The class to explain.  [default: the model's first track]",
+)  # fmt: skip
 @click.option("--output", "-o", required=True, type=FILE, metavar="OUT", help="The folder to write.")
 @click.option("--motifs", type=FILE, metavar="DB.meme", help="Known motifs to compare with, a MEME file.")
 @click.option(

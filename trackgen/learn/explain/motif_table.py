@@ -21,6 +21,9 @@ __all__ = ["NamedPattern", "find_patterns", "match_text", "named", "pattern_pict
 
 Float32 = NDArray[np.float32]
 
+SHORTEST_COMPARED = 4
+"""Shorter cores, such as the two bases of an initiator, resemble a part of many motifs and are none of them."""
+
 
 @dataclass(frozen=True)
 class NamedPattern:
@@ -66,8 +69,10 @@ def named(patterns: Sequence[Pattern], database: MotifDatabase | None) -> list[N
     """The patterns with their matches; without a database, without."""
     if database is None:
         return [NamedPattern(pattern, []) for pattern in patterns]
-    matches = match_motifs([pattern.motif for pattern in patterns], database)
-    return [NamedPattern(pattern, found) for pattern, found in zip(patterns, matches, strict=True)]
+    compared = [pattern for pattern in patterns if pattern.core[1] - pattern.core[0] >= SHORTEST_COMPARED]
+    found = match_motifs([pattern.motif for pattern in compared], database)
+    matches = {pattern.name: entry for pattern, entry in zip(compared, found, strict=True)}
+    return [NamedPattern(pattern, matches.get(pattern.name, [])) for pattern in patterns]
 
 
 def match_text(matches: Sequence[Match], database: MotifDatabase | None) -> Cell:
