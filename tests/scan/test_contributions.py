@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.data import data_file
 from tests.scan.explained import Oracle, assert_same_track, convolution_model
 from tests.scan.test_values import random_sequence, read_track, write_fasta
 from trackgen.errors import UsageError
