@@ -36,6 +36,8 @@ __all__ = ["add_contributions", "add_filters", "add_maximisation", "add_motifs",
 
 Float32 = NDArray[np.float32]
 
+UPSTREAM, DOWNSTREAM = 100, 50
+"""Bases around the TSS that a picture of letters shows: more would be too small to read."""
 LARGEST_BACKGROUND = 5000
 """Background windows that motifs are compared with, at most: enough for a share of 5 %, and quick to scan."""
 
@@ -122,13 +124,18 @@ def add_maximisation(context: Context) -> None:
             steps=context.options.steps, seed=context.options.sources.seed,
         )  # fmt: skip
     best = found.values
-    pictures = {name: strongest_part(values) for name, values in zip(classes, best, strict=True)}
+    first = max(0, model.site - UPSTREAM)
+    shown = slice(first, model.site + DOWNSTREAM + 1)
+    pictures = {name: strongest_part(values)[:, shown] for name, values in zip(classes, best, strict=True)}
     if found.starts:
         page.text(
             "On that start most of this net is silent: the gradient is zero and the ascent can't begin. It "
             f"begins from {found.starts} random sequences instead; shown is what it added to them, in the mean."
         )
-    page.picture(site_logos(pictures, model.site, "score", "inputs that maximise sharp and broad"))
+    page.picture(
+        site_logos(pictures, model.site - first, "score", "inputs that maximise sharp and broad"),
+        f"From {UPSTREAM} bases upstream of the TSS to {DOWNSTREAM} downstream, each class on its own scale.",
+    )
     page.note(
         "Another training run of the same net can prefer another input: this picture shows one net, not the biology."
     )
