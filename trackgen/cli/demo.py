@@ -71,6 +71,7 @@ def command(
             genome=path,
             output=output / "tracks",
             stride=stride,
+            contrib=("all",),
             device=device,
             threads=threads or default_threads(),
             overwrite=overwrite,

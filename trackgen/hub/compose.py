@@ -47,7 +47,9 @@ def compose_groups(runs: Sequence[Run]) -> tuple[TrackGroup, ...]:
             sections.setdefault((number, track.model, SECTIONS[track.role]), []).append(hub_track)
     if not sections:
         raise UsageError("the run has no tracks", path=runs[0].folder if runs else None)
-    ordered = sorted(sections.items(), key=lambda item: (item[0][0], item[0][2] == "contributions"))
+    # What a model predicts and why stand side by side: first its predictions, then its contributions.
+    places = list(dict.fromkeys((number, model) for number, model, _ in sections))
+    ordered = sorted(sections.items(), key=lambda item: (places.index(item[0][:2]), item[0][2] == "contributions"))
     return tuple(_group(section, tracks, names) for (_, _, section), tracks in ordered)
 
 

@@ -34,13 +34,14 @@ def informative_locus(tracks: Sequence[HubTrack], lengths: Mapping[str, int]) ->
     The same tracks give the same locus. Where no track has a value it is the middle of the longest sequence.
 
     Args:
-        tracks: in the order of display; the first few predictions are looked at, else the first few tracks.
+        tracks: in the order of display; the first few predictions and letters are looked at, else the first few tracks.
         lengths: bp, of all sequences.
     """
     width = _width(tracks)
     filled = [track for track in tracks if track.run.values]
+    letters = [track for track in filled if track.sequence_letters]
     predictions = [track for track in filled if track.role != "contribution"]
-    shown = (predictions or filled)[:TRACKS_LOOKED_AT]
+    shown = [*predictions[:TRACKS_LOOKED_AT], *letters[:TRACKS_LOOKED_AT]] or filled[:TRACKS_LOOKED_AT]
     readers = [(open_signal(track.source), max(track.limits.high, -track.limits.low)) for track in shown]
     try:
         for pieces in _candidates(lengths):
