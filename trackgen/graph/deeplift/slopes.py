@@ -15,10 +15,15 @@ __all__ = ["POINTWISE", "Number", "write_dual"]
 
 
 class Number:
-    """A tensor of the graph that is being written, with arithmetic."""
+    """A tensor of the graph that is being written, with arithmetic.
 
-    def __init__(self, build: TileBuilder, name: str) -> None:
-        self.build, self.name = build, name
+    Args:
+        is_one: a product with it need not be written. Nor may it: ONNX Runtime 1.31 loses a product of a constant with
+            1 (its pass NoopElimination).
+    """
+
+    def __init__(self, build: TileBuilder, name: str, *, is_one: bool = False) -> None:
+        self.build, self.name, self.is_one = build, name, is_one
 
     def of(self, op: str, *others: Number | float, **attributes: object) -> Number:
         """An operator on this tensor and others."""
@@ -35,6 +40,8 @@ class Number:
         return self.of("Sub", other)
 
     def __mul__(self, other: Number | float) -> Number:
+        if isinstance(other, Number) and (self.is_one or other.is_one):
+            return other if self.is_one else self
         return self.of("Mul", other)
 
     def __truediv__(self, other: Number | float) -> Number:
@@ -188,7 +195,7 @@ def write_dual(
         The last result and its slope; None for a slope of 0.
     """
     values = {name: Number(build, place) for name, (place, _) in point.items()}
-    one = Number(build, build.constant(np.array(1.0, np.float32)))
+    one = Number(build, build.constant(np.array(1.0, np.float32)), is_one=True)
     slopes: dict[str, Slope] = {name: one if moves else None for name, (_, moves) in point.items()}
     for node in nodes:
         for name in node.inputs:
