@@ -204,6 +204,7 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
         add_note(notes, text)
     tile = options.tile or choices.tile(models)
     tile = tile or choose_tile([model.mode.dense for model in models], device_kind(options.device))
+    models = tuple(_with_blocks(model, tile, options) for model in models)
     bases = sum(int((spans[:, 1] - spans[:, 0]).sum()) for spans in wanted.values())
     steps = sorted({track.grid.step for model in models for track in model.tracks})
     return ScanPlan(
@@ -231,6 +232,14 @@ def _windows_of(centres: Centres, models: Sequence[ModelPlan], genome: Genome) -
         for reading in readings_of(model.card, grid)
     ]
     return spans_of_windows(centres, read, genome.lengths)
+
+
+def _with_blocks(model: ModelPlan, tile: int, options: ScanOptions) -> ModelPlan:
+    """On a CUDA device every run is filled up to a tile: blocks of predictions are no smaller."""
+    if model.explanation is None or device_kind(options.device) == "cpu":
+        return model
+    block = max(model.explanation.block, tile // model.stride)
+    return replace(model, explanation=replace(model.explanation, block=block))
 
 
 def _whole_tiles(bases: int | None, tile: int) -> int | None:
