@@ -201,5 +201,5 @@ def assert_same_track(found: np.ndarray, wanted: np.ndarray, label: str) -> None
     known = ~np.isnan(wanted)
     if not known.any():
         return
-    difference = np.abs(found[known] - wanted[known]) / np.abs(wanted[known]).max()
+    difference = np.abs(found[known] - wanted[known]) / (np.abs(wanted[known]).max() or 1.0)
     assert (difference > 2e-4).sum() <= max(1, 0.005 * known.sum()), f"{label}: {np.sort(difference)[-5:]}"
