@@ -73,7 +73,7 @@ def probe(forward: Forward, few: Mapping[str, Array], more: Mapping[str, Array])
         values[name], same = _one(first[name], shapes[name])
         if not same and varying is None and name in forward.data and not _is_shape(name, forward):
             varying = name
-    twin = _twin(forward, few)
+    twin = _twin(forward, few, first)
     alike = {
         node.outputs[0]: _one(_pooled_alike(node, twin, forward.constants), shapes[node.outputs[0]])[0].astype(np.bool_)
         for node in nodes
@@ -111,15 +111,31 @@ def _random(node: Node, number: int, shape: tuple[int, ...] = ()) -> Float64:
     return np.random.default_rng(seed).uniform(0.5, 1.5, shape)
 
 
-def _twin(forward: Forward, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """All tensors of the twin graph."""
+def _twin(forward: Forward, feeds: Mapping[str, Array], known: Mapping[str, Array]) -> dict[str, Array]:
+    """All tensors of the twin graph.
+
+    Args:
+        known: the same tensors of the graph itself.
+    """
     twin: dict[str, Array] = {}
     for number, (name, value) in enumerate(feeds.items()):
         twin[name] = _by_channel(value, number, forward.positions.get(name))
     for node in forward.nodes:
         data = {name: twin.get(name, forward.constants.get(name)) for name in node.inputs if name}
-        twin[node.outputs[0]] = _twin_node(forward, node, {k: v for k, v in data.items() if v is not None})
+        made = None
+        if node.op not in MOVES or not _picks_by_data(node, twin, known):
+            made = _twin_node(forward, node, {k: v for k, v in data.items() if v is not None})
+        # What has no rule may have any shape; if anything is to go through it, it is refused on the way back.
+        outputs = enumerate(node.outputs)
+        twin |= {name: _random(node, -2 - number, known[name].shape) for number, name in outputs if name}
+        if made is not None and made.shape == known[node.outputs[0]].shape:
+            twin[node.outputs[0]] = made
     return twin
+
+
+def _picks_by_data(node: Node, twin: Mapping[str, Array], known: Mapping[str, Array]) -> bool:
+    """Whether it reads whole numbers that depend on the data, for which the twin has none."""
+    return any(known[name].dtype.kind in "iu" and twin[name].dtype.kind == "f" for name in node.inputs if name in twin)
 
 
 def _by_channel(value: Array, number: int, positions: int | None) -> Array:
