@@ -28,6 +28,8 @@ ProfileTarget = str | int | None
 NO_GRAPH = ("occlusion", "substitution")
 """Attributions that run the model itself, again and again."""
 DENSE_ATTRIBUTIONS = ("deeplift", "gradient")
+RUN_FACTOR = 2
+"""Times the windows of a run of predictions: what a run reads twice at its ends is gone over there and back."""
 MOST_SLOTS = 8
 """Of one output in one graph: each is a way back of its own, and graphs of thousands of nodes take minutes to load."""
 BLOCK_OF_WINDOWS = 4
@@ -185,7 +187,8 @@ def plan_explanation(
         return dataclasses.replace(plain, reason=f"{card.name} is explained window by window: {error.why}")
     except ModelError as error:
         raise error.in_file(path) from None
-    most = settled.get("most_windows") if settled else choose_run(mode.dense, device)
+    predicting = choose_run(mode.dense, device)
+    most = settled.get("most_windows") if settled else predicting and RUN_FACTOR * predicting
     return dataclasses.replace(plain, dense=graph, dense_slots=dense_slots, most_windows=most)
 
 
