@@ -5,7 +5,7 @@ elements. Elsewhere (near padding, or where the reference is a sequence), with o
 reference: max(out, ref) - ref goes to the input's place, out - max(out, ref) to the reference's, each over the
 difference x - x0 there.
 
-A maximum over k elements is written by doubling: of 2, of 4, ... as pairs of shifted tensors, the last overlapping.
+A maximum over k elements is written by doubling: of 2, of 4, ... as a tensor and itself moved, the last overlapping.
 Each pair keeps which side was larger (the lower on a tie), and hands back what reaches it to that side: log2(k) steps
 both ways, no index and no scatter. With a stride of t that divides k, blocks of t neighbours are compared first.
 """
@@ -45,6 +45,11 @@ class _Slide:
     def in_blocks(self) -> bool:
         """Whether the kernel is made of whole blocks of `step` neighbours, which are compared once."""
         return self.step > 1 and self.dilation == 1 and self.taps % self.step == 0
+
+    @property
+    def missing(self) -> int:
+        """How many elements at the end begin no whole kernel; blocks, where neighbours are compared in blocks."""
+        return self.taps // self.step - 1 if self.in_blocks else (self.taps - 1) * self.dilation
 
 
 @dataclass
@@ -181,16 +186,14 @@ def _slide(tape: Tape, rank: int, slide: _Slide, name: str, partner: str | None)
     while size < taps:
         shift = min(size, taps - size)
         moved = shift * slide.dilation
-        left, right = _sides(tape, name, slide.axis, moved)
-        mask = build.emit("GreaterOrEqual", [left, right])
+        upper = _moved(tape, name, rank, slide.axis, -moved, LOWEST)
+        mask = build.emit("GreaterOrEqual", [name, upper])
         way.pairs.append((moved, mask))
-        name = build.emit("Max", [left, right])
+        name = build.emit("Max", [name, upper])
         if partner is not None:
-            partner = build.emit("Where", [mask, *_sides(tape, partner, slide.axis, moved)])
+            partner = build.emit("Where", [mask, partner, _moved(tape, partner, rank, slide.axis, -moved, LOWEST)])
         size += shift
-    if slide.in_blocks:
-        return name, partner, way
-    return _every(tape, name, slide), partner and _every(tape, partner, slide), way
+    return _whole(tape, name, slide), partner and _whole(tape, partner, slide), way
 
 
 def _compare_in_blocks(
@@ -226,18 +229,20 @@ def _out_of_blocks(tape: Tape, rank: int, slide: _Slide, way: _Steps, part: str)
     return _fit_to(tape, joined, rank, slide.axis, way.source)
 
 
-def _sides(tape: Tape, name: str, axis: int, moved: int) -> tuple[str, str]:
-    """A tensor less its last elements, and less its first."""
-    left = tape.build.emit("Slice", [name, tape.number(0), tape.number(-moved), tape.number(axis)])
-    right = tape.build.emit("Slice", [name, tape.number(moved), tape.number(END), tape.number(axis)])
-    return left, right
+def _moved(tape: Tape, name: str, rank: int, axis: int, by: int, filling: float = 0.0) -> str:
+    """A tensor moved along an axis, as long as before: one operator, where two slices would be two copies."""
+    pads = [0] * (2 * rank)
+    pads[axis], pads[rank + axis] = by, -by
+    fillings = [tape.build.constant(np.array(filling, np.float32))] if filling else []
+    return tape.build.emit("Pad", [name, tape.number(*pads), *fillings])
 
 
-def _every(tape: Tape, name: str, slide: _Slide) -> str:
-    """Each `step`-th element."""
-    if slide.step == 1:
+def _whole(tape: Tape, name: str, slide: _Slide) -> str:
+    """The maxima over all of a kernel's elements, `step` apart: those at the end lack some."""
+    missing, step = slide.missing, 1 if slide.in_blocks else slide.step
+    if not missing and step == 1:
         return name
-    bounds = [tape.number(value) for value in (0, END, slide.axis, slide.step)]
+    bounds = [tape.number(value) for value in (0, -missing if missing else END, slide.axis, step)]
     return tape.build.emit("Slice", [name, *bounds])
 
 
@@ -260,11 +265,15 @@ def _back(tape: Tape, node: Node, slides: Sequence[_Slide], steps: Sequence[_Ste
     for slide, way in zip(reversed(slides), reversed(steps), strict=True):
         if slide.step > 1 and not slide.in_blocks:
             part = tape.spread(part, rank, slide.axis, slide.step)
-            part = _fit_to(tape, part, rank, slide.axis, way.pairs[-1][1] if way.pairs else way.source)
+            part = _fit_to(tape, part, rank, slide.axis, way.source)
+        elif slide.missing:
+            pads = [0] * (2 * rank)
+            pads[rank + slide.axis] = slide.missing
+            part = build.emit("Pad", [part, tape.number(*pads)])
         for moved, mask in reversed(way.pairs):
-            left = build.emit("Where", [mask, part, zero])
-            right = build.emit("Sub", [part, left])
-            part = _joined(tape, rank, slide.axis, moved, left, right)
+            lower = build.emit("Where", [mask, part, zero])
+            upper = build.emit("Sub", [part, lower])
+            part = build.emit("Add", [lower, _moved(tape, upper, rank, slide.axis, moved)])
         if slide.in_blocks:
             part = _out_of_blocks(tape, rank, slide, way, part)
         if slide.before or slide.behind:
@@ -284,17 +293,6 @@ def _fit_to(tape: Tape, part: str, rank: int, axis: int, like: str) -> str:
     rest = rank - axis - 1
     lists = [tape.number(*[0] * (rank + axis)), behind, *([tape.number(*[0] * rest)] if rest else [])]
     return build.emit("Pad", [part, build.emit("Concat", lists, axis=0)])
-
-
-def _joined(tape: Tape, rank: int, axis: int, moved: int, left: str, right: str) -> str:
-    """The sum of two parts, the second `moved` elements further."""
-    pads = [0] * (2 * rank)
-    pads[rank + axis] = moved
-    front = [0] * (2 * rank)
-    front[axis] = moved
-    build = tape.build
-    sides = [build.emit("Pad", [name, tape.number(*where)]) for name, where in ((left, pads), (right, front))]
-    return build.emit("Add", sides)
 
 
 def write_larger(tape: Tape, node: Node) -> None:

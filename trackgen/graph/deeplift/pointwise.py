@@ -27,6 +27,8 @@ NEAR = 1e-2
 SMOOTH = 1e-4
 """A function is smooth where its slope half-way is that of the chord up to this, over a distance of NEAR."""
 SMALLEST = 1e-30
+STRAIGHT = ("Abs", "Clip", "HardSigmoid", "LeakyRelu", "PRelu", "Relu", "Shrink", "ThresholdedRelu")
+"""Functions whose pieces are lines: their slopes on one piece are equal."""
 
 
 def pointwise(tape: Tape, node: Node, part: str) -> Parts:
@@ -175,8 +177,14 @@ def _rescale(tape: Tape, nodes: Sequence[Node], root: str) -> str:
     here, there = (Number(build, _slope_at(tape, nodes, root, place.name)) for place in (x, x0))
     same = difference.of("Equal", 0.0)
     quotient = same.where(here, (y - y0) / same.where(1.0, difference))
-    near_alike = (NEAR - difference.of("Abs")).above(0.0).of("And", here.of("Equal", there))
-    return near_alike.where(here, quotient).name
+    near = (NEAR - difference.of("Abs")).above(0.0)
+    if len(nodes) == 1 and nodes[0].op in STRAIGHT:
+        return near.of("And", here.of("Equal", there)).where(here, quotient).name
+    # Curved on either side of a corner, as Elu is: Simpson's rule where no corner shows between.
+    half_way = Number(build, _slope_at(tape, nodes, root, (x0 + difference * 0.5).name))
+    mean = (here + there) * 0.5
+    bent = ((mean - half_way).of("Abs") - half_way.of("Abs") * SMOOTH).above(SMOOTH)
+    return near.of("And", bent.of("Not")).where((mean + half_way * 2.0) / 3.0, quotient).name
 
 
 def _is_smooth(tape: Tape, nodes: Sequence[Node], root: str) -> bool:
