@@ -318,13 +318,16 @@ NEAR = {
     "Gelu in pieces": ("d = Div(x, root) e = Erf(d) a = Add(e, one) p = Mul(x, a) y = Mul(p, half)", gelu),
     "SiLU": ("s = Sigmoid(x) y = Mul(s, x)", lambda x: x * sigmoid(x)),
     "a square": ("y = Mul(x, x)", lambda x: x * x),
+    # with a corner at zero, and curved on one side of it
+    "Elu": ("y = Elu(x)", lambda x: x if x > 0 else math.expm1(x)),
+    "Selu": ("y = Selu<alpha = 1.5, gamma = 2.0>(x)", lambda x: 2 * x if x > 0 else 3 * math.expm1(x)),
 }
 
 
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("reference", [-1.3, 0.4])
 @table(NEAR)
-def test_near_the_reference_a_smooth_function_has_a_slope(name: str, reference: float, live: bool) -> None:
+def test_near_the_reference_a_curved_function_has_a_slope(name: str, reference: float, live: bool) -> None:
     body, function = NEAR[name]
     base = float(np.float32(reference))
     apart = [0.0, 1e-7, -1e-4, 1e-4, 3e-3, -9.9e-3, 1.01e-2, 0.1]

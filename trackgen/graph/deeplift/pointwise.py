@@ -181,10 +181,10 @@ def _rescale(tape: Tape, nodes: Sequence[Node], root: str) -> str:
     if len(nodes) == 1 and nodes[0].op in STRAIGHT:
         return near.of("And", here.of("Equal", there)).where(here, quotient).name
     # Curved on either side of a corner, as Elu is: Simpson's rule where no corner shows between.
-    half_way = Number(build, _slope_at(tape, nodes, root, (x0 + difference * 0.5).name))
+    middle = Number(build, _slope_at(tape, nodes, root, (x0 + difference * 0.5).name))
     mean = (here + there) * 0.5
-    bent = ((mean - half_way).of("Abs") - half_way.of("Abs") * SMOOTH).above(SMOOTH)
-    return near.of("And", bent.of("Not")).where((mean + half_way * 2.0) / 3.0, quotient).name
+    bent = ((mean - middle).of("Abs") - middle.of("Abs") * SMOOTH).above(SMOOTH)
+    return near.of("And", bent.of("Not")).where((mean + middle * 2.0) / 3.0, quotient).name
 
 
 def _is_smooth(tape: Tape, nodes: Sequence[Node], root: str) -> bool:
