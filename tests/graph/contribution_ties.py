@@ -2,8 +2,9 @@
 
 A maximum over elements that are closer than `CLOSER` hands what reaches it to one of them, and which one is up to the
 last digit; so is a quotient whose two ends lie that close on both sides of a corner. The oracle is run a second time
-with every such choice replaced by random shares of all that could be chosen, which sum to 1: whatever comes out
-otherwise hangs on the choice, and whatever comes out the same does not.
+with every such choice replaced by large random shares of all that could be chosen, which sum to 1, and with every
+quotient off by as much as `ROUNDING` of what it is a quotient of can make: whatever comes out otherwise hangs on
+float32, and whatever comes out the same does not.
 """
 
 from __future__ import annotations
@@ -23,14 +24,21 @@ __all__ = ["CLOSER", "undetermined"]
 
 CLOSER = 1e-5
 """Of a tensor's largest value: some ten layers of float32 sums leave less than this."""
-MOVED = 1e-6
-"""Of the largest contribution: what changes by more hangs on a choice."""
+ROUNDING = 1e-6
+"""Of a tensor's largest value, by which its others are off in float32."""
+LARGE = 100.0
+"""Size of random shares, so that choices show that make a hundredth of what `MOVED` allows."""
+MOVED = 1e-4
+"""Of the largest contribution: what changes by more hangs on float32."""
 
 
 class _Shaken(_Backward):
     """The walk back with random shares in place of every choice that is too close."""
 
     random = np.random.default_rng(0)
+
+    def _signs(self, shape: tuple[int, ...]) -> np.ndarray:
+        return self.random.choice([-1.0, 1.0], shape)
 
     def _routed(self, elements: np.ndarray, base: np.ndarray, equal: np.ndarray | None) -> np.ndarray:
         top, bottom = self._shares(elements), self._shares(base)
@@ -44,7 +52,9 @@ class _Shaken(_Backward):
             rise = np.broadcast_to(rise, changes.shape)
             factor = np.where(rise == 0, 0, rise / np.where((rise == 0) | (changes == 0), 1, changes))
             # where an element hardly moved, the quotient may be anything from 0 to 1
-            factor = np.where(tiny, self.random.random(factor.shape), factor)
+            factor = np.where(tiny, LARGE * self.random.random(factor.shape), factor)
+            off = ROUNDING / CLOSER * _distance(elements) / np.where(changes == 0, 1, np.abs(changes))
+            factor = factor + np.where(tiny | (rise == 0), 0, off * self._signs(off.shape))
             cross += shares * factor
         return cross if equal is None else np.where(equal[..., None], top, cross)
 
@@ -55,7 +65,7 @@ class _Shaken(_Backward):
         close = (elements >= top - _distance(elements)) & ((elements != 0) | (top != 0))
         first = np.arange(elements.shape[-1]) == elements.argmax(axis=-1)[..., None]
         close |= first
-        shares = np.where(close, self.random.normal(0, 1, elements.shape), 0)
+        shares = np.where(close, self.random.normal(0, LARGE, elements.shape), 0)
         rest = 1 - shares.sum(axis=-1, keepdims=True)
         made: np.ndarray = shares + np.where(first, rest, 0)
         return made
@@ -69,24 +79,31 @@ class _Shaken(_Backward):
         jump = np.abs(sides[0] - sides[1]) > 1e-2 * (1 + np.abs(sides[0]))
         if not jump.any():
             return right
-        noise = np.where(jump, received * self.random.normal(0, 1, jump.shape), 0)
+        noise = np.where(jump, received * self.random.normal(0, LARGE, jump.shape), 0)
         made: np.ndarray = right + arithmetic.unbroadcast(noise, right.shape)
         return made
 
     def _rescale(self, node: onnx.NodeProto, group: Sequence[onnx.NodeProto], root: str) -> np.ndarray:
         right = super()._rescale(node, group, root)
+        jump = np.ptp(self._quotients(node, group, root, right, CLOSER), axis=0) > 1e-2 * (1 + np.abs(right))
+        off = np.ptp(self._quotients(node, group, root, right, ROUNDING), axis=0) * self._signs(right.shape)
+        return right + np.where(jump, self.random.normal(0, LARGE, right.shape), off)
+
+    def _quotients(
+        self, node: onnx.NodeProto, group: Sequence[onnx.NodeProto], root: str, right: np.ndarray, share: float
+    ) -> list[np.ndarray]:
+        """(y - y0) / (x - x0) with either end a little to the left and to the right."""
         x, x0 = np.broadcast_arrays(self.here[root], self.there[root])
-        found = []
+        step, found = share / CLOSER * _distance(x), []
         for left, start in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            at, base = x + left * _distance(x), x0 + start * _distance(x)
+            at, base = x + left * step, x0 + start * step
             y, y0 = (
                 self._function(node, group, root, values)(place)
                 for values, place in ((self.here, at), (self.there, base))
             )
             difference = at - base
             found.append(np.where(difference == 0, right, (y - y0) / np.where(difference == 0, 1, difference)))
-        jump = np.ptp(found, axis=0) > 1e-2 * (1 + np.abs(right))
-        return np.where(jump, right + self.random.normal(0, 1, right.shape), right)
+        return found
 
 
 def _distance(values: np.ndarray) -> float:
