@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trackgen.cli.options import NamedFile, progress_options, progress_to, split_names, threads_option
+
+if TYPE_CHECKING:
+    from trackgen.learn.trust.measure import TrustOptions
 
 __all__ = ["command"]
 
@@ -135,3 +138,79 @@ def motifs(
     )  # fmt: skip
     with progress_to(quiet, log_file) as progress:
         click.echo(explain_motifs(options, progress))
+
+
+@command.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("genome", type=FILE, metavar="GENOME")
+@click.option("--output", "-o", required=True, type=FILE, metavar="OUT", help="The folder to write.")
+@click.option(
+    "--test", "sequences", envvar="TRACKGEN_EXPLAIN_TRUST_TEST", multiple=True, callback=split_names, metavar="A,B",
+    help="Sequences whose calls are explained.  [default: those that the card says were held out]",
+)  # fmt: skip
+@click.option(
+    "--motif", "motifs", envvar="TRACKGEN_EXPLAIN_TRUST_MOTIF", multiple=True, type=(str, str, FILE, int),
+    metavar="NAME WORD BED N",
+    help="Known instances of a motif: WORD (IUPAC letters) within N bp of the middle of an interval of BED.",
+)  # fmt: skip
+@click.option(
+    "--stranded-motif", "stranded", envvar="TRACKGEN_EXPLAIN_TRUST_STRANDED_MOTIF", multiple=True,
+    type=(str, str, FILE, int), metavar="NAME WORD BED N", help="The same, on the strand of the call alone.",
+)  # fmt: skip
+@click.option(
+    "--signal", "signals", envvar="TRACKGEN_EXPLAIN_TRUST_SIGNAL", multiple=True, type=NamedFile(),
+    metavar="NAME=FILE", help="The BigWig of a signal input.",
+)  # fmt: skip
+@click.option(
+    "--vector", "vectors", envvar="TRACKGEN_EXPLAIN_TRUST_VECTOR", multiple=True, type=NamedFile(),
+    metavar="NAME=FILE", help="The TSV of a vector input.",
+)  # fmt: skip
+@click.option(
+    "-n", "--number", type=click.IntRange(min=1), default=300, show_default=True,
+    help="Called windows of each class at most that are explained against shuffles.",
+)  # fmt: skip
+@click.option("--seed", default=1, show_default=True, help="Of the windows that are drawn, and of their shuffles.")
+@threads_option
+@progress_options
+def trust(
+    model: str, motifs: tuple[Any, ...], stranded: tuple[Any, ...], threads: int | None, quiet: bool,
+    log_file: Path | None, **rest: Any,
+) -> None:  # fmt: skip
+    """Measure how far contributions of MODEL can be trusted, on its calls on GENOME.
+
+    Against its reference, 20 shuffled genomes and 20 shuffles of each window: agreement with 200 shuffles of each
+    window, and recall of known motifs; and how tracks agree with the contributions of the calls under them. Writes
+    OUT/contributions.json, OUT/README.md, and OUT/model.onnx, a copy of MODEL with the figures in its card.
+    """
+    from trackgen.learn.trust.instances import KnownMotif
+    from trackgen.learn.trust.measure import TrustOptions, measure_trust
+    from trackgen.learn.trust.report import write_trust
+    from trackgen.resources import find_model
+    from trackgen.runtime import default_threads
+
+    known = [
+        KnownMotif(name, word, peaks, distance, own)
+        for own, rows in ((False, motifs), (True, stranded))
+        for name, word, peaks, distance in rows
+    ]
+    options = TrustOptions(
+        model=find_model(model), motifs=tuple(known), threads=threads or default_threads(), **rest
+    )  # fmt: skip
+    with progress_to(quiet, log_file) as progress:
+        figures = measure_trust(options, progress)
+    click.echo(write_trust(options.model, options.output, figures, _trust_command(model, options)))
+
+
+def _trust_command(model: str, options: TrustOptions) -> str:
+    """The command line that makes the figures again, without this machine's folders."""
+    from trackgen.cli.train import public_text
+
+    name = public_text(Path(model)) if options.model == Path(model) else model
+    lines = [f"trackgen explain trust {name} {public_text(options.genome)} -o trust"]
+    lines += [f"--test {','.join(options.sequences)}"] if options.sequences else []
+    for motif in options.motifs:
+        words = (motif.name, motif.word, motif.peaks, motif.distance)
+        lines.append(" ".join(["--stranded-motif" if motif.stranded else "--motif", *map(public_text, words)]))
+    for option, files in (("--signal", options.signals), ("--vector", options.vectors)):
+        lines += [f"{option} {public_text(name)}={public_text(path)}" for name, path in files]
+    return " \\\n    ".join([*lines, f"-n {options.number} --seed {options.seed}"])

@@ -12,7 +12,7 @@ import click
 
 from trackgen.cli.options import NamedFile, progress_options, progress_to, split_names, threads_option
 
-__all__ = ["command", "command_text"]
+__all__ = ["command", "command_text", "public_text"]
 
 FILE = click.Path(path_type=Path)
 
@@ -152,15 +152,15 @@ def command_text(options: Any, task: str = "tss") -> str:
             continue
         option = f"--{field.name.replace('_', '-')}"
         if field.name == "signal":
-            words.append(f"{option} {shlex.quote(value[0])}={_public(value[1])}")
+            words.append(f"{option} {shlex.quote(value[0])}={public_text(value[1])}")
             continue
         for item in value if isinstance(value, tuple) else (value,):
-            words.append(f"{option} {_public(item)}")
+            words.append(f"{option} {public_text(item)}")
     return " \\\n    ".join([f"trackgen train {task}", *words])
 
 
-def _public(value: Any) -> str:
-    """One option's value as text for a shell."""
+def public_text(value: Any) -> str:
+    """One option's value as text for a shell, without this machine's folders."""
     if not isinstance(value, Path):
         return shlex.quote(f"{value:g}" if isinstance(value, float) else str(value))
     path, root = value, os.environ.get("TRACKGEN_DATA")

@@ -209,11 +209,17 @@ def _colors(track: HubTrack) -> str:
 
 
 def _training(card: Card) -> str:
-    """Data, held-out performance and calibration, as the card gives them; nothing when it gives none."""
+    """Data, held-out performance, calibration and the trust in contributions, as the card gives them, if it does."""
     training = dict(card.training)
     calibration = training.pop("calibration", None)
     metrics = training.pop("metrics", None)
-    parts = [("Data", training), ("Performance on held-out data", metrics), ("Calibration", calibration)]
+    contributions = training.pop("contributions", None)
+    parts = [
+        ("Data", training),
+        ("Performance on held-out data", metrics),
+        ("Calibration", calibration),
+        ("Contributions", contributions),
+    ]
     sections = []
     for heading, facts in parts:
         text = facts_html(facts if isinstance(facts, dict) else {heading.lower(): facts})
