@@ -63,6 +63,12 @@ class Share(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )
 @click.option("--classes", multiple=True, callback=split_names, metavar="A,B", help="Only the tracks of these classes.")
 @click.option(
+    "--ensemble",
+    metavar="NAME",
+    help="Take all models, such as the folds of one training, as one of this name: tracks of their mean and of their "
+    "standard deviation (class-sd).",
+)
+@click.option(
     "--contrib",
     multiple=True,
     callback=split_names,

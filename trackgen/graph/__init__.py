@@ -9,11 +9,13 @@ from trackgen.graph.deeplift import (
     compile_window_contributions,
 )
 from trackgen.graph.dense import DenseModel, Form, Layer, TileInput, compile_dense
+from trackgen.graph.ensemble import SPREAD, ensemble_card, join_models, spread_of
 from trackgen.graph.explain import explain
 from trackgen.graph.operations import Operations
 from trackgen.graph.refusals import CompilerFault, NotDense, NotExplained
 
 __all__ = [
+    "SPREAD",
     "Attribution",
     "CompilerFault",
     "ContributionGraph",
@@ -27,5 +29,8 @@ __all__ = [
     "compile_dense",
     "compile_dense_contributions",
     "compile_window_contributions",
+    "ensemble_card",
     "explain",
+    "join_models",
+    "spread_of",
 ]

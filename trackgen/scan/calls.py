@@ -28,6 +28,7 @@ def scan_genome(
     output: FilePath,
     *,
     classes: Names = (),
+    ensemble: str | None = None,
     contrib: Names = (),
     contrib_weight: ContributionWeight | None = None,
     reference: FilePath | None = None,
@@ -67,6 +68,8 @@ def scan_genome(
         genome (file): FASTA (plain or bgzip) or 2bit.
         output (folder): the folder to write.
         classes (str or a list of str; default: all that their cards give a track): only these classes.
+        ensemble (str): name of all models as one, such as the folds of one training: tracks of their mean and their
+            standard deviation.
         contrib (str or a list of str; default: none): contribution tracks of these classes, or ``all``.
         contrib_weight (str; default: the card's): "uniform", "probability" or "calls": how windows over a base count.
         reference (str or file; default: "frequencies"): what contributions are measured against: "frequencies",

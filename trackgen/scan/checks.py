@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trackgen.card import OutputSpec
 from trackgen.errors import SelfCheckError
 from trackgen.scan.attribution_check import ContributionCheck
-from trackgen.scan.bars import largest_allowed_difference
+from trackgen.scan.bars import allowed_differences
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.plan import ModelPlan
 from trackgen.scan.windows import WindowRunner
@@ -74,11 +74,7 @@ class WindowCheck:
             SelfCheckError: a value differs by more than its bar.
         """
         card = model.card
-        seen = model.mode.largest or (0.0,) * len(raw)
-        bars = [
-            largest_allowed_difference(output, values, before)
-            for output, values, before in zip(card.outputs, raw, seen, strict=True)
-        ]
+        bars = allowed_differences(card.outputs, raw, model.mode.largest)
         for index in np.unique(np.linspace(0, len(starts) - 1, WINDOWS_CHECKED).astype(int)):
             start = int(starts[index])
             alone = windows.run(source.stretch.cut(start, start + card.window), np.zeros(1, np.int64), reverse=reverse)

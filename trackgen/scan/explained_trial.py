@@ -17,7 +17,7 @@ from trackgen.errors import ModelError, UsageError
 from trackgen.graph import CompilerFault
 from trackgen.runtime import open_session
 from trackgen.scan.attribution_check import TRACK_BAR, share_of_largest
-from trackgen.scan.bars import largest_allowed_difference
+from trackgen.scan.bars import allowed_differences
 from trackgen.scan.contributions import ContributionSums, DenseExplainer
 from trackgen.scan.explained_plan import Explanation, Planned, untuned
 from trackgen.scan.explaining import WindowExplainer
@@ -146,7 +146,8 @@ def _share_of_bar(sample: _Sample, explanation: Explanation) -> float:
 def _prediction_shares(stretch: Stretch, card: Card, dense: ContributionSums, sample: _Sample) -> list[float]:
     """Of the predictions that the same graph gives."""
     one = sample.windows.explain(stretch, sample.starts, sample.outputs[0], int(sample.classes[0]), False)
+    bars = allowed_differences(card.outputs, one.predictions)
     return [
-        float(np.abs(found - wanted).max()) / largest_allowed_difference(output, wanted)
-        for output, found, wanted in zip(card.outputs, dense.predictions, one.predictions, strict=True)
+        float(np.abs(found - wanted).max()) / bar
+        for found, wanted, bar in zip(dense.predictions, one.predictions, bars, strict=True)
     ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trackgen.card import Card, OutputSpec, read_card
 from trackgen.errors import ModelError
 from trackgen.runtime import Session, open_session
-from trackgen.scan.bars import largest_allowed_difference
+from trackgen.scan.bars import allowed_differences
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.samples import random_inputs
 from trackgen.scan.windows import WindowRunner
@@ -55,11 +55,10 @@ def check_model(path: str | os.PathLike[str], *, device: str = "cpu", threads: i
         began = time.perf_counter()
         results.append(_run(card, session, size, stretch, vectors, starts, path))
         seconds = time.perf_counter() - began  # of the largest size, in the end
-    largest = 0.0
-    for number, output in enumerate(card.outputs):
+    largest, bars = 0.0, allowed_differences(card.outputs, results[0])
+    for number, (output, bar) in enumerate(zip(card.outputs, bars, strict=True)):
         single, others = results[0][number], [values[number] for values in results[1:]]
         _check_values(output, single, path)
-        bar = largest_allowed_difference(output, single)
         for size, values in zip(BATCH_SIZES[1:], others, strict=True):
             difference = float(np.abs(values - single).max())
             largest = max(largest, difference)

@@ -21,6 +21,7 @@ class ScanOptions:
         genome: FASTA (plain or bgzip) or 2bit file.
         output: the folder OUT.
         classes: only these classes; empty means every class that its card gives a track.
+        ensemble: the name of all models as one, whose tracks are their mean and deviation; None for tracks of each.
         contrib: contribution tracks of these classes; ``all`` for every class that has a prediction track.
         contrib_weight: how the windows over a base are weighted; None for the card's way.
         reference: what contributions are measured against: ``frequencies`` (the card's), four numbers with commas
@@ -56,6 +57,7 @@ class ScanOptions:
     genome: Path
     output: Path
     classes: tuple[str, ...] = ()
+    ensemble: str | None = None
     contrib: tuple[str, ...] = ()
     contrib_weight: ContributionWeight | None = None
     reference: str | None = None

@@ -28,6 +28,7 @@ from trackgen.runtime import device_kind
 from trackgen.scan.centred import Centres, centres_digest, centres_of, spans_of_windows
 from trackgen.scan.choices import Choices
 from trackgen.scan.digest import file_sha256
+from trackgen.scan.ensemble import joined
 from trackgen.scan.explained_plan import Explanation, plan_explanation
 from trackgen.scan.explained_trial import try_explanation
 from trackgen.scan.modes import Mode, choose_mode, choose_run, choose_tile
@@ -179,6 +180,7 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
         DataError: a BED, signal or vector file that is missing or malformed; a sequence too long for a BigWig.
     """
     _refuse_too_long(genome)
+    options = joined(options)
     paths = [find_model(text) for text in options.models]
     cards = [read_card(path) for path in paths]
     _refuse_same_names([card.name for card in cards])

@@ -17,7 +17,7 @@ from trackgen.card import Card, load_model
 from trackgen.errors import ModelError
 from trackgen.graph import DenseModel, compile_dense
 from trackgen.runtime import open_session
-from trackgen.scan.bars import largest_allowed_difference
+from trackgen.scan.bars import allowed_differences
 from trackgen.scan.dense import DenseRunner
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.modes import Asked, Mode
@@ -98,7 +98,7 @@ def _share_of_bar(
     except ModelError:
         return float("inf")
     shares = [
-        float(np.abs(dense - window).max()) / largest_allowed_difference(output, window)
-        for output, dense, window in zip(card.outputs, values, wanted, strict=True)
+        float(np.abs(dense - window).max()) / bar
+        for dense, window, bar in zip(values, wanted, allowed_differences(card.outputs, wanted), strict=True)
     ]
     return max(share if np.isfinite(share) else float("inf") for share in shares)

@@ -21,7 +21,8 @@ __all__ = ["Target", "add_targets"]
 
 ACTIVATIONS = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 MOVES = ("Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Cast", "Dropout", "Slice", "Gather")
-JOINED = "Concat"
+JOINED = ("Concat", "Mean")
+"""Operators that put the activations of several heads, or of the members of an ensemble, together."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ class _Editor:
         node = next((entry for entry in self._graph.node if name in entry.output), None)
         if node is not None and node.op_type == activation:
             return self.same(node.input[0])
-        if node is not None and node.op_type in (*MOVES, JOINED):
-            count = len(node.input) if node.op_type == JOINED else 1
+        if node is not None and node.op_type in (*MOVES, *JOINED):
+            count = len(node.input) if node.op_type in JOINED else 1
             inputs = [self.before(entry, activation, output) for entry in node.input[:count]]
             twin = onnx.NodeProto()
             twin.CopyFrom(node)
