@@ -273,4 +273,4 @@ def assert_deltas(found: np.ndarray, explained: Explained) -> None:
 def _rounding(explained: Explained) -> float:
     """What is left of a delta far smaller than what it is the difference of: float32 knows each to some 1e-7."""
     parts = sum(np.abs(entry).reshape(len(entry), -1).sum(axis=1) for entry in explained.contributions.values())
-    return 2e-6 * float(np.maximum(parts, np.abs(explained.target)).max())
+    return NOTHING + 2e-6 * float(np.maximum(parts, np.abs(explained.target)).max())
