@@ -64,14 +64,15 @@ class NotExplained(ModelError):
         op: its operator.
         reason: why, one clause.
         attribution: ``deeplift`` or ``gradient``.
+        has_gradient: whether the node has a gradient, which is a remedy then.
 
     Attributes:
         node, op, reason: as given.
     """
 
-    def __init__(self, node: str, op: str, reason: str, attribution: str) -> None:
+    def __init__(self, node: str, op: str, reason: str, attribution: str, *, has_gradient: bool = True) -> None:
         self.node, self.op, self.reason = node, op, reason
-        others = "`--attribution gradient`, or " if attribution == "deeplift" else ""
+        others = "`--attribution gradient`, or " if attribution == "deeplift" and has_gradient else ""
         super().__init__(
             f"the model has no {'DeepLIFT' if attribution == 'deeplift' else 'gradient'} contributions: {reason}",
             place=f"node {node} ({op})",

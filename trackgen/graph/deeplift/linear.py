@@ -169,7 +169,7 @@ def gemm(tape: Tape, node: Node, part: str) -> Parts:
     """alpha * A B + beta * C: the constant side transposed."""
     weight = tape.constant(node.inputs[1])
     if weight is None or node.attributes.get("transA"):
-        raise tape.refuse(node, "a product of two activations")
+        raise tape.refuse(node, "a product of two activations", has_gradient=False)
     weight = (weight if node.attributes.get("transB") else weight.T) * node.attributes.get("alpha", 1.0)
     if tape.wants(node.inputs[0]):
         matrix = tape.build.constant(np.ascontiguousarray(weight, np.float32))

@@ -166,13 +166,14 @@ class Tape:
             self.build.source = node.name
             rule = rules.get(node.op) if not node.domain else None
             if rule is None:
-                raise self.refuse(node, "there is no rule for this operator")
+                raise self.refuse(node, "there is no rule for this operator", has_gradient=False)
             for name, part in rule(self, node, self.sum(parts)):
                 reached.setdefault(name, []).append(part)
         return {name: self.sum(parts) for name, parts in reached.items() if name in self.forward.sources}
 
-    def refuse(self, node: Node, reason: str) -> NotExplained:
-        return NotExplained(node.name, node.title, reason, self.attribution)
+    def refuse(self, node: Node, reason: str, *, has_gradient: bool = True) -> NotExplained:
+        """The error that says why a node can't be explained, and whether its gradient could."""
+        return NotExplained(node.name, node.title, reason, self.attribution, has_gradient=has_gradient)
 
     def sum(self, parts: Sequence[str]) -> str:
         return functools.reduce(lambda left, right: self.build.emit("Add", [left, right]), parts)
