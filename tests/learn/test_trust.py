@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.learn.conftest import INITIATOR, World
 from tests.learn.explain_model import SITE, WINDOW, tss_model
-from trackgen.card import add_card, read_card
+from trackgen.card import Card, add_card, read_card
 from trackgen.cli.main import root
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import open_genome, reverse_complement
@@ -27,6 +27,7 @@ from trackgen.learn.trust.instances import Instance, KnownMotif, find_instances,
 from trackgen.learn.trust.measure import TrustOptions, correlation, measure_trust
 from trackgen.learn.trust.report import card_figures, put_section, section
 from trackgen.progress import NullProgress
+from trackgen.resources import exported_models
 from trackgen.scan.explaining import WindowExplainer
 from trackgen.scan.sources import SignalFiles
 
@@ -291,3 +292,31 @@ def test_a_motif_without_its_peaks_is_told_before_any_work(world: World, model: 
         measure_trust(TrustOptions(model, world.genome, tmp_path / "out", motifs=(motif,)), NullProgress())
     assert error.value.exit_status == 3
     assert not (tmp_path / "out").exists()
+
+
+def test_hostile_words_in_the_figures_stay_words() -> None:
+    for value in ("<b>", ["<b>"], {"<b>": "<b>", "deep": {"<b>": [{"<b>": "<b>"}], "meaning": "<b>"}}):
+        shown = _training(dataclasses.replace(Card("m", 1, (), ()), training={"contributions": value}))
+        assert "&lt;b&gt;" in shown
+        assert "<b>" not in shown
+
+
+@pytest.mark.parametrize("name", ["tss-yeast", "tss-yeast-centre", "reb1-yeast"])
+def test_shipped_models_say_how_far_their_contributions_can_be_trusted(name: str) -> None:
+    card = read_card(exported_models() / name / "model.onnx")
+    text = (exported_models() / name / "README.md").read_text()
+    said = card.training["contributions"]
+    assert said["measured_on"] == card.training["held_out"]
+    assert f"trackgen explain trust {name} $TRACKGEN_DATA/" in text
+    for rows in (said["agreement"]["classes"], said["motif_recall"]["motifs"], said["tracks"]["classes"]):
+        for row in rows:
+            assert all(f"{value:.3f} |" in text for value in row.values() if isinstance(value, float))
+    for row in said["agreement"]["classes"]:
+        # twenty shuffles are nearly the standard, and those of the genome in place as good as those of the window
+        assert row["other"] > 0.99
+        assert row["in_place"] > max(0.95, row["own"] - 0.02)
+    for row in said["tracks"]["classes"]:
+        assert row["calls"] >= 0.95
+        assert row["calls"] >= row["probability"] > row["uniform"]
+    # over all calls; those of sharp alone .469: their probabilities hardly rise above their neighbours'
+    assert said["tracks"]["classes"][-1]["probability"] >= 0.6

@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 from trackgen import __version__
 from trackgen.card import Card, InputSpec
-from trackgen.hub.facts import facts_html
+from trackgen.hub.facts import facts_html, value_html, words
 from trackgen.hub.igv import IGV_VERSION
 from trackgen.hub.model import Hub, HubTrack
+from trackgen.hub.motif_page import render_motif_list
 from trackgen.hub.templates import escaped, fill
 from trackgen.hub.text import number_text
 
@@ -57,7 +58,7 @@ def render_hub_page(hub: Hub) -> str:
         "hub.html",
         title=escaped(hub.long_label),
         subtitle=escaped(_subtitle(hub)),
-        models="\n".join(models),
+        models="\n".join([*models, *([render_motif_list(hub)] if hub.motifs else [])]),
         version=__version__,
         published=_published(hub),
     )
@@ -71,6 +72,7 @@ def render_index(hub: Hub, igv_address: str) -> str:
         subtitle=escaped(_subtitle(hub)),
         igv=escaped(igv_address),
         rows="".join(_row("index_row.html", track) for track in hub.tracks),
+        motifs=render_motif_list(hub),
         links="".join(_link(*link) for link in _links(hub)),
         version=__version__,
         igv_version=IGV_VERSION,
@@ -81,7 +83,7 @@ def _subtitle(hub: Hub) -> str:
     genome = hub.genome
     bases = sum(genome.lengths.values())
     species = f"{genome.organism}, " if genome.organism != genome.title else ""
-    count = len(hub.tracks)
+    count = len(hub.tracks) + len(hub.motifs)
     return f"{species}{genome.title}, {bases:,} bases. {count} track{'' if count == 1 else 's'}."
 
 
@@ -218,14 +220,28 @@ def _training(card: Card) -> str:
         ("Data", training),
         ("Performance on held-out data", metrics),
         ("Calibration", calibration),
-        ("Contributions", contributions),
     ]
     sections = []
     for heading, facts in parts:
         text = facts_html(facts if isinstance(facts, dict) else {heading.lower(): facts})
         if text:
             sections.append(f"<h2>{heading}</h2>\n{text}")
+    if contributions:
+        sections.append(f"<h2>Contributions</h2>\n{_trust(contributions)}")
     return "\n".join(sections)
+
+
+def _trust(contributions: Any) -> str:
+    """What a card says of the trust in contributions: sentences and tables, which need the page's whole width."""
+    facts = contributions if isinstance(contributions, Mapping) else {"contributions": contributions}
+    parts = [facts_html({key: value for key, value in facts.items() if not isinstance(value, Mapping)})]
+    for key, part in facts.items():
+        if isinstance(part, Mapping):
+            parts.append(f"<h3>{escaped(words(str(key)).capitalize())}</h3>")
+            parts += [
+                f"<p>{escaped(value)}</p>" if isinstance(value, str) else value_html(value) for value in part.values()
+            ]
+    return "\n".join(parts)
 
 
 def _track_facts(track: HubTrack) -> dict[str, Any]:

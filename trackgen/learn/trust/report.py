@@ -62,12 +62,20 @@ def card_figures(card: Card, figures: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "measured_on": figures["measured_on"],
         "calls": _calls_text(card),
-        "agreement": {"meaning": _agreement_text(figures), "classes": figures["agreement"]},
+        "agreement": {"meaning": _agreement_text(figures), "classes": _short(figures["agreement"])},
     }
     if figures["motif_recall"]:
-        motifs = [{key: row[key] for key in row if key not in OF_THE_MOTIF} for row in figures["motif_recall"]]
+        motifs = [{key: row[key] for key in row if key not in OF_THE_MOTIF} for row in _short(figures["motif_recall"])]
         found["motif_recall"] = {"meaning": _recall_text(), "known": _known_text(figures), "motifs": motifs}
-    return found | {"tracks": {"meaning": _tracks_text(), "classes": figures["tracks"]}, "seed": figures["seed"]}
+    return found | {
+        "tracks": {"meaning": _tracks_text(), "classes": _short(figures["tracks"])},
+        "seed": figures["seed"],
+    }
+
+
+def _short(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with three decimals: more would say more than some hundred windows can."""
+    return [{key: round(value, 3) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
 
 
 def _calls_text(card: Card) -> str:
