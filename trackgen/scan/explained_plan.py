@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trackgen.card import Card, load_model
 from trackgen.errors import ModelError
 from trackgen.graph import CompilerFault, ContributionGraph, NotDense, compile_dense_contributions
+from trackgen.scan.dense_occlusion import DenseTargets, can_be_blanked, compile_targets
 from trackgen.scan.modes import Mode, choose_run
 from trackgen.scan.options import Attribution, ScanOptions
 from trackgen.scan.references import ReferencePlan
@@ -27,7 +28,6 @@ ProfileTarget = str | int | None
 
 NO_GRAPH = ("occlusion", "substitution")
 """Attributions that run the model itself, again and again."""
-DENSE_ATTRIBUTIONS = ("deeplift", "gradient")
 RUN_FACTOR = 2
 """Times the windows of a run of predictions: what a run reads twice at its ends is gone over there and back."""
 MOST_SLOTS = 8
@@ -49,7 +49,9 @@ class Explanation:
         profile_target: what of profiles is explained; None where no slot is one.
         distance: bp between bins within which only the largest window is a call.
         dense: the graph of a tile; None where windows are explained one by one.
-        dense_slots: the slots that it explains, in its order.
+        repeated: the tile graph that is run on changed bases, for attributions without a graph of their own; None
+            where windows are changed one by one.
+        dense_slots: the slots that either explains, in its order; empty where there is neither.
         most_windows: of one run of it; None for whole tiles.
         reason: why windows one by one, a sentence for the user; empty where dense or where nobody expects it.
         largest: per slot the largest absolute delta of the windows tried before the run; empty for none.
@@ -64,6 +66,7 @@ class Explanation:
     profile_target: ProfileTarget
     distance: int
     dense: ContributionGraph | None = None
+    repeated: DenseTargets | None = None
     dense_slots: tuple[int, ...] = ()
     most_windows: int | None = None
     reason: str = ""
@@ -104,7 +107,7 @@ class Explanation:
             "attribution": self.attribution,
             "profile_target": self.profile_target,
             "distance": self.distance,
-            "form": "windows" if self.dense is None else "dense",
+            "form": "dense" if self.dense_slots else "windows",
             "tuned": bool(self.dense and self.dense.tuned),
             "most_windows": self.most_windows,
             "block": self.block,
@@ -176,10 +179,12 @@ def plan_explanation(
     plain = dataclasses.replace(plain, block=max(1, bases // stride))
     dense_slots = tuple(number for number, slot in enumerate(slots) if slot.weight != "calls")
     form = settled.get("form") if settled else None
-    if form == "windows" or not dense_slots or options.centred or options.attribution not in DENSE_ATTRIBUTIONS:
+    if form == "windows" or not dense_slots or options.centred or options.attribution == "saliency":
         return plain
     if mode.dense is None:
         return plain  # its reason is told for the predictions already
+    if options.attribution in NO_GRAPH:
+        return _repeated(path, plain, stride, dense_slots, device, settled)
     tuned = bool(settled.get("tuned")) if settled else True
     try:
         graph = _compile(path, plain, stride, dense_slots, device, tuned)
@@ -190,6 +195,28 @@ def plan_explanation(
     predicting = choose_run(mode.dense, device)
     most = settled.get("most_windows") if settled else predicting and RUN_FACTOR * predicting
     return dataclasses.replace(plain, dense=graph, dense_slots=dense_slots, most_windows=most)
+
+
+def _repeated(
+    path: Path,
+    plain: Explanation,
+    stride: int,
+    dense_slots: tuple[int, ...],
+    device: str,
+    settled: Mapping[str, Any] | None,
+) -> Explanation:
+    """The explanation by passes over changed genomes, where the model can be run so."""
+    if not can_be_blanked(plain.card):
+        return plain
+    outputs = [plain.slots[number].output for number in dense_slots]
+    try:
+        targets = compile_targets(path, plain.card, stride, outputs, plain.profile_target, device)
+    except (NotDense, CompilerFault) as error:
+        return dataclasses.replace(plain, reason=f"{plain.card.name} is explained window by window: {error.why}")
+    except ModelError as error:
+        raise error.in_file(path) from None
+    most = settled.get("most_windows") if settled else choose_run(targets.compiled, device)
+    return dataclasses.replace(plain, repeated=targets, dense_slots=dense_slots, most_windows=most)
 
 
 def _compile(

@@ -118,7 +118,7 @@ def _run_apart(
     readings = model_readings(model)
     every = np.arange(tile.windows.start, tile.windows.stop, dtype=np.int64)
     needed = tile.needed(readings) if tile.windows else every
-    wanted = every if explanation.dense is not None else needed
+    wanted = every if explanation.dense_slots else needed
     tell = share_of(tell_share, PREDICTING)
     if explanation.weighed:
         runs = _blocks(model, explanation, np.union1d(items.wanted, wanted), source)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from trackgen.genome.tiling import Grid, Tile
 from trackgen.scan.centred import own_windows
 from trackgen.scan.contributions import ContributionSums, DenseExplainer, empty_sums
+from trackgen.scan.dense_occlusion import DenseOcclusion
 from trackgen.scan.explained_plan import Explanation
 from trackgen.scan.gaps import VALUE
 from trackgen.scan.inputs import Stretch
@@ -109,7 +110,7 @@ class Explainers:
         windows: explains windows one by one.
     """
 
-    dense: DenseExplainer | None
+    dense: DenseExplainer | DenseOcclusion | None
     windows: WindowSums
 
 
@@ -205,8 +206,10 @@ class ExplainedTile:
         classes = classes_as_read(
             explanation.card, [explanation.classes[slot] for slot in slots], reverse=reading.reverse
         )
-        dense = explanation.dense is not None and tuple(slots) == explanation.dense_slots
-        explainer: DenseExplainer | WindowSums | None = self._explainers.dense if dense else self._explainers.windows
+        dense = bool(explanation.dense_slots) and tuple(slots) == explanation.dense_slots
+        explainers = self._explainers
+        explainer: DenseExplainer | DenseOcclusion | WindowSums | None
+        explainer = explainers.dense if dense else explainers.windows
         assert explainer is not None
         sums = explainer.run(
             source.stretch,

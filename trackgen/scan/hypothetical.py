@@ -3,6 +3,9 @@
 ``PREFIX.ohe.npz`` holds the windows one-hot, int8 (N, 4, L), ``PREFIX.attr.npz`` the scores, float32 (N, 4, L), both in
 the order A, C, G, T under the name ``arr_0``, as tfmodisco-lite reads them; N in the order of the regions. Of a model
 with two strands each region is written as the strand reads it that differs more from the reference.
+
+Positions where all four scores are exactly zero, which a pooling layer passes over, get `SILENT` with signs by chance:
+see `audible`.
 """
 
 from __future__ import annotations
@@ -36,12 +39,14 @@ from trackgen.scan.single_windows import WindowSums, reference_tensors
 from trackgen.scan.sources import SignalFiles
 from trackgen.scan.stretches import region_rows
 
-__all__ = ["hypothetical_files", "refuse_hypothetical", "write_hypothetical"]
+__all__ = ["audible", "hypothetical_files", "refuse_hypothetical", "write_hypothetical"]
 
 Codes = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 TABLE = np.vstack([np.eye(4, dtype=np.int8), np.zeros((1, 4), np.int8)])
 """Codes -> one-hot in the order A, C, G, T; zeros for what is no base."""
+SILENT = np.float32(1e-12)
+"""Far below any score that says something, and with a square that is still a normal float32."""
 
 
 def hypothetical_files(prefix: Path) -> tuple[Path, Path]:
@@ -75,12 +80,33 @@ def write_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome, pro
         progress.start("hypothetical", len(rows), "regions")
         try:
             with NpzStream(windows_file, shape, "|i1") as windows, NpzStream(scores_file, shape, "<f4") as scores:
+                done = 0
                 for codes, values in scorer.run(rows):
                     windows.write(TABLE[codes].transpose(0, 2, 1))
-                    scores.write(values)
+                    scores.write(audible(values, done))
                     progress.advance(len(codes))
+                    done += len(codes)
         finally:
             progress.finish()
+
+
+def audible(scores: Float32, first: int) -> Float32:
+    """A copy of (N, 4, L) `scores` without positions where all four are zero: there they are `SILENT`, up or down.
+
+    tfmodisco-lite (3.0, ``aggregator.SimilarPatternsCollapser``) moves the seqlets of one pattern to where they align
+    with another's, and divides what two seqlets share by what they have together (``affinitymat.jaccard``). Where both
+    come to lie on nothing but zeros that is 0 / 0, and scikit-learn's ``roc_auc_score`` fails: ``Input contains NaN``.
+    Seqlets are scaled to a sum of 1 before, so any size will do; signs by chance keep them from being alike.
+
+    Args:
+        first: the number of the first window in its file: the signs are those of the window, whatever the batches.
+    """
+    result = scores.copy()
+    silent = (scores == 0).all(axis=1)
+    for row in np.flatnonzero(silent.any(axis=1)):
+        signs = np.random.default_rng((first + int(row), 0)).choice(np.array([-SILENT, SILENT]), scores.shape[1:])
+        result[row] = np.where(silent[row], signs, scores[row])
+    return result
 
 
 class _Scorer:

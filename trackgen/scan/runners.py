@@ -13,6 +13,7 @@ from trackgen.progress import Progress
 from trackgen.runtime import Session, open_session
 from trackgen.scan.contributions import DenseExplainer
 from trackgen.scan.dense import DenseRunner
+from trackgen.scan.dense_occlusion import DenseOcclusion
 from trackgen.scan.explained_tile import Explainers
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.modes import Threading
@@ -100,10 +101,11 @@ def _open_explainers(
         for slot in explanation.slots
     }
     singly = WindowSums(explanation.card, scorers, model.vectors)
-    if explanation.dense is None:
+    graph = explanation.dense or explanation.repeated
+    if graph is None:
         return Explainers(None, singly)
     session = open_session(
-        explanation.dense.model.SerializeToString(),
+        graph.model.SerializeToString(),
         device=options.device,
         threads=threading.threads_each,
         path_for_messages=model.path,
@@ -111,7 +113,11 @@ def _open_explainers(
     # Windows over a tile's core begin up to a window before it.
     whole = (plan.tile + 2 * model.card.window) // model.stride + 2
     at_once = None if session.device == "cpu" else min(whole, explanation.most_windows or whole)
-    dense = DenseExplainer(
-        explanation.card, explanation.dense, session, model.vectors, at_once, explanation.most_windows
-    )
-    return Explainers(dense, singly)
+    most = explanation.most_windows
+    if explanation.dense is not None:
+        return Explainers(
+            DenseExplainer(explanation.card, explanation.dense, session, model.vectors, at_once, most), singly
+        )
+    assert explanation.repeated is not None
+    assert explanation.attribution in ("occlusion", "substitution")
+    return Explainers(DenseOcclusion(explanation.repeated, session, explanation.attribution, at_once, most), singly)
