@@ -8,7 +8,8 @@ const messages = document.getElementById("messages")
 const state = {done: false, tracks: 0, drawn: 0, errors: []}
 window.trackgenReady = state
 
-const BIGWIG_MAGIC = [0x888ffc26, 0x26fc8f88]
+const MAGIC = {bigwig: [0x888ffc26, 0x26fc8f88], bigbed: [0x8789f2eb, 0xebf28987]}
+const FORMAT = {bigwig: "BigWig", bigbed: "bigBed"}
 
 function complain(text) {
     state.errors.push(text)
@@ -29,7 +30,7 @@ function settle() {
     data.errors = state.errors.length
 }
 
-// The reason why igv.js could not read a track's file, or null. Four bytes tell: is it there, is it a BigWig, and
+// The reason why igv.js could not read a track's file, or null. Four bytes tell: is it there, is it of its format, and
 // does the server send parts of files? igv.js by itself would show an empty track.
 async function flaw(track) {
     const stop = new AbortController()
@@ -43,8 +44,8 @@ async function flaw(track) {
                 "needs. Show the hub with: trackgen serve HUB"
         }
         const bytes = new DataView(await answer.arrayBuffer())
-        if (bytes.byteLength < 4 || !BIGWIG_MAGIC.includes(bytes.getUint32(0))) {
-            return `${track.name}: ${track.url} is not a BigWig file`
+        if (bytes.byteLength < 4 || !MAGIC[track.format].includes(bytes.getUint32(0))) {
+            return `${track.name}: ${track.url} is not a ${FORMAT[track.format]} file`
         }
         return null
     } catch (error) {

@@ -22,6 +22,13 @@ def command() -> None:
     metavar="NAME|FILE",
     help="The UCSC name of the assembly (hg38), or its FASTA or 2bit file, which the hub then carries.",
 )
+@click.option(
+    "--motifs",
+    metavar="FOLDER",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Also show the motif hits that trackgen explain motifs wrote into FOLDER; may be given several times.",
+)
 @click.option("--email", metavar="ADDRESS", help="The contact that UCSC wants in a published hub.")
 @click.option("--url", metavar="BASE", help="The address of the published folder, for absolute links.")
 @progress_options
@@ -29,6 +36,7 @@ def build(
     runs: tuple[Path, ...],
     output: Path,
     genome: str | None,
+    motifs: tuple[Path, ...],
     email: str | None,
     url: str | None,
     quiet: bool,
@@ -38,6 +46,6 @@ def build(
     from trackgen.hub import build_hub
 
     with progress_to(quiet, log_file) as progress:
-        report = build_hub(runs, output, genome=genome, email=email, url=url, progress=progress)
+        report = build_hub(runs, output, genome=genome, email=email, url=url, progress=progress, motifs=motifs)
         progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
     click.echo(report.path)

@@ -18,7 +18,9 @@ from trackgen.hub import igv, pages, ucsc
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, compose_groups
 from trackgen.hub.genome import GenomeSource, choose_genome, link_or_copy, put_two_bit
 from trackgen.hub.locus import informative_locus
-from trackgen.hub.model import Hub, HubGenome, TrackGroup
+from trackgen.hub.model import Hub, HubGenome, MotifTrack, TrackGroup
+from trackgen.hub.motif_page import render_motif_page
+from trackgen.hub.motifs import read_motif_tracks
 from trackgen.hub.runs import Run, read_run
 from trackgen.hub.templates import verbatim
 from trackgen.hub.text import clean, shorten, track_name
@@ -60,6 +62,7 @@ def build_hub(
     email: str | None,
     url: str | None,
     progress: Progress,
+    motifs: Sequence[Path] = (),
 ) -> HubReport:
     """Build the folder `output` from the tracks of `runs`; an older hub of ours there is replaced.
 
@@ -69,6 +72,7 @@ def build_hub(
             track hub), or None: see `trackgen.hub.genome.choose_genome`.
         email: the contact that UCSC wants; None writes one that reaches nobody.
         url: the absolute address that the folder will be published at; adds absolute links.
+        motifs: output folders of ``trackgen explain motifs``, whose hits become tracks.
 
     Raises:
         UsageError: `output` holds something else, an option's value is no good, or the genome cannot be found.
@@ -82,13 +86,13 @@ def build_hub(
     read = [read_run(Path(folder)) for folder in runs]
     source = choose_genome(read, genome, output, progress)
     groups = compose_groups(read)
-    hub = _hub(read, groups, source, contact, base_url)
+    hub = _hub(read, groups, read_motif_tracks(motifs, read, groups), source, contact, base_url)
     with _replacing(output) as folder:
         _write_data(hub, source, folder, progress)
         _write_texts(hub, folder, progress)
         _write_manifest(hub, folder)
-    track_pages = tuple(track.page for track in hub.tracks)
-    return HubReport(output, tuple(track.file for track in hub.tracks), ("index.html", "hub.html", *track_pages))
+    track_pages = tuple(track.page for track in hub.files)
+    return HubReport(output, tuple(track.file for track in hub.files), ("index.html", "hub.html", *track_pages))
 
 
 def _email(email: str | None, progress: Progress) -> str:
@@ -119,7 +123,14 @@ def _base_url(url: str | None) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
-def _hub(runs: Sequence[Run], groups: tuple[TrackGroup, ...], source: GenomeSource, email: str, base_url: str) -> Hub:
+def _hub(
+    runs: Sequence[Run],
+    groups: tuple[TrackGroup, ...],
+    motifs: tuple[MotifTrack, ...],
+    source: GenomeSource,
+    email: str,
+    base_url: str,
+) -> Hub:
     cards = {track.card.name: track.card for group in groups for track in group.tracks}
     titles = [clean(card.title) or name for name, card in cards.items()]
     title = titles[0] if len(titles) == 1 else f"{titles[0]} and {len(titles) - 1} more"
@@ -142,6 +153,7 @@ def _hub(runs: Sequence[Run], groups: tuple[TrackGroup, ...], source: GenomeSour
         genome=genome,
         groups=groups,
         base_url=base_url,
+        motifs=motifs,
     )
 
 
@@ -150,7 +162,7 @@ def _is_assembly(name: str, prefix: str) -> bool:
 
 
 def _write_data(hub: Hub, source: GenomeSource, folder: Path, progress: Progress) -> None:
-    for track in hub.tracks:
+    for track in hub.files:
         link_or_copy(track.source, folder / track.file)
     if source.file is not None:
         put_two_bit(source.file, folder / hub.genome.two_bit, progress)
@@ -174,6 +186,7 @@ def _write_texts(hub: Hub, folder: Path, progress: Progress) -> None:
         "trackgen.js": verbatim("trackgen.js"),
     }
     texts |= {track.page: pages.render_track_page(hub, track) for track in hub.tracks}
+    texts |= {track.page: render_motif_page(hub, track) for track in hub.motifs}
     if hub.genome.two_bit:
         texts["groups.txt"] = ucsc.render_groups(hub)
         texts[hub.genome.chromosome_sizes] = ucsc.render_chromosome_sizes(hub)
@@ -190,7 +203,7 @@ def _write_manifest(hub: Hub, folder: Path) -> None:
         "genome": hub.genome.id,
         "tracks": [
             {"name": track.name, "file": track.file, "model": track.model, "class": track.class_name}
-            for track in hub.tracks
+            for track in hub.files
         ],
         "files": sorted([MANIFEST, *(path.name for path in folder.iterdir())]),
     }

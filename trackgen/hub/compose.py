@@ -11,7 +11,7 @@ from trackgen.hub.model import Color, HubTrack, Limits, RunFacts, TrackGroup
 from trackgen.hub.runs import Run, RunTrack
 from trackgen.hub.text import clean, shorten, track_name, unique_name
 
-__all__ = ["compose_groups"]
+__all__ = ["DISPLAY_NAME", "LONG_LABEL", "SHORT_LABEL", "compose_groups", "reserved_names"]
 
 # UCSC shows no more than these lengths; igv.js shows a container's long label only below 50 characters.
 SHORT_LABEL, LONG_LABEL, CONTAINER_LABEL = 17, 76, 49
@@ -51,6 +51,12 @@ def compose_groups(runs: Sequence[Run]) -> tuple[TrackGroup, ...]:
     places = list(dict.fromkeys((number, model) for number, model, _ in sections))
     ordered = sorted(sections.items(), key=lambda item: (places.index(item[0][:2]), item[0][2] == "contributions"))
     return tuple(_group(section, tracks, names) for (_, _, section), tracks in ordered)
+
+
+def reserved_names(groups: Sequence[TrackGroup]) -> set[str]:
+    """Names, in lower case, that no further track may have: of the tracks and containers of `groups`, and of pages."""
+    tracks = {track.name.lower() for group in groups for track in group.tracks}
+    return {*RESERVED_PAGES, *tracks, *(group.name.lower() for group in groups)}
 
 
 def _refuse_repeats(runs: Sequence[Run]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from trackgen.hub.model import Hub, HubGenome, HubTrack
+from trackgen.hub.model import Hub, HubGenome, HubTrack, MotifTrack
 from trackgen.hub.templates import escaped
 
 __all__ = ["IGV_ADDRESS", "IGV_VERSION", "render_igv"]
@@ -26,10 +26,14 @@ GUIDE_COLOR = "rgb(120,120,120)"
 
 def render_igv(hub: Hub, base: str = "") -> str:
     """The text of igv.json; every address of the hub's own files starts with `base`."""
+    several_models = len({*(card.name for card in hub.cards), *(track.model for track in hub.motifs)}) > 1
     config: dict[str, Any] = {
         **_genome(hub.genome, base),
         "locus": hub.genome.locus.text,
-        "tracks": [_track(track, base, several_models=len(hub.cards) > 1) for track in hub.tracks],
+        "tracks": [
+            *(_track(track, base, several_models) for track in hub.tracks),
+            *(_motifs(track, base, several_models) for track in hub.motifs),
+        ],
     }
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
@@ -47,11 +51,8 @@ def _genome(genome: HubGenome, base: str) -> dict[str, Any]:
 
 
 def _track(track: HubTrack, base: str, several_models: bool) -> dict[str, Any]:
-    name = f"{track.model}: {track.display_name}" if several_models else track.display_name
     result: dict[str, Any] = {
-        "id": track.name,
-        "name": name,
-        "description": f'<a href="{base}{track.page}" target="_blank">{escaped(track.long_label)}</a>',
+        **_named(track, base, several_models),
         "type": "wig",
         # Without the format igv.js guesses from the suffix, which fails behind redirects.
         "format": "bigwig",
@@ -72,3 +73,23 @@ def _track(track: HubTrack, base: str, several_models: bool) -> dict[str, Any]:
     else:
         result |= {"windowFunction": "mean", "height": 64}
     return result
+
+
+def _motifs(track: MotifTrack, base: str, several_models: bool) -> dict[str, Any]:
+    return {
+        **_named(track, base, several_models),
+        "type": "annotation",
+        "format": "bigbed",
+        "url": base + track.file,
+        # No colour: it would hide those of the hits.
+        "displayMode": "EXPANDED",
+        "height": 60,
+    }
+
+
+def _named(track: HubTrack | MotifTrack, base: str, several_models: bool) -> dict[str, Any]:
+    return {
+        "id": track.name,
+        "name": f"{track.model}: {track.display_name}" if several_models else track.display_name,
+        "description": f'<a href="{base}{track.page}" target="_blank">{escaped(track.long_label)}</a>',
+    }

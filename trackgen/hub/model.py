@@ -12,7 +12,18 @@ from typing import Any
 
 from trackgen.card import Card
 
-__all__ = ["Color", "Hub", "HubGenome", "HubTrack", "Limits", "Locus", "RunFacts", "TrackGroup"]
+__all__ = [
+    "Color",
+    "Hub",
+    "HubGenome",
+    "HubTrack",
+    "Limits",
+    "Locus",
+    "MotifPattern",
+    "MotifTrack",
+    "RunFacts",
+    "TrackGroup",
+]
 
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
@@ -126,6 +137,45 @@ class TrackGroup:
 
 
 @dataclass(frozen=True)
+class MotifPattern:
+    """A motif among the hits, and the names of the known motifs that it resembles, best first."""
+
+    name: str
+    hits: int
+    matches: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MotifTrack:
+    """Motif hits, a bigBed file of UCSC's `type`; `name` is unique in the hub and names its page, as of a `HubTrack`.
+
+    `title` is that of the model, whose contributions the motifs were found in.
+    """
+
+    name: str
+    file: str
+    source: Path
+    model: str
+    class_name: str
+    label: str
+    display_name: str
+    short_label: str
+    long_label: str
+    title: str
+    type: str
+    hits: int
+    patterns: tuple[MotifPattern, ...]
+    version: str
+    color: Color = (60, 60, 60)
+    """Of the track's name; every hit has the colour of its motif."""
+
+    @property
+    def page(self) -> str:
+        """The file name of the track's description page."""
+        return f"{self.name}.html"
+
+
+@dataclass(frozen=True)
 class Hub:
     """A whole hub. `base_url` is empty, or the absolute address it will be published at, ending in a slash."""
 
@@ -136,11 +186,17 @@ class Hub:
     genome: HubGenome
     groups: tuple[TrackGroup, ...]
     base_url: str = ""
+    motifs: tuple[MotifTrack, ...] = ()
 
     @property
     def tracks(self) -> tuple[HubTrack, ...]:
-        """All tracks in the order of display."""
+        """All tracks of values in the order of display; `motifs` follow."""
         return tuple(track for group in self.groups for track in group.tracks)
+
+    @property
+    def files(self) -> tuple[HubTrack | MotifTrack, ...]:
+        """All tracks, each a file and a page of the hub."""
+        return (*self.tracks, *self.motifs)
 
     @property
     def cards(self) -> tuple[Card, ...]:

@@ -6,7 +6,6 @@ Coordinates and lengths are in bases (bp). Percentiles and extremes are of the v
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from trackgen.card import Card, ClassSpec, OutputSpec, card_from_dict
 from trackgen.card.schema import Strands
 from trackgen.errors import DataError
+from trackgen.hub.fields import Fields, finite, genome_lengths
 from trackgen.scan.digest import file_sha256
 
 __all__ = ["UCSC_NAME", "Run", "RunTrack", "read_run"]
@@ -80,7 +80,7 @@ def read_run(folder: Path) -> Run:
         ModelError: a model's card in run.json is not valid.
     """
     path = folder / "run.json"
-    values = _Values(_load(path), path)
+    values = Fields(_load(path), path)
     version = values.get("schema_version", int)
     if version != SCHEMA_VERSION:
         raise DataError(
@@ -108,13 +108,13 @@ def read_run(folder: Path) -> Run:
         genome_file=Path(genome.get("file", str, "")).name,
         genome_sha256=_genome_sha256(values),
         assembly=_assembly(genome),
-        lengths=_lengths(genome),
+        lengths=genome_lengths(genome),
         checks=values.get("checks", dict, {}),
         tracks=tracks,
     )
 
 
-def _genome_sha256(values: _Values) -> str:
+def _genome_sha256(values: Fields) -> str:
     plan = values.get("plan", dict, {})
     genome = plan.get("genome") if isinstance(plan.get("genome"), dict) else {}
     return str(genome.get("sha256", ""))
@@ -135,47 +135,7 @@ def _load(path: Path) -> Any:
         raise DataError("the file cannot be read as JSON", path=path, found=error) from error
 
 
-class _Values:
-    """A JSON object of run.json that names the field in every complaint."""
-
-    def __init__(self, values: Any, path: Path, place: str = "") -> None:
-        if not isinstance(values, dict):
-            raise DataError("a JSON object is missing", path=path, place=place or None, found=type(values).__name__)
-        self.values, self.path, self.place = values, path, place
-
-    def get(self, key: str, kind: type, default: Any = None) -> Any:
-        """The value of `key`; null and absent give the default, and without a default are an error."""
-        value = self.values.get(key)
-        if value is None:
-            value = default
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise DataError(
-                "the run's description has a missing or wrong field",
-                path=self.path,
-                place=self.place + key,
-                found=value,
-                wanted=kind.__name__,
-            )
-        return value
-
-    def number(self, key: str) -> float | None:
-        """A finite number, or None where it is null or absent."""
-        if self.values.get(key) is None:
-            return None
-        value: float = self.get(key, float)
-        return value if math.isfinite(value) else None
-
-    def inner(self, key: str) -> _Values:
-        return _Values(self.values.get(key), self.path, f"{self.place}{key}.")
-
-    def inners(self, key: str) -> list[_Values]:
-        entries = self.get(key, list)
-        return [_Values(entry, self.path, f"{self.place}{key}[{index}].") for index, entry in enumerate(entries)]
-
-
-def _card(entry: _Values, tracks: Sequence[_Values]) -> Card:
+def _card(entry: Fields, tracks: Sequence[Fields]) -> Card:
     """The model's card; where the run does not carry one, what its tracks tell (window 0: unknown)."""
     if entry.values.get("card") is not None:
         return card_from_dict(entry.get("card", dict), f"{entry.path}, {entry.place}card")
@@ -187,7 +147,7 @@ def _card(entry: _Values, tracks: Sequence[_Values]) -> Card:
     return Card(name, 0, (), (OutputSpec("", "none", classes),), strands=strands)
 
 
-def _track(entry: _Values, folder: Path) -> RunTrack:
+def _track(entry: Fields, folder: Path) -> RunTrack:
     name = entry.get("file", str)
     if Path(name).name != name or name in (".", ".."):
         raise DataError("a track's file has a folder in its name", path=entry.path, place=entry.place, found=name)
@@ -212,39 +172,13 @@ def _track(entry: _Values, folder: Path) -> RunTrack:
         min_value=entry.number("min_value"),
         minimum=entry.number("min"),
         maximum=entry.number("max"),
-        percentiles={key: _number(entry, value) for key, value in percentiles.items() if value is not None},
+        percentiles={key: finite(entry, value) for key, value in percentiles.items() if value is not None},
         values=entry.get("values", int, 0),
         sha256=entry.get("sha256", str, ""),
     )
 
 
-def _lengths(genome: _Values) -> dict[str, int]:
-    """Names to lengths, which run.json holds as two lists side by side."""
-    names = genome.get("names", list)
-    lengths = genome.get("lengths", list)
-    if len(names) != len(lengths) or not names:
-        raise DataError(
-            "the run lists as many sequence names as lengths, and at least one",
-            path=genome.path,
-            place="genome",
-            found=f"{len(names)} names, {len(lengths)} lengths",
-        )
-    return {str(name): int(_number(genome, length)) for name, length in zip(names, lengths, strict=True)}
-
-
-def _number(place: _Values, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise DataError(
-            "the run's description holds something that is no number",
-            path=place.path,
-            place=place.place,
-            found=repr(value),
-            wanted="numbers",
-        )
-    return value
-
-
-def _assembly(genome: _Values) -> str:
+def _assembly(genome: Fields) -> str:
     """UCSC's name of the assembly, or nothing; it becomes a file's name."""
     name: str = genome.get("assembly", str, "")
     if name and not UCSC_NAME.fullmatch(name):

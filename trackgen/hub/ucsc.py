@@ -6,14 +6,15 @@ before their children, and fractional limits come with ``autoScale on``, since i
 
 from __future__ import annotations
 
-from trackgen.hub.model import Hub, HubTrack, Limits, TrackGroup
+from trackgen.hub.model import Hub, HubTrack, Limits, MotifTrack, TrackGroup
 from trackgen.hub.templates import stanza
 from trackgen.hub.text import number_text
 
 __all__ = ["render_chromosome_sizes", "render_groups", "render_hub"]
 
 INDENT = "    "
-SECTIONS = {"predictions": "Predictions", "contributions": "Contributions of each base"}
+ANNOTATIONS = "annotations"
+SECTIONS = {"predictions": "Predictions", "contributions": "Contributions of each base", ANNOTATIONS: "Motifs"}
 
 
 def render_hub(hub: Hub) -> str:
@@ -24,12 +25,13 @@ def render_hub(hub: Hub) -> str:
     ]
     for group in hub.groups:
         stanzas.extend(_group(group, assembly_hub=bool(hub.genome.two_bit)))
+    stanzas.extend(_motifs(track, section=ANNOTATIONS if hub.genome.two_bit else "") for track in hub.motifs)
     return "\n".join(stanzas)
 
 
 def render_groups(hub: Hub) -> str:
     """The text of groups.txt: the sections of an assembly hub's track list."""
-    sections = dict.fromkeys(group.section for group in hub.groups)
+    sections = dict.fromkeys([*(group.section for group in hub.groups), *([ANNOTATIONS] if hub.motifs else [])])
     return "\n".join(
         stanza("group.txt", name=section, label=SECTIONS[section], priority=str(priority))
         for priority, section in enumerate(sections, start=1)
@@ -90,6 +92,20 @@ def _track(track: HubTrack, parent: str, section: str) -> str:
         "page": track.page,
     }
     return stanza(f"track_{track.role}.txt", **values)
+
+
+def _motifs(track: MotifTrack, section: str) -> str:
+    return stanza(
+        "track_motifs.txt",
+        name=track.name,
+        section=section,
+        short_label=track.short_label,
+        long_label=track.long_label,
+        type=track.type,
+        file=track.file,
+        color=",".join(str(part) for part in track.color),
+        page=track.page,
+    )
 
 
 def _pair(limits: Limits, separator: str) -> str:

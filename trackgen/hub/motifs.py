@@ -1,0 +1,147 @@
+"""Motif hits in a hub: the bigBed file that ``trackgen explain motifs`` wrote, with the JSON file beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trackgen.errors import DataError, UsageError
+from trackgen.hub.compose import DISPLAY_NAME, LONG_LABEL, SHORT_LABEL, reserved_names
+from trackgen.hub.fields import Fields, genome_lengths
+from trackgen.hub.model import MotifPattern, MotifTrack, TrackGroup
+from trackgen.hub.runs import Run
+from trackgen.hub.text import clean, quoted_names, shorten, track_name, unique_name
+
+__all__ = ["read_motif_tracks"]
+
+SUFFIX = ".motifs.json"
+"""By which the descriptions are known among the files of the folder."""
+SCHEMA_VERSION = 1
+KIND, TYPE = "motif hits", "bigBed 9 +"
+BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
+
+
+def read_motif_tracks(
+    folders: Sequence[Path], runs: Sequence[Run], groups: Sequence[TrackGroup]
+) -> tuple[MotifTrack, ...]:
+    """The motif hits in `folders`, named apart from each other and from the tracks of `groups`.
+
+    Args:
+        folders: output folders of ``trackgen explain motifs``, of the genome of `runs`.
+
+    Raises:
+        UsageError: the same folder is given twice.
+        DataError: a folder holds no hits, a file is missing or malformed, or the genome is not that of the runs.
+    """
+    resolved = [folder.resolve() for folder in folders]
+    for folder in resolved:
+        if resolved.count(folder) > 1:
+            raise UsageError("the same folder is given twice", path=folder, place="--motifs", remedy="name it once")
+    names, files = reserved_names(groups), set[str]()
+    titles = {card.name: clean(card.title) or card.name for run in runs for card in run.cards.values()}
+    tracks = []
+    for folder in folders:
+        for path in _descriptions(folder):
+            values = Fields(_load(path), path)
+            _refuse_unknown(values, runs[0].lengths)
+            tracks.append(_track(values, titles, names, files))
+    return tuple(tracks)
+
+
+def _descriptions(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataError("there is no such folder", path=folder, wanted="the output folder of trackgen explain motifs")
+    found = sorted(folder.glob(f"*{SUFFIX}"))
+    if not found:
+        raise DataError(
+            "there are no motif hits in the folder",
+            path=folder,
+            wanted=f"a file *{SUFFIX}, which trackgen explain motifs writes where it finds hits",
+        )
+    return found
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError("the file cannot be read as JSON", path=path, found=error) from error
+
+
+def _refuse_unknown(values: Fields, lengths: Mapping[str, int]) -> None:
+    """Only hits of the form that we know, on the genome of the runs."""
+    for key, wanted in (("schema_version", SCHEMA_VERSION), ("kind", KIND), ("type", TYPE)):
+        found = values.get(key, type(wanted))
+        if found != wanted:
+            raise DataError(
+                "the motif hits are of an unknown kind",
+                path=values.path,
+                place=key,
+                found=found,
+                wanted=wanted,
+                remedy="update trackgen, or explain again",
+            )
+    own = genome_lengths(values.inner("genome"))
+    if own != dict(lengths):
+        different = [name for name in {**lengths, **own} if own.get(name) != lengths.get(name)]
+        raise DataError(
+            "the motif hits stand on another genome than the runs",
+            path=values.path,
+            found=f"{quoted_names(different)} with another length, or in one of them alone",
+            remedy="explain the model on the genome that was scanned",
+        )
+
+
+def _track(values: Fields, titles: Mapping[str, str], names: set[str], files: set[str]) -> MotifTrack:
+    source = _source(values)
+    model, class_name = values.get("model", str), clean(values.get("class", str))
+    stem = source.name.removesuffix(".bb")
+    file = unique_name(stem, files, suffix=".bb", mark=".")
+    label = clean(values.get("label", str, "")) or f"motifs of {class_name}"
+    short = f"{class_name} motifs" if len(label) > SHORT_LABEL else label
+    if file != source.name:
+        # Of the same name in another folder: the number that tells the files apart tells the labels apart, too.
+        number = file.removesuffix(".bb").rpartition(".")[2]
+        label, short = f"{label} {number}", f"{shorten(short, SHORT_LABEL - len(number) - 1)} {number}"
+    title = titles.get(model, clean(model))
+    return MotifTrack(
+        name=unique_name(track_name(stem), names),
+        file=file,
+        source=source,
+        model=clean(model),
+        class_name=class_name,
+        label=label,
+        display_name=shorten(label, DISPLAY_NAME),
+        short_label=shorten(short, SHORT_LABEL),
+        long_label=shorten(f"{label}: stretches that contribute; {title}", LONG_LABEL),
+        title=title,
+        type=TYPE,
+        hits=values.get("hits", int),
+        patterns=tuple(_pattern(entry) for entry in values.inners("patterns")),
+        version=values.get("trackgen", str, ""),
+    )
+
+
+def _pattern(entry: Fields) -> MotifPattern:
+    matches = entry.get("matches", list, [])
+    return MotifPattern(entry.get("name", str), entry.get("hits", int), tuple(str(match) for match in matches))
+
+
+def _source(values: Fields) -> Path:
+    """The bigBed file that the description names, which stands beside it."""
+    name = values.get("file", str)
+    if Path(name).name != name or Path(name).suffix != ".bb":
+        raise DataError("this is no name of a bigBed file", path=values.path, place="file", found=name, wanted="*.bb")
+    path = values.path.with_name(name)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise DataError(
+            "the motif hits are missing", path=path, found=error.strerror, remedy="explain the model again"
+        ) from None
+    if magic not in BIGBED_MAGIC:
+        raise DataError("the motif hits are not a bigBed file", path=path, found=magic.hex() or "an empty file")
+    return path
