@@ -27,7 +27,7 @@ Float32 = NDArray[np.float32]
 ProfileTarget = str | int | None
 
 NO_GRAPH = ("occlusion", "substitution")
-"""Attributions that run the model itself, again and again."""
+"""Attributions that run the model itself, again and again, on changed genomes or windows."""
 RUN_FACTOR = 2
 """Times the windows of a run of predictions: what a run reads twice at its ends is gone over there and back."""
 MOST_SLOTS = 8

@@ -118,7 +118,8 @@ def _run_apart(
     readings = model_readings(model)
     every = np.arange(tile.windows.start, tile.windows.stop, dtype=np.int64)
     needed = tile.needed(readings) if tile.windows else every
-    wanted = every if explanation.dense_slots else needed
+    # One walk back takes all windows of a tile; passes over changed genomes are too dear for any that nobody needs.
+    wanted = every if explanation.dense is not None else needed
     tell = share_of(tell_share, PREDICTING)
     if explanation.weighed:
         runs = _blocks(model, explanation, np.union1d(items.wanted, wanted), source)
@@ -127,7 +128,7 @@ def _run_apart(
         predicted = _predict_items(model, runner, source, items, check, tell)
     found: list[ExplainedReading] = []
     others = tuple(slot for slot in range(len(explanation.slots)) if slot not in explanation.dense_slots)
-    groups = [(explanation.dense_slots, every), (others, needed)] if tile.windows else []
+    groups = [(explanation.dense_slots, wanted), (others, needed)] if tile.windows else []
     groups = [(group, counting) for group, counting in groups if group]
     for group, counting in groups:
         for reading in readings:

@@ -101,7 +101,7 @@ def _open_explainers(
         for slot in explanation.slots
     }
     singly = WindowSums(explanation.card, scorers, model.vectors)
-    graph = explanation.dense or explanation.repeated
+    graph = explanation.dense or (explanation.repeated.compiled if explanation.repeated else None)
     if graph is None:
         return Explainers(None, singly)
     session = open_session(
