@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from modiscolite.affinitymat import jaccard
+from modiscolite.util import get_2d_data_from_patterns
 
+from tests.data import data_file
 from trackgen.bigwig.writer import BigWigWriter
-from trackgen.genome import reverse_complement
+from trackgen.card import add_card, read_card
+from trackgen.card.schema import Strands
+from trackgen.genome import open_genome, reverse_complement
+from trackgen.learn.datasets.bed import read_peaks
+from trackgen.learn.datasets.fragments import CoverageOptions, write_coverage
 from trackgen.learn.datasets.windows import one_hot
 from trackgen.learn.explain.matching import match_motifs, read_motifs
 from trackgen.learn.explain.modisco import core_starts, read_patterns, run_modisco, write_arrays
+from trackgen.progress import NullProgress
+from trackgen.resources import exported_models
+from trackgen.scan import ScanOptions, run_scan
+from trackgen.scan.hypothetical import audible, hypothetical_files
 
 WIDTH, WINDOW = 10, 120
+WINDOWS = 1000
 MOTIF = np.array([2, 0, 1, 1, 2, 3, 3, 0, 1, 2], dtype=np.uint8)
 """GACCGTTACG: not its own reverse complement."""
 
@@ -50,6 +64,78 @@ def test_modisco_motifs_reads_the_arrays_and_finds_the_planted_motif(tmp_path: P
     assert np.mean(np.abs(found) <= 1) > 0.95
     by_strand = patterns[0].seqlets.reverse == patterns[0].seqlets.reverse[patterns[0].seqlets.window % 2 == 1][0]
     assert (by_strand == (patterns[0].seqlets.window % 2 == 1)).all()
+
+
+def similarities(scores: np.ndarray) -> np.ndarray:
+    """Every pair of windows' similarity, as tfmodisco-lite has it where it compares patterns: (N, N)."""
+    one_hot_windows = one_hot(np.zeros((len(scores), scores.shape[2]), dtype=np.uint8))
+    parts = [
+        SimpleNamespace(hypothetical_contribs=a.T, contrib_scores=(a * b).T)
+        for a, b in zip(scores, one_hot_windows, strict=True)
+    ]
+    flat = get_2d_data_from_patterns(parts)[0].reshape(len(scores), -1)[:, :, None]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(jaccard(flat, flat)[:, :, 0])
+
+
+def test_stretches_that_contribute_nothing_are_no_number_to_modisco_until_they_are_audible() -> None:
+    scores = np.random.default_rng(1).normal(0, 1, (6, 4, 30)).astype(np.float32)
+    scores[3:] = 0
+    before = similarities(scores)
+    assert np.isnan(before[3:, 3:]).all()
+    assert np.isfinite(before[:3]).all()
+    heard = audible(scores, 0)
+    after = similarities(heard)
+    assert np.isfinite(after).all()
+    # silent stretches are like themselves alone, what spoke before speaks as it did
+    assert np.abs(after[3:, 3:] - np.diag([1, 1, 1])).max() < 0.35
+    assert (after[:3, :3] == before[:3, :3]).all()
+
+
+def test_only_positions_without_any_score_change_and_in_any_batches_alike() -> None:
+    random = np.random.default_rng(2)
+    scores = random.normal(0, 1e-9, (9, 4, 50)).astype(np.float32)
+    scores[:, :, random.random(50) < 0.5] = 0
+    scores[:, 1] = 0
+    scores[0], scores[1] = 1, -0.0
+    silent = (scores == 0).all(axis=1)
+    heard = audible(scores, 0)
+    assert silent.any()
+    assert (np.abs(heard.transpose(0, 2, 1)[silent]) == np.float32(1e-12)).all()
+    assert (heard.transpose(0, 2, 1)[~silent] == scores.transpose(0, 2, 1)[~silent]).all()
+    assert (np.concatenate([audible(scores[:4], 0), audible(scores[4:], 4)]) == heard).all()
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("strands", ["average", "forward"])
+def test_modisco_motifs_reads_the_files_of_a_scan_as_they_are(tmp_path: Path, strands: Strands) -> None:
+    """Of `reb1-yeast`, a third of whose scores are zeros; half of them where only one strand is read."""
+    shipped, model = exported_models() / "reb1-yeast" / "model.onnx", tmp_path / "reb1.onnx"
+    add_card(shipped, dataclasses.replace(read_card(shipped), strands=strands), model)
+    file = data_file("genome_yeast/sacCer3.2bit")
+    with open_genome(file) as genome:
+        lengths = dict(genome.lengths)
+    fragments = data_file("yeast_atac/yeast_500k_SRR1822137.bedpe.gz")
+    write_coverage(fragments, lengths, tmp_path / "atac.bw", CoverageOptions(()), NullProgress())
+    peaks = read_peaks(data_file("yeast_tf/Reb1.chexmix.sacCer3.bed.gz"), lengths)
+    # two windows overhang their sequence
+    rows = [("chrI", 0, 1), ("chrM", 0, 1), *((row.name, row.start, row.end) for row in peaks[:WINDOWS])]
+    (tmp_path / "regions.bed").write_text("".join(f"{name}\t{start}\t{end}\n" for name, start, end in rows))
+    prefix = tmp_path / "reb1"
+    options = ScanOptions(
+        models=(str(model),), genome=file, output=tmp_path / "out", contrib=("bound",), centred=True,
+        regions=(str(tmp_path / "regions.bed"),), signals=(("atac", tmp_path / "atac.bw"),), hypothetical=prefix,
+    )  # fmt: skip
+    run_scan(options, NullProgress())
+    files = hypothetical_files(prefix)
+    with np.load(files[1]) as read:
+        silent = (np.abs(read["arr_0"]) == np.float32(1e-12)).all(axis=1)
+    assert silent.mean() > (0.25 if strands == "average" else 0.45)
+    run_modisco(*files, tmp_path / "patterns.h5", window=1000, largest=1000)
+    motif = read_patterns(tmp_path / "patterns.h5")[0].motif
+    sequence = "".join("ACGT"[base] for base in motif.argmax(axis=0))
+    assert "TTACCCG" in sequence or "CGGGTAA" in sequence
 
 
 @pytest.mark.slow
