@@ -72,6 +72,18 @@ def test_calls_are_those_of_the_mean(tmp_path: Path) -> None:
     assert far == []
 
 
+def test_folds_may_come_from_different_chromosomes(tmp_path: Path) -> None:
+    """Their cards then have slightly different base frequencies: the ensemble's reference is the mean."""
+    values = [[0.30, 0.20, 0.20, 0.30], [0.32, 0.18, 0.18, 0.32]]
+    folds = [
+        convolution_model(tmp_path, name=f"fold{n}", seed=n, reference={"values": entry})
+        for n, entry in enumerate(values)
+    ]
+    whole = scan(tmp_path, folds, contrib=("hit",), contrib_weight="uniform", ensemble="folds")
+    card = json.loads((whole / "run.json").read_text())["models"][0]["card"]
+    assert card["reference"]["values"] == pytest.approx([0.31, 0.19, 0.19, 0.31])
+
+
 def test_profiles_have_means_and_deviations_too(tmp_path: Path) -> None:
     shape = {"window": 30, "bin_": 8, "stride": 8, "positions": 4, "activation": "none", "classes": ("signal",)}
     folds = [small_model(tmp_path, name=f"fold{n}", seed=n, **shape).path for n in range(2)]  # type: ignore[arg-type]

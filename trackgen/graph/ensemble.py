@@ -37,7 +37,7 @@ def spread_of(name: str) -> str | None:
 
 
 def ensemble_card(cards: Sequence[Card], name: str) -> Card:
-    """The card of the joined model: the first member's, with the mean of all thresholds and classes of deviations.
+    """The card of the joined model: the first's, with classes of deviations and the mean thresholds and frequencies.
 
     Raises:
         ModelError: a member reads or gives something else than the first.
@@ -47,9 +47,11 @@ def ensemble_card(cards: Sequence[Card], name: str) -> Card:
         _refuse_different(first, card)
     outputs = [_with_mean_thresholds([card.outputs[number] for card in cards]) for number in range(len(first.outputs))]
     spreads = [_spread(output, len(cards)) for output in first.outputs]
+    frequencies = np.mean([card.reference.values for card in cards], axis=0).tolist()
     return replace(
         first,
         name=name,
+        reference=replace(first.reference, values=tuple(frequencies)),
         title=f"{first.title or first.name}: mean of {len(cards)} models",
         outputs=(*outputs, *spreads),
         training={"first": dict(first.training)},
@@ -88,7 +90,6 @@ def _refuse_different(first: Card, other: Card) -> None:
         "stride": (first.stride, other.stride),
         "strands": (first.strands, other.strands),
         "inputs": (first.inputs, other.inputs),
-        "reference": (first.reference, other.reference),
         "contributions": (first.contributions, other.contributions),
         "outputs": tuple([_kind(output) for output in card.outputs] for card in (first, other)),
     }
