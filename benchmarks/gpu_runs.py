@@ -15,7 +15,7 @@ from gpu_nets import Codes, Float32, Net
 from trackgen.runtime import WRONG_OPTIMIZERS, open_session
 from trackgen.runtime.devices import CUDA, choose_device, import_onnxruntime
 from trackgen.runtime.sample import make_sample
-from trackgen.scan.bars import largest_allowed_difference
+from trackgen.scan.bars import allowed_differences
 
 __all__ = [
     "Effort",
@@ -327,5 +327,5 @@ def largest_difference(net: Net, run: Callable[[Codes], Float32], codes: Codes) 
     rows = np.unique(np.r_[ends, np.random.default_rng(4).integers(0, count, CHECKED)]).astype(np.int64)
     wanted = net.reference(codes, rows)
     found = np.abs(values[:, rows].T - wanted).max()
-    allowed = largest_allowed_difference(net.card.outputs[0], wanted)
+    (allowed,) = allowed_differences(net.card.outputs[:1], [wanted])
     return (float(found) if np.isfinite(found) else float("inf")), allowed

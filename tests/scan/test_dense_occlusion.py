@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.models import input_model, mixed_model
@@ -60,6 +60,8 @@ def test_passes_over_changed_genomes_equal_changed_windows(
     tmp_path_factory: pytest.TempPathFactory, kind: str, bin_: int, stride: int, strands: str, weight: str,
     activation: str, tile: int, pool: int, pad: int, region: tuple[str, ...], seed: int,
 ) -> None:  # fmt: skip
+    # ONNX Runtime's Sigmoid gives probabilities of a millionth to three digits only: no weights to compare by.
+    assume(not (activation == "sigmoid" and weight == "probability"))
     folder = tmp_path_factory.mktemp("occlusion")
     sequences = {"a": random_sequence(np.random.default_rng(seed), 170), "b": "ACGTA", "c": "N" * 20}
     path = convolution_model(

@@ -105,7 +105,8 @@ def _refuse_different(first: Card, other: Card) -> None:
 
 
 def _kind(output: OutputSpec) -> tuple[object, ...]:
-    return output.name, output.activation, output.resolution, tuple(entry.name for entry in output.classes)
+    classes = tuple((entry.name, entry.track, entry.reverse) for entry in output.classes)
+    return output.name, output.activation, output.role, output.resolution, classes
 
 
 def join_models(models: Sequence[onnx.ModelProto], card: Card) -> onnx.ModelProto:

@@ -29,6 +29,11 @@ PACKAGES = (
     (CORE, "", ("click", "numpy", "onnx", "pysam", "isal", "pooch")),
     ("the page in the browser", "serve", ("starlette", "uvicorn")),
     ("training and export", "train", ("torch", "onnxscript", "pybedtools", "scikit-learn", "scipy", "matplotlib")),
+    (
+        "explaining: motifs, pictures, reports",
+        "explain",
+        ("modisco-lite", "memelite", "h5py", "pybigtools", "matplotlib", "scikit-learn", "scipy", "pybedtools"),
+    ),
     ("shards over many machines", "cluster", ("distributed",)),
 )
 """Purpose, extra of setup.cfg, and its packages. A test holds this to setup.cfg."""

@@ -253,6 +253,7 @@ def _as_seen_from_workers(options: ScanOptions) -> ScanOptions:
         genome=options.genome.absolute(),
         output=options.output.absolute(),
         regions=tuple(_absolute(text) for text in options.regions),
+        reference=options.reference and _absolute(options.reference),
         exclude=tuple(path.absolute() for path in options.exclude),
         signals=tuple((name, path.absolute()) for name, path in options.signals),
         vectors=tuple((name, path.absolute()) for name, path in options.vectors),

@@ -44,7 +44,8 @@ def joined(options: ScanOptions) -> ScanOptions:
     save_model(model, path)
     plain = tuple(entry.name for entry in card.classes if entry.track and not entry.name.endswith(SPREAD))
     classes = tuple(name for entry in options.classes for name in _with_spread(entry, card))
-    wanted = tuple(name for name in plain if not options.classes or name in options.classes)
+    asked = {name.removesuffix(SPREAD) for name in options.classes}
+    wanted = tuple(name for name in plain if not asked or name in asked)
     contrib = wanted if ALL in options.contrib else options.contrib
     return replace(options, models=(str(path),), ensemble=None, classes=classes, contrib=contrib)
 

@@ -60,6 +60,8 @@ def predict(
     Raises:
         ModelError: the model yields NaN or infinity, with the window's interval.
     """
+    if not runs:
+        return Predicted(np.zeros(0, np.int64), {})
     windows = np.concatenate(runs)
     readings = model_readings(model)
     found = []
