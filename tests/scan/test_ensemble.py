@@ -84,6 +84,12 @@ def test_folds_may_come_from_different_chromosomes(tmp_path: Path) -> None:
     assert card["reference"]["values"] == pytest.approx([0.31, 0.19, 0.19, 0.31])
 
 
+def test_a_deviation_alone_is_explained_by_its_class(tmp_path: Path) -> None:
+    folds = [convolution_model(tmp_path, name=f"fold{n}", seed=n) for n in range(2)]
+    whole = scan(tmp_path, folds, classes=("hit-sd",), contrib=("all",), contrib_weight="uniform", ensemble="folds")
+    assert {path.name for path in whole.glob("*.bw")} == {"folds.hit-sd.bw", "folds.hit.contrib.bw"}
+
+
 def test_profiles_have_means_and_deviations_too(tmp_path: Path) -> None:
     shape = {"window": 30, "bin_": 8, "stride": 8, "positions": 4, "activation": "none", "classes": ("signal",)}
     folds = [small_model(tmp_path, name=f"fold{n}", seed=n, **shape).path for n in range(2)]  # type: ignore[arg-type]
@@ -111,6 +117,8 @@ def test_what_is_no_ensemble_is_refused(tmp_path: Path) -> None:
     one, two = (convolution_model(tmp_path, name=f"fold{n}", seed=n) for n in range(2))
     wider = convolution_model(tmp_path, name="wider", window=44)
     other = convolution_model(tmp_path, name="other", classes=("background", "hit", "else"))
+    partners = convolution_model(tmp_path, name="partners", reverse=True)
+    assert "card, outputs: " in refusal(tmp_path, ModelError, [one, partners])
     assert "two or more models" in refusal(tmp_path, UsageError, [one])
     assert "given twice" in refusal(tmp_path, UsageError, [one, two, one])
     assert "card, window: " in refusal(tmp_path, ModelError, [one, wider])
