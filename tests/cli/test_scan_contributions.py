@@ -61,6 +61,8 @@ def test_every_option_reaches_the_scan(trackgen: Trackgen, tmp_path: Path, genom
         (["--contrib", "hit", "--reference", "missing.fa"], 2, ["nor a file of this name", "found missing.fa"]),
         (["--contrib", "hit", "--attribution", "occlusion"], 2, ["--regions beside it"]),
         (["--reference", "shuffle:3"], 2, ["about contributions", "--contrib"]),
+        (["--contrib", "hit", "--hypothetical", "new/"], 2, ["--hypothetical", "beginning of files' names"]),
+        (["--contrib", "hit", "--hypothetical", "gone/h"], 2, ["--hypothetical", "folder of the files does not exist"]),
     ],
 )
 def test_bad_input_of_contributions_names_the_cause(

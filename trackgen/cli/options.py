@@ -91,8 +91,7 @@ def contribution_options(command: Command) -> Command:
         ),
         click.option(
             "--hypothetical",
-            type=click.Path(path_type=Path),
-            metavar="PREFIX",
+            type=Prefix(),
             help="Write PREFIX.ohe.npz and PREFIX.attr.npz, which `modisco motifs` reads; with --centred.",
         ),
     )
@@ -150,6 +149,17 @@ class NamedFile(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if not name or not file:
             self.fail(f"{value!r} is not NAME=FILE", param, ctx)
         return name, Path(file)
+
+
+class Prefix(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """The beginning that the paths of several files share; not a folder, whose last slash `Path` would drop."""
+
+    name = "PREFIX"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not isinstance(value, Path) and (not value or value.endswith("/")):
+            self.fail(f"{value!r} is not the beginning of files' names, such as FOLDER/motifs", param, ctx)
+        return Path(value)
 
 
 class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]

@@ -132,10 +132,17 @@ def _as_path_or_none(option: str, value: FilePath | None) -> Path | None:
     return None if value is None else as_path(option, value)
 
 
+def _as_prefix_or_none(option: str, value: FilePath | None) -> Path | None:
+    if isinstance(value, str) and (not value or value.endswith("/")):  # which `Path` would drop
+        raise UsageError("not the beginning of files' names", place=option, found=value, wanted="such as FOLDER/motifs")
+    return _as_path_or_none(option, value)
+
+
 TAKEN: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("models", "classes", "contrib", "regions", "chroms"), as_names),
     **dict.fromkeys(("genome", "output"), as_path),
-    **dict.fromkeys(("hypothetical", "temporary_folder"), _as_path_or_none),
+    "temporary_folder": _as_path_or_none,
+    "hypothetical": _as_prefix_or_none,
     **dict.fromkeys(("reference", "profile_target"), _as_text),
     "exclude": as_files,
     "signals": lambda option, value: as_named_files(option, value, "a BigWig file"),

@@ -2,7 +2,8 @@
 
 ``PREFIX.ohe.npz`` holds the windows one-hot, int8 (N, 4, L), ``PREFIX.attr.npz`` the scores, float32 (N, 4, L), both in
 the order A, C, G, T under the name ``arr_0``, as tfmodisco-lite reads them; N in the order of the regions. Of a model
-with two strands each region is written as the strand reads it that differs more from the reference.
+with two strands each region is written as the strand reads it whose logit lies further above the reference's (or less
+far below it), forward where both are alike. Both files are stamped with what they were made from, see `NpzStream`.
 
 Positions where all four scores are exactly zero, which a pooling layer passes over, get `SILENT` with signs by chance:
 see `audible`.
@@ -10,6 +11,8 @@ see `audible`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import trackgen
 from trackgen.card import OutputSpec
 from trackgen.errors import UsageError
 from trackgen.genome import Genome, Interval, reverse_complement
@@ -29,8 +33,9 @@ from trackgen.scan.explaining import (
     hypothetical,
     sequence_multipliers,
 )
+from trackgen.scan.folder import essence
 from trackgen.scan.inputs import Stretch
-from trackgen.scan.npz_stream import NpzStream
+from trackgen.scan.npz_stream import NpzStream, read_stamp
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ModelPlan, ScanPlan
 from trackgen.scan.readings import Reading, classes_as_read, readings_of
@@ -39,7 +44,14 @@ from trackgen.scan.single_windows import WindowSums, reference_tensors
 from trackgen.scan.sources import SignalFiles
 from trackgen.scan.stretches import region_rows
 
-__all__ = ["audible", "hypothetical_files", "refuse_hypothetical", "write_hypothetical"]
+__all__ = [
+    "audible",
+    "holds_hypothetical",
+    "hypothetical_files",
+    "refuse_hypothetical",
+    "refuse_unusable_prefix",
+    "write_hypothetical",
+]
 
 Codes = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
@@ -52,6 +64,25 @@ SILENT = np.float32(1e-12)
 def hypothetical_files(prefix: Path) -> tuple[Path, Path]:
     """The files of the one-hot windows and of the scores."""
     return prefix.with_name(prefix.name + ".ohe.npz"), prefix.with_name(prefix.name + ".attr.npz")
+
+
+def holds_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome) -> bool:
+    """Whether both files of ``options.hypothetical`` were made from this plan and these regions, by this version."""
+    assert options.hypothetical is not None
+    stamp = _stamp(plan, _rows(options, plan, genome))
+    return all(read_stamp(path) == stamp for path in hypothetical_files(options.hypothetical))
+
+
+def _rows(options: ScanOptions, plan: ScanPlan, genome: Genome) -> list[Interval]:
+    """The regions that are written, in their order."""
+    assert plan.centres is not None
+    return [row for row in region_rows(options, genome, []) if row.name in plan.centres]
+
+
+def _stamp(plan: ScanPlan, rows: Sequence[Interval]) -> str:
+    """One number for all that the files depend on; the plan itself knows neither the order of regions nor repeats."""
+    parts = [trackgen.__version__, essence(plan.summary()), [[row.name, row.start, row.end] for row in rows]]
+    return "trackgen " + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class _Scores(NamedTuple):
@@ -71,15 +102,17 @@ def write_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome, pro
     """
     assert options.hypothetical is not None
     (model,) = (model for model in plan.models if model.explanation is not None)
-    assert plan.centres is not None
-    rows = [row for row in region_rows(options, genome, []) if row.name in plan.centres]
-    shape = (len(rows), 4, model.card.window)
+    rows = _rows(options, plan, genome)
+    shape, stamp = (len(rows), 4, model.card.window), _stamp(plan, rows)
     windows_file, scores_file = hypothetical_files(options.hypothetical)
     with SignalFiles(plan.signals, plan.reference.path) as files:
         scorer = _Scorer(model, options, genome, files, progress)
         progress.start("hypothetical", len(rows), "regions")
         try:
-            with NpzStream(windows_file, shape, "|i1") as windows, NpzStream(scores_file, shape, "<f4") as scores:
+            with (
+                NpzStream(windows_file, shape, "|i1", stamp) as windows,
+                NpzStream(scores_file, shape, "<f4", stamp) as scores,
+            ):
                 done = 0
                 for codes, values in scorer.run(rows):
                     windows.write(TABLE[codes].transpose(0, 2, 1))
@@ -141,6 +174,7 @@ class _Scorer:
         if self._model.card.strands == "average":
             # On the other strand the complement stands at the mirrored place: A, C, G, T turned round is T, G, C, A.
             return there.codes, np.asarray((there.scores + back.scores[:, ::-1, ::-1]) / np.float32(2))
+        # By sign, not by size: of a site that the model sees on one strand, it is that strand's reading that is wanted.
         larger = back.deltas > there.deltas
         return (
             np.where(larger[:, None], back.codes, there.codes),
@@ -210,7 +244,7 @@ def refuse_hypothetical(options: ScanOptions, models: Sequence[ModelPlan]) -> No
     """Refuse ``--hypothetical`` where it is not clear what is asked, or nothing can be written.
 
     Raises:
-        UsageError: more than one class, an attribution without multipliers, or a folder that is not there.
+        UsageError: more than one class, or an attribution without multipliers.
     """
     if options.hypothetical is None:
         return
@@ -233,10 +267,47 @@ def refuse_hypothetical(options: ScanOptions, models: Sequence[ModelPlan]) -> No
             place="--hypothetical",
             wanted="--attribution deeplift or gradient",
         )
-    if not options.hypothetical.parent.is_dir():
+
+
+def refuse_unusable_prefix(options: ScanOptions) -> None:
+    """Refuse a PREFIX that no files can be written under, before anything is run.
+
+    A folder is taken for a slip, since the files would come to lie beside it; but for OUT, which may be named alike.
+
+    Raises:
+        UsageError: naming ``--hypothetical``.
+    """
+    prefix = options.hypothetical
+    if prefix is None:
+        return
+    try:
+        if prefix.is_dir() and prefix.resolve() != options.output.resolve():
+            raise _a_folder(prefix)
+        if not prefix.parent.is_dir():
+            raise UsageError(
+                "the folder of the files does not exist",
+                path=prefix.parent,
+                place="--hypothetical",
+                wanted="PREFIX in a folder that is there",
+            )
+        for path in hypothetical_files(prefix):
+            if path.is_dir():
+                raise _a_folder(path)
+            NpzStream.try_out(path)
+    except (OSError, ValueError) as error:
         raise UsageError(
-            "the folder of the files does not exist",
-            path=options.hypothetical.parent,
+            "the files can't be written",
+            path=prefix,
             place="--hypothetical",
-            wanted="PREFIX in a folder that is there",
-        )
+            found=error.strerror if isinstance(error, OSError) else str(error),
+            wanted="PREFIX of files in a folder that you may write to",
+        ) from error
+
+
+def _a_folder(path: Path) -> UsageError:
+    return UsageError(
+        "there is a folder of this name",
+        path=path,
+        place="--hypothetical",
+        wanted="PREFIX of two files, PREFIX.ohe.npz and PREFIX.attr.npz, such as FOLDER/motifs",
+    )

@@ -18,7 +18,12 @@ from trackgen.runtime import all_cuda_devices
 from trackgen.scan.assembly import assemble_shards, finished_shards, missing_shards
 from trackgen.scan.cluster import check_address, make_on_cluster
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder, machine_errors
-from trackgen.scan.hypothetical import hypothetical_files, refuse_hypothetical, write_hypothetical
+from trackgen.scan.hypothetical import (
+    holds_hypothetical,
+    refuse_hypothetical,
+    refuse_unusable_prefix,
+    write_hypothetical,
+)
 from trackgen.scan.lock import living_holder, scheduler_job
 from trackgen.scan.making import ShardMaker
 from trackgen.scan.options import ScanOptions
@@ -102,9 +107,9 @@ def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResu
 
 
 def _write_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome, progress: Progress) -> None:
-    """Write what motif discovery reads, beside the tracks and after them, unless it is there."""
+    """Write what motif discovery reads, beside the tracks and after them, unless this very plan's is there."""
     prefix = options.hypothetical
-    if prefix is None or (not options.overwrite and all(path.exists() for path in hypothetical_files(prefix))):
+    if prefix is None or (not options.overwrite and holds_hypothetical(options, plan, genome)):
         return
     with machine_errors(prefix.parent):
         write_hypothetical(options, plan, genome, progress)
@@ -142,6 +147,7 @@ def _refuse_contradictions(options: ScanOptions) -> None:
         )
     if options.cluster is not None:
         check_address(options.cluster)
+    refuse_unusable_prefix(options)
 
 
 @dataclass

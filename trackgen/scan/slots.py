@@ -83,6 +83,14 @@ def refuse_contradictions(options: ScanOptions) -> None:
             place="--hypothetical",
             wanted="--regions and --centred beside it",
         )
+    if options.hypothetical is not None and (options.share is not None or options.plan_only):
+        other = "--plan-only" if options.plan_only else "--shard"
+        raise UsageError(
+            f"hypothetical scores are written when all shards are there, which a run with {other} does not wait for",
+            place=f"--hypothetical and {other}",
+            wanted="one of the two",
+            remedy=f"give --hypothetical without {other}, after `trackgen assemble` or in a run of its own",
+        )
 
 
 def _flag(name: str) -> str:
