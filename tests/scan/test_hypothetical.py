@@ -13,7 +13,8 @@ from tests.scan.explained import convolution_model
 from tests.scan.test_contribution_refusals import SEQUENCES, assert_words, refusal
 from tests.scan.test_values import write_fasta
 from trackgen.errors import UsageError
-from trackgen.scan import ScanOptions, calls, run_scan
+from trackgen.scan import ScanOptions, run_scan
+from trackgen.scan.calls import scan_genome
 
 REGIONS = ("a:101-120", "b:3-6")
 
@@ -109,4 +110,4 @@ def test_the_prefix_may_be_named_as_the_output_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", ["", "new/"])
 def test_a_prefix_with_a_slash_at_its_end_is_refused(tmp_path: Path, prefix: str) -> None:
     with pytest.raises(UsageError, match="hypothetical: not the beginning of files' names"):
-        calls.scan("no.onnx", "no.fa", tmp_path / "out", hypothetical=prefix)
+        scan_genome("no.onnx", "no.fa", tmp_path / "out", hypothetical=prefix)
