@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from tests.models import mixed_model
 from tests.scan.explained import convolution_model
 from tests.scan.test_values import random_sequence, write_fasta
 from trackgen.errors import DataError, SelfCheckError, TrackgenError, UsageError
+from trackgen.genome import open_genome, write_twobit
 from trackgen.scan import ScanOptions, attribution_check, run_scan
 from trackgen.scan.contributions import ContributionSums, DenseExplainer
 from trackgen.scan.explaining import ExplainedWindows, WindowExplainer
+from trackgen.scan.references import plan_reference
 
 SEQUENCES = {"a": random_sequence(np.random.default_rng(1), 400), "b": "ACGTACGTAC"}
 
@@ -110,10 +113,29 @@ def test_the_genome_itself_is_no_reference(tmp_path: Path) -> None:
     assert_words(refusal(tmp_path, path, reference=str(same)), "the reference is the genome itself", "same.fa")
 
 
+def test_the_genome_in_another_file_is_no_reference(tmp_path: Path) -> None:
+    path, low = convolution_model(tmp_path), tmp_path / "low.fa"
+    lines = [f">{name}\n" + re.sub("(.{1,7})", r"\1\n", text.lower()) for name, text in SEQUENCES.items()]
+    low.write_text("".join([*lines, ">more\nACGT\n"]))
+    assert_words(refusal(tmp_path, path, reference=str(low)), "the reference is the genome itself", "low.fa")
+    two_bit = tmp_path / "same.2bit"
+    with open_genome(low) as genome:
+        write_twobit(genome, two_bit)
+    assert_words(refusal(tmp_path, path, reference=str(two_bit)), "the reference is the genome itself", "same.2bit")
+
+
+def test_a_genome_that_differs_by_one_base_is_a_reference(tmp_path: Path) -> None:
+    genome = write_fasta(tmp_path / "g.fa", SEQUENCES)
+    other = write_fasta(tmp_path / "other.fa", {**SEQUENCES, "b": SEQUENCES["b"][:-1] + "G"})
+    with open_genome(genome) as opened:
+        assert plan_reference(str(other), opened).kind == "genome"
+
+
 def test_a_model_that_is_constant_has_nothing_to_explain(tmp_path: Path) -> None:
     path = convolution_model(tmp_path, classes=("hit",))
     message = refusal(tmp_path, path)
-    assert_words(message, "--reference: there is nothing to explain of class hit of net", "Choose another --reference")
+    assert_words(message, "--contrib: there is nothing to explain of class hit of net", "a softmax over one class")
+    assert_words(message, "which is constant: 1 for every sequence", "Leave the class out of --contrib")
 
 
 def test_a_profile_needs_a_target(tmp_path: Path) -> None:

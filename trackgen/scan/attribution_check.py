@@ -6,31 +6,44 @@ computed again from the windows over them, one by one.
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.errors import SelfCheckError
-from trackgen.scan.explained_plan import Explanation
+from trackgen.scan.explained_plan import ROUNDING, Explanation
 from trackgen.scan.explained_tile import ExplainedReading
+from trackgen.scan.explaining import ExplainedWindows
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.single_windows import WindowSums, total_of
 from trackgen.scan.weights import add_windows, weight_at_bases
 
-__all__ = ["COMPLETENESS_BAR", "TRACK_BAR", "ContributionCheck", "share_of_largest"]
+__all__ = ["COMPLETENESS_BAR", "LEAST_LARGEST", "TRACK_BAR", "ContributionCheck", "share_of_largest"]
 
 Codes = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
 
 COMPLETENESS_BAR = 1e-4
-"""Largest difference of a window's contributions from its delta, as a share of the largest delta."""
+"""Largest difference of a window's contributions from its delta, as a share of the largest delta.
+
+Deltas are differences of float32 logits. Of a model that hardly answers to anything they are the rounding of those: no
+sum can equal them better than `ROUNDING` times the logits' scale (at least 1; the largest delta, sum of absolute
+contributions or, without activation, prediction). Deltas count as no smaller than what makes that the bar: 0.02 for
+logits of about 1, so that no other model is held to less.
+"""
 TRACK_BAR = 2e-4
 """Largest difference of a track from what its windows say, as a share of its largest value in the tile..."""
 TIES = 0.005
 """... less this share of bases, one at least: maxima closer than float32 can tell go to either side."""
+LEAST_LARGEST = float(np.finfo(np.float32).eps) / TRACK_BAR
+"""The largest contribution of a track counts as no smaller, so that the bar is the last digit of a logit of 1: smaller
+differences of contributions change no logit."""
+MOST_SCALED = 64
+"""Windows explained again to learn the logits' scale, those furthest off first."""
 WINDOWS_CHECKED = 384
 """Windows that are run again for one class and strand of a shard, unless more lie over a single base."""
 LEAST_BASES = 16
@@ -72,6 +85,20 @@ class Source(Protocol):
         """Where the core begins, counted in the stretch."""
 
 
+class _Given(NamedTuple):
+    """Windows whose contributions are to add up.
+
+    Attributes:
+        starts, totals, deltas: (N,) each: first bases in the stretch, sums of contributions, what those are to equal.
+        again: explains some of them, by their starts.
+    """
+
+    starts: NDArray[np.int64]
+    totals: Float64
+    deltas: Float64
+    again: Callable[[NDArray[np.int64]], ExplainedWindows]
+
+
 class ContributionCheck:
     """Checks each class and strand of each model once; any thread may add to it."""
 
@@ -79,6 +106,7 @@ class ContributionCheck:
         self.completeness_windows = self.track_bases = 0
         self.completeness_error = self.track_difference = 0.0
         self._vectors: dict[str, dict[str, Any]] = {}
+        self._deltas: dict[str, float] = {}
         self._looked: set[tuple[str, str | None, bool, int]] = set()
         self._lock = threading.Lock()
 
@@ -93,6 +121,7 @@ class ContributionCheck:
             "completeness": {"n": self.completeness_windows, "max_rel_error": self.completeness_error},
             "tracks": {"n": self.track_bases, "max_rel_diff": self.track_difference},
             "vectors": self._vectors,
+            "deltas": self._deltas,
         }
 
     def add(
@@ -120,18 +149,11 @@ class ContributionCheck:
             if not entry.dense:
                 for name, values in entry.sums.vectors.items():
                     self._add_vector(explanation, slot, name, values[row], float(entry.sums.weights[row].sum()))
-            if not entry.dense and explanation.attribution == "deeplift":
-                sums = entry.sums
-                explained = np.isfinite(sums.totals[row])
-                self._complete(
-                    model,
-                    source,
-                    entry,
-                    row,
-                    entry.starts[explained],
-                    sums.totals[row][explained],
-                    sums.deltas[row][explained],
-                )
+                explained = np.isfinite(entry.sums.totals[row])
+                starts = entry.starts[explained]
+                again = functools.partial(_explain, explanation, windows, source, references, entry, row)
+                given = _Given(starts, entry.sums.totals[row][explained], entry.sums.deltas[row][explained], again)
+                self._complete(model, source, entry, row, given)
 
     def _check_track(
         self,
@@ -157,10 +179,7 @@ class ContributionCheck:
         low, high = source.tile_start + begin, source.tile_start + min(len(track), begin + count)
         over = np.flatnonzero((entry.starts < high) & (entry.starts + window > low))
         starts, weights = entry.starts[over], entry.sums.weights[row, over]
-        output = explanation.slots[entry.slots[row]].output
-        one = windows.explain(
-            source.stretch, starts, output, int(entry.classes[row]), entry.reading.reverse, references
-        )
+        one = _explain(explanation, windows, source, references, entry, row, starts)
         weight = weight_at_bases(weights[None], int(starts[0]), stride, window, low, high)[0]
         for name in explanation.inputs:
             sums = np.zeros(len(source.stretch.codes))
@@ -171,8 +190,8 @@ class ContributionCheck:
         for name in windows.vectors:
             values = weights @ one.contributions[name]
             self._add_vector(explanation, entry.slots[row], name, values, float(weights.sum()))
-        if explanation.attribution == "deeplift":
-            self._complete(model, source, entry, row, starts, total_of(one), one.deltas.astype(np.float64))
+        given = _Given(starts, total_of(one), one.deltas.astype(np.float64), lambda chosen: one)
+        self._complete(model, source, entry, row, given)
         return True
 
     def _add_vector(self, explanation: Explanation, number: int, name: str, values: Float64, weight: float) -> None:
@@ -200,7 +219,7 @@ class ContributionCheck:
         track = entry.tracks[name][row]
         part = track[begin : begin + len(again)]
         known = np.isfinite(part) & np.isfinite(again)
-        difference = share_of_largest(part[known], again[known], float(np.nanmax(np.abs(track))))
+        difference = share_of_largest(part[known], again[known], max(LEAST_LARGEST, float(np.nanmax(np.abs(track)))))
         with self._lock:
             self.track_bases += int(known.sum())
             self.track_difference = max(self.track_difference, difference)
@@ -213,36 +232,66 @@ class ContributionCheck:
                 "run it with `--mode window`, and report the model",
             )  # fmt: skip
 
-    def _complete(
-        self,
-        model: Explained,
-        source: Source,
-        entry: ExplainedReading,
-        row: int,
-        starts: NDArray[np.int64],
-        totals: Float64,
-        deltas: Float64,
-    ) -> None:
+    def _complete(self, model: Explained, source: Source, entry: ExplainedReading, row: int, given: _Given) -> None:
         """Hold windows' contributions against their deltas."""
-        if not len(totals):
+        if not len(given.totals):
             return
         explanation = model.explanation
         assert explanation is not None
-        seen = explanation.largest[entry.slots[row]] if explanation.largest else 0.0
+        slot = entry.slots[row]
+        seen = explanation.largest[slot] if explanation.largest else 0.0
         every = np.abs(entry.sums.deltas[row])
-        largest = max(seen, float(np.nanmax(every, initial=0.0)), float(np.abs(deltas).max()))
-        errors = np.abs(totals - deltas) / (largest or 1.0)
-        worst = int(np.argmax(errors))
+        largest = max(seen, float(np.nanmax(every, initial=0.0)), float(np.abs(given.deltas).max()))
+        self._add_delta(explanation, slot, largest)
+        if explanation.attribution != "deeplift":
+            return
+        differences = np.abs(given.totals - given.deltas)
+        worst = int(np.argmax(differences))
+        least = max(largest, ROUNDING * max(1.0, largest) / COMPLETENESS_BAR)
+        if not differences[worst] <= COMPLETENESS_BAR * least:
+            one = given.again(given.starts[np.argsort(-differences)[:MOST_SCALED]])
+            least = max(least, ROUNDING * _scale_of(explanation, slot, one) / COMPLETENESS_BAR)
+        error = float(differences[worst]) / least
         with self._lock:
-            self.completeness_windows += len(totals)
-            self.completeness_error = max(self.completeness_error, float(errors[worst]))
-        if not errors[worst] <= COMPLETENESS_BAR:
+            self.completeness_windows += len(given.totals)
+            self.completeness_error = max(self.completeness_error, error)
+        if not error <= COMPLETENESS_BAR:
             raise _wrong(
                 model, entry, row, "do not add up to what the prediction differs by from the reference's",
-                f"window that begins at {source.name}:{source.start + int(starts[worst]) + 1:,}",
-                f"an error of {errors[worst]:.3g} of the largest such difference", f"at most {COMPLETENESS_BAR:.3g}",
+                f"window that begins at {source.name}:{source.start + int(given.starts[worst]) + 1:,}",
+                f"an error of {error:.3g} of the largest such difference", f"at most {COMPLETENESS_BAR:.3g}",
                 "use `--attribution gradient`, and report the model",
             )  # fmt: skip
+
+    def _add_delta(self, explanation: Explanation, number: int, largest: float) -> None:
+        """Keep the largest delta of a class, of the windows tried before the run and of those looked at in it."""
+        slot, card = explanation.slots[number], explanation.card
+        key = f"{card.name}.{card.outputs[slot.output].classes[slot.class_index].name}"
+        with self._lock:
+            self._deltas[key] = max(self._deltas.get(key, 0.0), largest)
+
+
+def _explain(
+    explanation: Explanation,
+    windows: WindowSums,
+    source: Source,
+    references: Sequence[Codes],
+    entry: ExplainedReading,
+    row: int,
+    starts: NDArray[np.int64],
+) -> ExplainedWindows:
+    """Explain windows of a row one by one."""
+    output, class_index = explanation.slots[entry.slots[row]].output, int(entry.classes[row])
+    return windows.explain(source.stretch, starts, output, class_index, entry.reading.reverse, references)
+
+
+def _scale_of(explanation: Explanation, number: int, one: ExplainedWindows) -> float:
+    """How large the logits are that windows' deltas are differences of, as far as that is known."""
+    scale = max(float(np.abs(values).sum(axis=1, dtype=np.float64).max()) for values in one.contributions.values())
+    output = explanation.slots[number].output
+    if explanation.card.outputs[output].activation == "none" and output < len(one.predictions):
+        scale = max(scale, float(np.abs(one.predictions[output]).max()))
+    return scale
 
 
 def share_of_largest(found: Float64, wanted: Float64, largest: float) -> float:

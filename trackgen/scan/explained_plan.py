@@ -21,7 +21,7 @@ from trackgen.scan.references import ReferencePlan
 from trackgen.scan.slots import Slot, profile_target_of
 from trackgen.scan.tracks import explained_inputs
 
-__all__ = ["Explanation", "ProfileTarget", "plan_explanation"]
+__all__ = ["ROUNDING", "Explanation", "ProfileTarget", "plan_explanation"]
 
 Float32 = NDArray[np.float32]
 ProfileTarget = str | int | None
@@ -38,6 +38,8 @@ BLOCK_OF_WINDOWS = 4
 """Predictions that calls are chosen from are run in blocks as long as so many windows, at least..."""
 SMALLEST_BLOCK = 2048
 """... or so many bases."""
+ROUNDING = 16 * float(np.finfo(np.float32).eps)
+"""Deltas of logits up to so much may be nothing but rounding: a few of the last digits of a logit of about 1."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,20 @@ class Explanation:
     def together(self) -> bool:
         """Whether the dense graph gives the predictions, too."""
         return self.dense is not None and _together(self.card, self.slots)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of it before the run."""
+        notes = [self.reason] if self.reason else []
+        for slot, delta in zip(self.slots, self.largest, strict=False):
+            if delta <= ROUNDING:
+                name = self.card.outputs[slot.output].classes[slot.class_index].name
+                size = f"no more than rounding, {delta:.1g}" if delta else "nothing"
+                notes.append(
+                    f"random windows differ from the reference by {size}: class {name} of {self.card.name} either "
+                    "answers to something rare, or hardly to anything; else choose another --reference"
+                )
+        return notes
 
     @property
     def weighed(self) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
-"""Contributions of random windows, before any genome is read: is there anything to explain, and is the dense form true?
+"""Contributions of random windows, before any genome is read: how large are deltas, and is the dense form true?
 
-A run that found out after hours that its sums are rounded too roughly, or that a reference makes a model constant,
-would be lost.
+A run that found out after hours that its sums are rounded too roughly would be lost.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from trackgen.card import Card
 from trackgen.errors import ModelError, UsageError
 from trackgen.graph import CompilerFault
 from trackgen.runtime import open_session
-from trackgen.scan.attribution_check import TRACK_BAR, share_of_largest
+from trackgen.scan.attribution_check import LEAST_LARGEST, TRACK_BAR, share_of_largest
 from trackgen.scan.bars import allowed_differences
 from trackgen.scan.contributions import ContributionSums, DenseExplainer
 from trackgen.scan.explained_plan import Explanation, Planned, untuned
@@ -85,28 +84,34 @@ def try_explanation(model: Planned, explanation: Explanation, device: str) -> Ex
     """The explanation with a form that rounds well enough, and the largest deltas seen.
 
     Raises:
-        UsageError: no window differs from the reference, so that there is nothing to explain.
+        UsageError: an output is the same for every sequence, so that there is nothing to explain.
         NotExplained: an operator has no rule.
         ModelError: the graph can't be run.
     """
+    _refuse_constant(explanation)
     if explanation.graph_attribution is None:
         return explanation
     sample = _Sample(model, explanation)
     every = range(len(explanation.slots))
     found = sample.singly(np.ones((len(every), len(sample.starts))), every)
     largest = np.abs(found.deltas).max(axis=1)
-    for slot, delta in zip(explanation.slots, largest, strict=True):
-        if delta == 0:
-            name = explanation.card.outputs[slot.output].classes[slot.class_index].name
-            raise UsageError(
-                f"there is nothing to explain of class {name} of {explanation.card.name}",
-                place="--reference",
-                found=f"{len(sample.starts)} windows of random sequence that all give what the reference gives",
-                wanted="a model that tells them from the reference",
-                remedy="choose another --reference, or leave the class out of --contrib",
-            )
     explanation = replace(explanation, largest=tuple(largest.tolist()))
     return explanation if explanation.dense is None or device != "cpu" else _true_form(sample, explanation)
+
+
+def _refuse_constant(explanation: Explanation) -> None:
+    """Refuse what is certain to be constant. That random windows give what the reference gives is not: detectors of a
+    rare motif do so."""
+    for slot in explanation.slots:
+        spec = explanation.card.outputs[slot.output]
+        if spec.activation == "softmax" and len(spec.classes) == 1 and spec.resolution is None:
+            raise UsageError(
+                f"there is nothing to explain of class {spec.classes[0].name} of {explanation.card.name}",
+                place="--contrib",
+                found="a softmax over one class, which is constant: 1 for every sequence",
+                wanted="an output that differs from sequence to sequence",
+                remedy="leave the class out of --contrib, or export the model with a sigmoid or a second class",
+            )
 
 
 def _true_form(sample: _Sample, explanation: Explanation) -> Explanation:
@@ -136,8 +141,9 @@ def _share_of_bar(sample: _Sample, explanation: Explanation) -> float:
     wanted = sample.singly(dense.weights, explanation.dense_slots)
     shares = []
     for name, values in wanted.bases.items():
-        for row, again in zip(dense.bases[name], values, strict=True):
-            shares.append(share_of_largest(row, again, float(np.abs(again).max())) / TRACK_BAR)
+        for row, again, weights in zip(dense.bases[name], values, dense.weights, strict=True):
+            largest = max(float(np.abs(again).max()), LEAST_LARGEST * float(weights.sum()))
+            shares.append(share_of_largest(row, again, largest) / TRACK_BAR)
     if explanation.together:
         shares += _prediction_shares(sample.stretch, explanation.card, dense, sample)
     return max(share if np.isfinite(share) else float("inf") for share in shares)

@@ -195,7 +195,7 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
         _plan_model(path, card, options, vectors, reference, choices) for path, card in zip(paths, cards, strict=True)
     )
     notes = [model.mode.reason for model in models if model.mode.reason]
-    notes += [model.explanation.reason for model in models if model.explanation and model.explanation.reason]
+    notes += [note for model in models if model.explanation for note in model.explanation.notes]
     wanted = wanted_stretches(options, genome, notes)
     centres = None
     if options.centred:

@@ -14,6 +14,7 @@ import trackgen
 from trackgen.bigwig import TrackStatistics
 from trackgen.scan.digest import file_sha256
 from trackgen.scan.durable import write_durably
+from trackgen.scan.explained_plan import ROUNDING
 from trackgen.scan.record import PlanRecord
 
 __all__ = ["RunFacts", "peak_memory", "write_run_file"]
@@ -50,6 +51,29 @@ class RunFacts:
 
     def warnings(self) -> list[str]:
         """What a user has to know of the results."""
+        return self._no_calls() + self._nothing()
+
+    def _nothing(self) -> list[str]:
+        """Of tracks in which no base contributes anything."""
+        found = []
+        for track, statistics in zip(self.record.tracks, self.statistics, strict=True):
+            zero = statistics.values and statistics.min == statistics.max == 0
+            if track.get("role") == "contribution" and zero:
+                key = f"{track['model']}.{track['class']}"
+                deltas = [shard["contributions"].get("deltas", {}).get(key) for shard in self.shards]
+                known = [delta for delta in deltas if delta is not None]
+                text = f"nothing contributes: every value of {track['file']} is 0"
+                if known and max(known) <= ROUNDING:
+                    text += (
+                        "; neither windows of random sequence nor any that was looked at in this run differ from the "
+                        "reference by more than rounding, so the reference may make the model constant: choose another "
+                        "--reference"
+                    )
+                found.append(text)
+        return found
+
+    def _no_calls(self) -> list[str]:
+        """Of tracks that are empty because nothing was called."""
         return [
             f"no call: no window of class {track['class']} of {track['model']} in what was scanned reaches its "
             f"threshold {track['threshold']:g}, so {track['file']} is empty; --contrib-weight probability weighs all "
