@@ -35,6 +35,28 @@ net (float[N, 4, {window}] sequence{signal_input}) => (float[N, {classes}] out)
 FILTERS, WIDTH, HIDDEN = 5, 7, 6
 
 
+def _class_entries(classes: tuple[str, ...], threshold: float | None, *, reverse: bool) -> list[dict[str, Any]]:
+    """The classes as a card has them."""
+    entries: list[dict[str, Any]] = [{"name": entry} for entry in classes]
+    if threshold is not None:
+        entries = [{**entry, "threshold": threshold} for entry in entries]
+    if reverse:
+        entries[-1]["reverse"], entries[-2]["reverse"] = classes[-2], classes[-1]
+    return entries
+
+
+def _weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> list[onnx.TensorProto]:
+    """Random weights of usual sizes."""
+    random = np.random.default_rng(seed)
+    weights = []
+    for key, shape in shapes.items():
+        values = random.normal(0, 1.2 * max(1, np.prod(shape[:-1])) ** -0.5, shape).astype(np.float32)
+        if key == "filters":
+            values = random.normal(0, 0.6, shape).astype(np.float32)
+        weights.append(onnx.numpy_helper.from_array(values, key))
+    return weights
+
+
 def convolution_model(
     folder: Path,
     *,
@@ -61,7 +83,6 @@ def convolution_model(
         thresholds: of every class.
         reverse: make the last two classes partners on the other strand.
     """
-    random = np.random.default_rng(seed)
     pooled = (window + 2 * pad - WIDTH + 1) // pool * FILTERS
     elements = window // signal.get("resolution", 1) if signal else 0
     shapes = {
@@ -87,16 +108,8 @@ def convolution_model(
             else "joined = Identity(flat)",
         )
     )
-    for key, shape in shapes.items():
-        values = random.normal(0, 1.2 * max(1, np.prod(shape[:-1])) ** -0.5, shape).astype(np.float32)
-        if key == "filters":
-            values = random.normal(0, 0.6, shape).astype(np.float32)
-        model.graph.initializer.append(onnx.numpy_helper.from_array(values, key))
-    entries: list[dict[str, Any]] = [{"name": entry} for entry in classes]
-    if thresholds is not None:
-        entries = [{**entry, "threshold": thresholds} for entry in entries]
-    if reverse:
-        entries[-1]["reverse"], entries[-2]["reverse"] = classes[-2], classes[-1]
+    model.graph.initializer.extend(_weights(shapes, seed))
+    entries = _class_entries(classes, thresholds, reverse=reverse)
     card = {
         "schema_version": 1, "name": name, "window": window, "bin": bin_, "stride": stride or bin_, "strands": strands,
         "inputs": [{"name": "sequence", "kind": "sequence"}, *([signal] if signal else [])],

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.card import Card, InputSpec, load_model
-from trackgen.errors import ModelError, ResourceError, UsageError
+from trackgen.errors import ModelError, UsageError
 from trackgen.graph import ContributionGraph, compile_window_contributions
-from trackgen.runtime import OutOfMemory, Session, open_session
+from trackgen.runtime import Session, open_session
+from trackgen.scan.halving import run_or_halve
 from trackgen.scan.windows import default_batch_size
 
 __all__ = ["ExplainedWindows", "WindowExplainer", "first_sequence", "hypothetical", "sequence_multipliers"]
@@ -169,24 +170,12 @@ class WindowExplainer:
         self, session: Session, names: Sequence[str], tensors: Mapping[str, Float32], classes: Int64
     ) -> list[Float32]:
         """Run one batch; when memory runs out, halve the batch size and run the halves."""
-        count = len(classes)
-        try:
-            return session.run({**tensors, "classes": classes}, names)
-        except OutOfMemory as error:
-            if count <= 1:
-                raise ResourceError(
-                    f"model {self.card.name} can't be explained in this memory even one window at a time",
-                    found=str(error),
-                    remedy="free memory, or use a machine or device with more",
-                ) from error
-            self.batch_size = max(1, count // 2)
-            self._tell(f"memory ran out: contributions of {self.card.name} now in batches of {self.batch_size}")
-            halves = [slice(0, count // 2), slice(count // 2, count)]
-            pairs = [
-                self._run_batch(session, names, {name: values[half] for name, values in tensors.items()}, classes[half])
-                for half in halves
-            ]
-            return [np.concatenate(pair) for pair in zip(*pairs, strict=True)]
+        too_large = f"model {self.card.name} can't be explained in this memory even one window at a time"
+        return run_or_halve(session, {**tensors, "classes": classes}, names, too_large, self._smaller)
+
+    def _smaller(self, size: int) -> None:
+        self.batch_size = size
+        self._tell(f"memory ran out: contributions of {self.card.name} now in batches of {size}")
 
     def _explained(self, graph: ContributionGraph, values: Mapping[str, Float32]) -> ExplainedWindows:
         contributions = {name: values[f"{CONTRIBUTIONS}.{name}"] for name in graph.explained}

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.card import Card, InputSpec, load_model
-from trackgen.errors import ModelError, ResourceError
+from trackgen.errors import ModelError
 from trackgen.graph.deeplift.target import add_targets
-from trackgen.runtime import OutOfMemory, open_session
+from trackgen.runtime import open_session
 from trackgen.scan.explaining import ExplainedWindows, ProfileTarget
+from trackgen.scan.halving import run_or_halve
 from trackgen.scan.telling import TellShare, tell_nobody
 from trackgen.scan.windows import default_batch_size
 
@@ -146,27 +147,16 @@ class Occlusion:
         turned[:, order] = np.roll(here[:, order], step, axis=1)
         return turned
 
+    def _smaller(self, size: int) -> None:
+        self.batch_size = size
+        self._tell(f"memory ran out: batch size of {self._card.name} is now {size}")
+
     def _scalars(self, tensors: Mapping[str, Float32], index: int) -> tuple[NDArray[np.float64], list[Float32]]:
         """The explained scalar of each window, (N,), and the card's outputs."""
         names = list(dict.fromkeys([*(output.name for output in self._card.outputs), self._target.logits]))
-        try:
-            results = dict(zip(names, self._session.run(tensors, names), strict=True))
-        except OutOfMemory as error:
-            count = len(next(iter(tensors.values())))
-            if count == 1:
-                raise ResourceError(
-                    f"model {self._card.name} does not fit into memory even with one window at a time",
-                    found=str(error),
-                    remedy="free memory, or use a machine or device with more",
-                ) from error
-            self.batch_size = max(1, count // 2)
-            self._tell(f"memory ran out: batch size of {self._card.name} is now {self.batch_size}")
-            halves = [
-                self._scalars({name: values[part] for name, values in tensors.items()}, index)
-                for part in (slice(0, count // 2), slice(count // 2, count))
-            ]
-            pairs = zip(*(outputs for _, outputs in halves), strict=True)
-            return np.concatenate([scalars for scalars, _ in halves]), [np.concatenate(pair) for pair in pairs]
+        too_large = f"model {self._card.name} does not fit into memory even with one window at a time"
+        values = run_or_halve(self._session, tensors, names, too_large, self._smaller)
+        results = dict(zip(names, values, strict=True))
         logits = results[self._target.logits].astype(np.float64)
         scalars = logits[:, index] - (logits.mean(axis=1) if self._target.centred else 0.0)
         return scalars, [results[output.name] for output in self._card.outputs]

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.card import Card
-from trackgen.errors import ModelError, ResourceError
-from trackgen.runtime import OutOfMemory, Session
+from trackgen.errors import ModelError
+from trackgen.runtime import Session
+from trackgen.scan.halving import run_or_halve
 from trackgen.scan.inputs import Stretch, tensor_encoders
 
 __all__ = ["WindowRunner", "default_batch_size"]
@@ -103,23 +104,15 @@ class WindowRunner:
             yield slice(position, min(position + size, count))
             position += size
 
+    def _smaller(self, size: int) -> None:
+        self.batch_size = size
+        self._tell(f"memory ran out: batch size of {self._card.name} is now {size}")
+
     def _run_batch(self, inputs: dict[str, Float32]) -> list[Float32]:
         """Run one batch; when memory runs out, halve the batch size and run the halves."""
         count = len(next(iter(inputs.values())))
-        try:
-            results = self.session.run(inputs, self._outputs)
-        except OutOfMemory as error:
-            if count == 1:
-                raise ResourceError(
-                    f"model {self._card.name} does not fit into memory even with one window at a time",
-                    found=str(error),
-                    remedy="free memory, or use a machine or device with more",
-                ) from error
-            self.batch_size = max(1, count // 2)
-            self._tell(f"memory ran out: batch size of {self._card.name} is now {self.batch_size}")
-            halves = [slice(0, count // 2), slice(count // 2, count)]
-            pairs = [self._run_batch({name: value[half] for name, value in inputs.items()}) for half in halves]
-            return [np.concatenate(pair) for pair in zip(*pairs, strict=True)]
+        too_large = f"model {self._card.name} does not fit into memory even with one window at a time"
+        results = run_or_halve(self.session, inputs, self._outputs, too_large, self._smaller)
         for output, values in zip(self._card.outputs, results, strict=True):
             wanted: tuple[int, ...] = (count, len(output.classes))
             if output.resolution is not None:

@@ -177,6 +177,9 @@ def lower_plainly(model: onnx.ModelProto, card: Card, stride: int) -> TileGraph:
     for edge in lowering.edges.values():
         node = next(node for node in graph.nodes if node.name == edge.node)
         raise node.refuse("it pads, so that near a window's ends the reference is another")
+    for proto in tile.graph.node:
+        # Whoever refuses a node of the tile graph names the user's.
+        proto.name = lowering.build.sources.get(proto.name) or proto.name
     used = {entry.name for entry in tile.graph.input}
     return TileGraph(tile, tuple(entry for entry in inputs if entry.name in used), forms, lowering.sources)
 
