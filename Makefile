@@ -2,7 +2,7 @@
 # make test      style, types and all tests but the slow ones: needs bedtools and Chromium (installed when root)
 # make test-all  the slow tests too
 # make check     style and types only
-# make assets    igv.js for pages that work offline: needs npm
+# make assets    igv.js and JBrowse for pages that work offline: needs npm
 # make clean     remove what the others made, but for the virtual environment
 
 .POSIX:
@@ -18,7 +18,8 @@ PIP_FLAGS =
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
-IGV = trackgen/serve/assets/igv.esm.min.js
+# Made last of all that install_assets.py makes.
+ASSETS = trackgen/serve/assets/jbrowse.LICENSE.txt
 SHARED_DATA = ../shared/data
 # Real data beside the checkout, where there is any; else the demo gets its genome from a public address.
 WITH_DATA = if [ -z "$${TRACKGEN_DATA:-}" ] && [ -d $(SHARED_DATA) ]; then \
@@ -47,21 +48,21 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 
 assets:
-	$(PYTHON) plugins/igv/install_assets.py
+	$(PYTHON) plugins/assets/install_assets.py
 
 clean:
-	rm -rf build dist *.egg-info $(DEMO) trackgen/serve/assets plugins/igv/node_modules
+	rm -rf build dist *.egg-info $(DEMO) trackgen/serve/assets
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 install-demo: $(VENV)/installed-demo
-	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(IGV) || echo "going on without: the page will load igv.js from its public address" >&2
+	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(ASSETS) || echo "going on without: the pages will load igv.js and JBrowse from public addresses" >&2
 
 install-test: $(VENV)/installed-test
 	@tools/system_packages.sh $(SYSTEM_PACKAGES)
-	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(IGV) || echo "going on without: tests that need igv.js are skipped" >&2
+	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(ASSETS) || echo "going on without: tests that need igv.js or JBrowse are skipped" >&2
 
-$(IGV): plugins/igv/package-lock.json
-	$(PYTHON) plugins/igv/install_assets.py
+$(ASSETS): plugins/assets/package-lock.json
+	$(PYTHON) plugins/assets/install_assets.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "trackgen needs Python 3.10 or later: make PYTHON=...")'

@@ -1,18 +1,64 @@
 """Finds the files that ship with trackgen, in an installed wheel or in a checkout.
 
-A wheel holds ``hub_templates/`` and ``exported_models/`` inside the package; a checkout has them at its top level.
+A wheel holds ``hub_templates/``, ``exported_models/`` and ``plugins/`` inside the package; a checkout has them at its
+top level.
 """
 
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 
 from trackgen.errors import ModelError, TrackgenError, UsageError
 
-__all__ = ["exported_models", "find_model", "hub_templates", "shipped_models"]
+__all__ = [
+    "IGV_JS",
+    "JBROWSE",
+    "BrowserCode",
+    "browser_assets",
+    "browser_plugins",
+    "exported_models",
+    "find_model",
+    "hub_templates",
+    "shipped_models",
+]
 
 MODEL_FILE = "model.onnx"
+CDN = "https://cdn.jsdelivr.net/npm"
+
+
+@dataclass(frozen=True)
+class BrowserCode:
+    """Third-party code that the pages of a hub load, at the version that plugins/assets/package-lock.json pins.
+
+    Attributes:
+        title: what people call it.
+        file: its name in the folder of assets and in hubs; `licence` is its licence there.
+        address: the same file at a public address, for pages where it is not installed.
+    """
+
+    title: str
+    version: str
+    file: str
+    licence: str
+    address: str
+
+    @property
+    def files(self) -> tuple[str, str]:
+        """The script and its licence, which go together."""
+        return self.file, self.licence
+
+
+_IGV, _JBROWSE = "3.8.10", "4.3.0"
+IGV_JS = BrowserCode("igv.js", _IGV, "igv.esm.min.js", "igv.LICENSE.txt", f"{CDN}/igv@{_IGV}/dist/igv.esm.min.js")
+JBROWSE = BrowserCode(
+    "JBrowse 2",
+    _JBROWSE,
+    "jbrowse.umd.min.js",
+    "jbrowse.LICENSE.txt",
+    f"{CDN}/@jbrowse/react-app2@{_JBROWSE}/dist/react-app.umd.production.min.js",
+)
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -42,6 +88,24 @@ def browser_assets() -> Path | None:
     """The folder of third-party browser code that ``make assets`` fills, or None where it was not run."""
     folder = _PACKAGE / "serve" / "assets"
     return folder if folder.is_dir() else None
+
+
+def browser_plugins() -> dict[str, Path]:
+    """Our own files that a genome browser loads, ``trackgen-jbrowse.js`` and the like, by file name.
+
+    Raises:
+        TrackgenError: none is installed.
+    """
+    folder = _shipped("plugins")
+    found = {path.name: path for path in sorted(folder.glob("*/trackgen-*.js"))}
+    if not found:
+        raise TrackgenError(
+            "the plugins for genome browsers, which ship with trackgen, are not installed",
+            path=folder,
+            wanted="trackgen-jbrowse.js in a folder below",
+            remedy="install trackgen again",
+        )
+    return found
 
 
 def shipped_models() -> dict[str, Path]:

@@ -13,7 +13,6 @@ import pytest
 from tests.hub.conftest import Build
 from tests.hubs import CARD, PEAK, change_run, write_run
 from trackgen.hub.facts import facts_html
-from trackgen.hub.igv import IGV_VERSION
 
 HOSTILE = "a<script>alert(1)</script>\"b' \n$title \\\n&amp; " + "x" * 10_000
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -136,14 +135,6 @@ def test_igv_gets_assemblies_it_hosts_by_name_and_others_from_ucsc(build: Build,
     assert key in config
     if key == "reference":
         assert config["reference"]["twoBitURL"].endswith("/ce10/bigZips/ce10.2bit")
-
-
-def test_the_page_loads_the_pinned_version_of_igv() -> None:
-    package = json.loads((REPOSITORY / "plugins" / "igv" / "package.json").read_text())
-    lock = json.loads((REPOSITORY / "plugins" / "igv" / "package-lock.json").read_text())
-    assert package["dependencies"]["igv"] == IGV_VERSION
-    assert lock["packages"]["node_modules/igv"]["version"] == IGV_VERSION
-    assert lock["packages"]["node_modules/igv"]["integrity"].startswith("sha512-")
 
 
 def test_facts_of_any_shape_become_lists_and_tables() -> None:

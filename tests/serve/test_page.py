@@ -52,7 +52,7 @@ pytestmark = [
 ]
 
 
-INSTALL = Path(__file__).resolve().parent.parent.parent / "plugins" / "igv" / "install_assets.py"
+INSTALL = Path(__file__).resolve().parent.parent.parent / "plugins" / "assets" / "install_assets.py"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -193,7 +193,9 @@ def _problems(packages: tuple[Part, ...], devices: tuple[DeviceCheck, ...]) -> l
     except TrackgenError as error:
         problems.append(str(error))
     if browser_assets() is None:
-        problems.append("igv.js is not here, so pages load it from a public address; in a checkout, make assets")
+        problems.append(
+            "igv.js and JBrowse are not here, so pages load them from public addresses; in a checkout, make assets"
+        )
     return problems
 
 

@@ -1,0 +1,1 @@
+"""The installer of third-party browser code."""
