@@ -15,7 +15,6 @@ from tests.hubs import CARD, PEAK, change_run, write_run
 from trackgen.hub.facts import facts_html
 
 HOSTILE = "a<script>alert(1)</script>\"b' \n$title \\\n&amp; " + "x" * 10_000
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
 class Links(HTMLParser):
