@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from trackgen.cli.options import progress_options, progress_to
+
+if TYPE_CHECKING:
+    from trackgen.hub.build import Layout
 
 
 @click.group()
@@ -19,8 +23,11 @@ def command() -> None:
 @click.option("-o", "--output", metavar="HUB", required=True, type=click.Path(path_type=Path), help="The hub's folder.")
 @click.option(
     "--genome",
+    "genomes",
     metavar="NAME|FILE",
-    help="The UCSC name of the assembly (hg38), or its FASTA or 2bit file, which the hub then carries.",
+    multiple=True,
+    help="The UCSC name of the assembly (hg38), or its FASTA or 2bit file, which the hub then carries; once for each "
+    "genome of the runs.",
 )
 @click.option(
     "--motifs",
@@ -31,14 +38,20 @@ def command() -> None:
 )
 @click.option("--email", metavar="ADDRESS", help="The contact that UCSC wants in a published hub.")
 @click.option("--url", metavar="BASE", help="The address of the published folder, for absolute links.")
+@click.option(
+    "--layout",
+    type=click.Choice(["one-file", "three-file"]),
+    help="Settings in hub.txt alone, or also in genomes.txt and trackDb files; several genomes need the second.",
+)
 @progress_options
 def build(
     runs: tuple[Path, ...],
     output: Path,
-    genome: str | None,
+    genomes: tuple[str, ...],
     motifs: tuple[Path, ...],
     email: str | None,
     url: str | None,
+    layout: Layout | None,
     quiet: bool,
     log_file: Path | None,
 ) -> None:
@@ -46,6 +59,8 @@ def build(
     from trackgen.hub import build_hub
 
     with progress_to(quiet, log_file) as progress:
-        report = build_hub(runs, output, genome=genome, email=email, url=url, progress=progress, motifs=motifs)
+        report = build_hub(
+            runs, output, genome=genomes, email=email, url=url, progress=progress, motifs=motifs, layout=layout
+        )
         progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
     click.echo(report.path)

@@ -10,23 +10,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from trackgen import __version__, resources
 from trackgen.errors import ResourceError, UsageError
 from trackgen.hub import igv, pages, ucsc
-from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, compose_groups
-from trackgen.hub.genome import GenomeSource, choose_genome, link_or_copy, put_two_bit
+from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
+from trackgen.hub.genome import GenomeSource, choose_genomes, link_or_copy, put_two_bit
 from trackgen.hub.locus import informative_locus
-from trackgen.hub.model import Hub, HubGenome, MotifTrack, TrackGroup
+from trackgen.hub.model import Hub, HubGenome
 from trackgen.hub.motif_page import render_motif_page
-from trackgen.hub.motifs import read_motif_tracks
+from trackgen.hub.motifs import motifs_by_genome, read_motif_tracks
 from trackgen.hub.runs import Run, read_run
 from trackgen.hub.templates import verbatim
 from trackgen.hub.text import clean, shorten, track_name
 from trackgen.progress import Progress
 
-__all__ = ["DEFAULT_EMAIL", "MANIFEST", "HubReport", "build_hub"]
+__all__ = ["DEFAULT_EMAIL", "MANIFEST", "HubReport", "Layout", "build_hub"]
+
+Layout = Literal["one-file", "three-file"]
 
 # UCSC wants an address in every hub. This one is reserved for examples (RFC 2606) and reaches nobody.
 DEFAULT_EMAIL = "nobody@example.org"
@@ -58,21 +61,25 @@ def build_hub(
     runs: Sequence[Path],
     output: Path,
     *,
-    genome: str | None,
+    genome: str | Sequence[str] | None,
     email: str | None,
     url: str | None,
     progress: Progress,
     motifs: Sequence[Path] = (),
+    layout: Layout | None = None,
 ) -> HubReport:
     """Build the folder `output` from the tracks of `runs`; an older hub of ours there is replaced.
 
     Args:
-        runs: output folders of ``trackgen scan``, all of the same genome.
+        runs: output folders of ``trackgen scan``, of one genome or several.
         genome: a FASTA or 2bit file (an assembly hub, which carries its sequence), the name of a UCSC assembly (a
-            track hub), or None: see `trackgen.hub.genome.choose_genome`.
+            track hub), several of them for runs of several genomes, or None: see
+            `trackgen.hub.genome.choose_genomes`.
         email: the contact that UCSC wants; None writes one that reaches nobody.
         url: the absolute address that the folder will be published at; adds absolute links.
         motifs: output folders of ``trackgen explain motifs``, whose hits become tracks.
+        layout: ``one-file``, which browsers read for a single genome only, or ``three-file``; None takes the first
+            where it can.
 
     Raises:
         UsageError: `output` holds something else, an option's value is no good, or the genome cannot be found.
@@ -84,11 +91,18 @@ def build_hub(
         raise UsageError("no run is given", wanted="output folders of trackgen scan")
     _refuse_foreign(output)
     read = [read_run(Path(folder)) for folder in runs]
-    source = choose_genome(read, genome, output, progress)
-    groups = compose_groups(read)
-    hub = _hub(read, groups, read_motif_tracks(motifs, read, groups), source, contact, base_url)
+    asked = [genome] if isinstance(genome, str) else list(genome or ())
+    chosen = choose_genomes(read, asked, output, progress)
+    if layout == "one-file" and len(chosen) > 1:
+        raise UsageError(
+            "a hub in one file has one genome, and the runs are of several",
+            place="--layout",
+            found=", ".join(source.id for source, _ in chosen),
+            remedy="leave --layout out, or build a hub for each genome",
+        )
+    hub = _hub(_genomes(chosen, motifs), contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
     with _replacing(output) as folder:
-        _write_data(hub, source, folder, progress)
+        _write_data(hub, [source for source, _ in chosen], folder, progress)
         _write_texts(hub, folder, progress)
         _write_manifest(hub, folder)
     track_pages = tuple(track.page for track in hub.files)
@@ -123,49 +137,57 @@ def _base_url(url: str | None) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
-def _hub(
-    runs: Sequence[Run],
-    groups: tuple[TrackGroup, ...],
-    motifs: tuple[MotifTrack, ...],
-    source: GenomeSource,
-    email: str,
-    base_url: str,
-) -> Hub:
-    cards = {track.card.name: track.card for group in groups for track in group.tracks}
+def _genomes(chosen: Sequence[tuple[GenomeSource, list[Run]]], motifs: Sequence[Path]) -> list[HubGenome]:
+    """Each genome with its tracks, named apart over the whole hub."""
+    taken = Taken()
+    folders = motifs_by_genome(motifs, [runs[0].lengths for _, runs in chosen])
+    genomes: list[HubGenome] = []
+    for (source, runs), own_motifs in zip(chosen, folders, strict=True):
+        groups = compose_groups(runs, taken, genome=source.id if genomes else "")
+        lengths = runs[0].lengths
+        tracks = [track for group in groups for track in group.tracks]
+        genomes.append(
+            HubGenome(
+                id=source.id,
+                title=source.id,
+                organism=_organism(source.id),
+                lengths=lengths,
+                locus=informative_locus(tracks, lengths),
+                two_bit="" if source.file is None else f"{source.id}.2bit",
+                groups=groups,
+                motifs=read_motif_tracks(own_motifs, runs, taken),
+            )
+        )
+    return genomes
+
+
+def _hub(genomes: Sequence[HubGenome], email: str, base_url: str, one_file: bool) -> Hub:
+    cards = {track.card.name: track.card for genome in genomes for track in genome.tracks}
     titles = [clean(card.title) or name for name, card in cards.items()]
     title = titles[0] if len(titles) == 1 else f"{titles[0]} and {len(titles) - 1} more"
-    tracks = [track for group in groups for track in group.tracks]
-    lengths = runs[0].lengths
-    organism = next((name for prefix, name in ORGANISMS.items() if _is_assembly(source.id, prefix)), source.id)
-    genome = HubGenome(
-        id=source.id,
-        title=source.id,
-        organism=organism,
-        lengths=lengths,
-        locus=informative_locus(tracks, lengths),
-        two_bit="" if source.file is None else f"{source.id}.2bit",
-    )
     return Hub(
         name=track_name(f"trackgen_{next(iter(cards))}"),
         short_label=shorten(next(iter(cards)), SHORT_LABEL),
         long_label=shorten(title, LONG_LABEL),
         email=email,
-        genome=genome,
-        groups=groups,
+        genomes=tuple(genomes),
         base_url=base_url,
-        motifs=motifs,
+        one_file=one_file,
     )
 
 
-def _is_assembly(name: str, prefix: str) -> bool:
-    return name.startswith(prefix) and name[len(prefix) :].isdigit()
+def _organism(assembly: str) -> str:
+    """The species of a UCSC assembly, such as sacCer3; the assembly's own name where it is none that we know."""
+    prefix = assembly.rstrip("0123456789")
+    return ORGANISMS.get(prefix, assembly) if prefix != assembly else assembly
 
 
-def _write_data(hub: Hub, source: GenomeSource, folder: Path, progress: Progress) -> None:
+def _write_data(hub: Hub, sources: Sequence[GenomeSource], folder: Path, progress: Progress) -> None:
     for track in hub.files:
         link_or_copy(track.source, folder / track.file)
-    if source.file is not None:
-        put_two_bit(source.file, folder / hub.genome.two_bit, progress)
+    for genome, source in zip(hub.genomes, sources, strict=True):
+        if source.file is not None:
+            put_two_bit(source.file, folder / genome.two_bit, progress)
 
 
 def _write_texts(hub: Hub, folder: Path, progress: Progress) -> None:
@@ -178,20 +200,18 @@ def _write_texts(hub: Hub, folder: Path, progress: Progress) -> None:
     else:
         progress.note(f"igv.js is not installed here (make assets), so the page loads it from {igv_address}")
     texts = {
-        "hub.txt": ucsc.render_hub(hub),
-        "igv.json": igv.render_igv(hub),
         "index.html": pages.render_index(hub, igv_address),
         "hub.html": pages.render_hub_page(hub),
         "trackgen.css": verbatim("trackgen.css"),
         "trackgen.js": verbatim("trackgen.js"),
     }
+    texts |= ucsc.render_ucsc(hub)
     texts |= {track.page: pages.render_track_page(hub, track) for track in hub.tracks}
     texts |= {track.page: render_motif_page(hub, track) for track in hub.motifs}
-    if hub.genome.two_bit:
-        texts["groups.txt"] = ucsc.render_groups(hub)
-        texts[hub.genome.chromosome_sizes] = ucsc.render_chromosome_sizes(hub)
-    if hub.base_url:
-        texts[pages.ABSOLUTE_SESSION] = igv.render_igv(hub, hub.base_url)
+    for genome in hub.genomes:
+        texts[hub.file_of(genome, "igv.json")] = igv.render_igv(genome)
+        if hub.base_url:
+            texts[hub.file_of(genome, pages.ABSOLUTE_SESSION)] = igv.render_igv(genome, hub.base_url)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
@@ -200,10 +220,17 @@ def _write_manifest(hub: Hub, folder: Path) -> None:
     manifest = {
         "schema_version": 1,
         "trackgen": __version__,
-        "genome": hub.genome.id,
+        "genomes": [genome.id for genome in hub.genomes],
         "tracks": [
-            {"name": track.name, "file": track.file, "model": track.model, "class": track.class_name}
-            for track in hub.files
+            {
+                "name": track.name,
+                "file": track.file,
+                "model": track.model,
+                "class": track.class_name,
+                "genome": genome.id,
+            }
+            for genome in hub.genomes
+            for track in genome.files
         ],
         "files": sorted([MANIFEST, *(path.name for path in folder.iterdir())]),
     }

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from trackgen.card import Card, ClassSpec
 from trackgen.errors import UsageError
 from trackgen.hub.limits import limits_of
-from trackgen.hub.model import Color, HubTrack, Limits, RunFacts, TrackGroup
+from trackgen.hub.model import Color, HubTrack, Limits, Overlay, RunFacts, TrackGroup
 from trackgen.hub.runs import Run, RunTrack
 from trackgen.hub.text import clean, shorten, track_name, unique_name
 
-__all__ = ["DISPLAY_NAME", "LONG_LABEL", "SHORT_LABEL", "compose_groups", "reserved_names"]
+__all__ = ["DISPLAY_NAME", "LONG_LABEL", "SHORT_LABEL", "Taken", "compose_groups"]
 
 # UCSC shows no more than these lengths; igv.js shows a container's long label only below 50 characters.
 SHORT_LABEL, LONG_LABEL, CONTAINER_LABEL = 17, 76, 49
@@ -32,31 +33,37 @@ SIGNS = {"plus": " +", "minus": " -", "": ""}
 RESERVED_PAGES = ("index", "hub")
 
 
-def compose_groups(runs: Sequence[Run]) -> tuple[TrackGroup, ...]:
+@dataclass
+class Taken:
+    """What is spoken for in a hub, in lower case: names of tracks, containers and pages, and names of files."""
+
+    names: set[str] = field(default_factory=lambda: set(RESERVED_PAGES))
+    files: set[str] = field(default_factory=set)
+
+
+def compose_groups(runs: Sequence[Run], taken: Taken, genome: str = "") -> tuple[TrackGroup, ...]:
     """The tracks of all `runs`, grouped by model and kind, named so that nothing collides.
+
+    Args:
+        runs: all on one genome.
+        taken: what other tracks of the hub have taken; what these take is added.
+        genome: where it is not the hub's first, tells apart what has the same name on another.
 
     Raises:
         UsageError: the same run is given twice, or no run has a track.
     """
     _refuse_repeats(runs)
-    names, files = set(RESERVED_PAGES), set[str]()
     sections: dict[tuple[int, str, str], list[HubTrack]] = {}
     for number, run in enumerate(runs):
         for track in run.tracks:
-            hub_track = _hub_track(run, track, names, files)
+            hub_track = _hub_track(run, track, taken, genome)
             sections.setdefault((number, track.model, SECTIONS[track.role]), []).append(hub_track)
     if not sections:
         raise UsageError("the run has no tracks", path=runs[0].folder if runs else None)
     # What a model predicts and why stand side by side: first its predictions, then its contributions.
     places = list(dict.fromkeys((number, model) for number, model, _ in sections))
     ordered = sorted(sections.items(), key=lambda item: (places.index(item[0][:2]), item[0][2] == "contributions"))
-    return tuple(_group(section, tracks, names) for (_, _, section), tracks in ordered)
-
-
-def reserved_names(groups: Sequence[TrackGroup]) -> set[str]:
-    """Names, in lower case, that no further track may have: of the tracks and containers of `groups`, and of pages."""
-    tracks = {track.name.lower() for group in groups for track in group.tracks}
-    return {*RESERVED_PAGES, *tracks, *(group.name.lower() for group in groups)}
+    return tuple(_group(section, tracks, taken.names) for (_, _, section), tracks in ordered)
 
 
 def _refuse_repeats(runs: Sequence[Run]) -> None:
@@ -66,19 +73,21 @@ def _refuse_repeats(runs: Sequence[Run]) -> None:
             raise UsageError("the same run is given twice", path=folder, remedy="name each run once")
 
 
-def _hub_track(run: Run, track: RunTrack, names: set[str], files: set[str]) -> HubTrack:
+def _hub_track(run: Run, track: RunTrack, taken: Taken, genome: str) -> HubTrack:
     card = run.cards[track.model]
     entry = _class_of(card, track.class_name)
     stem = track.file.removesuffix(".bw")
-    file = unique_name(stem, files, suffix=".bw", mark=".")
+    if genome and track.file.lower() in taken.files:
+        stem = f"{stem}.{genome}"
+    file = unique_name(stem, taken.files, suffix=".bw", mark=".")
     label = clean(track.label) or clean(entry.title if entry else "") or track.class_name
-    if file != track.file:
+    if file != f"{stem}.bw":
         # The same track of another run: the number that tells the files apart tells the labels apart, too.
         label = f"{shorten(label, SHORT_LABEL - 6)} {file.removesuffix('.bw').rpartition('.')[2]}"
     threshold = entry.threshold if entry is not None and track.role == "probability" else None
     family = [other for other in run.tracks if _family(other) == _family(track)]
     return HubTrack(
-        name=unique_name(track_name(stem), names),
+        name=unique_name(track_name(stem), taken.names),
         file=file,
         source=track.path,
         model=track.model,
@@ -168,7 +177,7 @@ def _data_range(track: RunTrack) -> Limits:
 
 
 def _group(section: str, tracks: Iterable[HubTrack], names: set[str]) -> TrackGroup:
-    tracks = tuple(tracks)
+    tracks = _paired(list(tracks), names)
     card = tracks[0].card
     title = clean(card.title) or card.name
     word = "predictions" if section == "predictions" else "contributions"
@@ -179,3 +188,24 @@ def _group(section: str, tracks: Iterable[HubTrack], names: set[str]) -> TrackGr
         section=section,
         tracks=tracks,
     )
+
+
+def _paired(tracks: Sequence[HubTrack], names: set[str]) -> tuple[HubTrack, ...]:
+    """The tracks, those of a prediction's two strands with the overlay that holds them together."""
+    overlays: dict[str, Overlay] = {}
+    for track in tracks:
+        partner = _stem(track)
+        strands = {other.strand for other in tracks if _stem(other) == partner}
+        if strands == {"plus", "minus"} and track.role != "contribution" and partner not in overlays:
+            overlays[partner] = Overlay(
+                name=unique_name(track_name(f"{partner}_both"), names),
+                short_label=shorten(track.short_label.removesuffix(SIGNS[track.strand]), SHORT_LABEL - 4) + " +/-",
+                long_label=track.long_label.replace(f", {track.strand} strand", ", both strands", 1),
+            )
+    return tuple(replace(track, overlay=overlays.get(_stem(track))) for track in tracks)
+
+
+def _stem(track: HubTrack) -> str:
+    """What the names of both strands of one prediction have in common, numbers of repeated runs included."""
+    parts = track.file.removesuffix(".bw").split(".")
+    return ".".join(part for part in parts if part != track.strand)

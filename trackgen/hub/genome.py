@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trackgen.errors import DataError, UsageError
@@ -13,11 +13,11 @@ from trackgen.genome import assembly_name, open_genome, write_twobit
 from trackgen.genome.assemblies import ASSEMBLIES
 from trackgen.genome.sequence import TWOBIT_MAGIC
 from trackgen.hub.runs import UCSC_NAME, Run
-from trackgen.hub.text import quoted_names
+from trackgen.hub.text import quoted_names, unique_name
 from trackgen.progress import Progress
 from trackgen.scan.digest import file_sha256
 
-__all__ = ["GenomeSource", "choose_genome", "link_or_copy", "put_two_bit"]
+__all__ = ["GenomeSource", "choose_genomes", "link_or_copy", "put_two_bit"]
 
 SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
 
@@ -30,25 +30,64 @@ class GenomeSource:
     file: Path | None
 
 
-def choose_genome(runs: Sequence[Run], genome: str | None, output: Path, progress: Progress) -> GenomeSource:
-    """Settle which genome the hub stands on, and make sure that it is the genome of every run.
+def choose_genomes(
+    runs: Sequence[Run], genomes: Sequence[str], output: Path, progress: Progress
+) -> list[tuple[GenomeSource, list[Run]]]:
+    """Settle which genomes the hub stands on, each with its runs, in the order of the runs.
 
     Args:
-        genome: a file, a UCSC assembly name, or None: the file that was scanned, in the current folder, beside
-            `output` or the run; else the assembly that the runs recognised.
+        genomes: files or UCSC assembly names, in any order, at most one for each genome of the runs. A genome that
+            none is given for is the file that was scanned, in the current folder, beside `output` or the run; else
+            the assembly that the runs recognised.
 
     Raises:
-        UsageError: no genome can be found, or the name is not the runs' assembly.
-        DataError: the runs stand on different genomes, or the file's names and lengths are not the runs'.
+        UsageError: a genome cannot be found, or none of the runs is of one that is given.
+        DataError: a file's names and lengths are not those of its runs.
     """
-    run = runs[0]
-    for other in runs[1:]:
-        if dict(other.lengths) != dict(run.lengths):
-            raise DataError(
-                f"the runs stand on different genomes: {_difference(run.lengths, other.lengths)}",
-                path=other.folder / "run.json",
-                remedy="build one hub for each genome",
+    groups: list[list[Run]] = []
+    for run in runs:
+        same = next((group for group in groups if dict(group[0].lengths) == dict(run.lengths)), None)
+        if same is None:
+            groups.append([run])
+        else:
+            same.append(run)
+    wanted = _assigned(groups, genomes)
+    used: set[str] = set()
+    chosen = []
+    for group, genome in zip(groups, wanted, strict=True):
+        source = _choose(group[0], genome, output, progress)
+        chosen.append((replace(source, id=unique_name(source.id, used)), group))
+    return chosen
+
+
+def _assigned(groups: Sequence[Sequence[Run]], genomes: Sequence[str]) -> list[str | None]:
+    """Which of `genomes` each group of runs stands on; None where none is given for it."""
+    result: list[str | None] = [None] * len(groups)
+    for genome in genomes:
+        fits = [place for place, group in enumerate(groups) if len(groups) == 1 or _fits(genome, group[0])]
+        free = [place for place in fits if result[place] is None]
+        if not free:
+            runs = ", ".join(str(group[0].folder) for group in groups)
+            raise UsageError(
+                "this genome is given beside another for the same runs" if fits else "no run is of this genome",
+                place="--genome",
+                found=genome,
+                wanted=f"one genome for each of: {runs}",
             )
+        result[free[0]] = genome
+    return result
+
+
+def _fits(genome: str, run: Run) -> bool:
+    """Whether `run` is of the genome in the file, or of the assembly, that `genome` names."""
+    path = Path(genome)
+    if path.is_file():
+        with open_genome(path) as opened:
+            return dict(opened.lengths) == dict(run.lengths)
+    return genome in (run.assembly, assembly_name(run.lengths)) or (not run.assembly and not assembly_name(run.lengths))
+
+
+def _choose(run: Run, genome: str | None, output: Path, progress: Progress) -> GenomeSource:
     if genome is None:
         file = _find_file(run, output)
         if file is not None:
@@ -59,6 +98,7 @@ def choose_genome(runs: Sequence[Run], genome: str | None, output: Path, progres
         raise UsageError(
             f"the genome file {run.genome_file or 'of the run'} is in none of the places looked at "
             "(the current folder, beside the hub, in and beside the run), or is another file of that name",
+            path=run.folder / "run.json",
             remedy="say where it is: --genome FILE, or name the UCSC assembly: --genome NAME",
         )
     if Path(genome).is_file():

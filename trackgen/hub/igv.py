@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from trackgen.hub.model import Hub, HubGenome, HubTrack, MotifTrack
+from trackgen.hub.model import GeneTrack, HubGenome, HubTrack, MotifTrack
 from trackgen.hub.templates import escaped
+from trackgen.resources import IGV_JS
 
 __all__ = ["IGV_ADDRESS", "IGV_VERSION", "render_igv"]
 
-# The version that plugins/igv/package-lock.json pins.
-IGV_VERSION = "3.8.10"
-IGV_ADDRESS = f"https://cdn.jsdelivr.net/npm/igv@{IGV_VERSION}/dist/igv.esm.min.js"
+IGV_VERSION = IGV_JS.version
+IGV_ADDRESS = IGV_JS.address
 
 # Assemblies that igv.js gets by name, with genes and ideogram, from https://igv.org/genomes/genomes3.json.
 HOSTED = ("hg38", "hg19", "hg18", "hs1", "mm39", "mm10", "mm9", "rn7", "rn6", "danRer11", "dm6", "ce11", "sacCer3")
@@ -24,15 +24,17 @@ UCSC_DOWNLOADS = "https://hgdownload.soe.ucsc.edu/goldenPath"
 GUIDE_COLOR = "rgb(120,120,120)"
 
 
-def render_igv(hub: Hub, base: str = "") -> str:
-    """The text of igv.json; every address of the hub's own files starts with `base`."""
-    several_models = len({*(card.name for card in hub.cards), *(track.model for track in hub.motifs)}) > 1
+def render_igv(genome: HubGenome, base: str = "") -> str:
+    """The text of igv.json for the tracks on `genome`; every address of the hub's own files starts with `base`."""
+    several_models = len(genome.models) > 1
+    genes = [] if genome.genes is None else [_genes(genome.genes, base)]
     config: dict[str, Any] = {
-        **_genome(hub.genome, base),
-        "locus": hub.genome.locus.text,
+        **_genome(genome, base),
+        "locus": genome.locus.text,
         "tracks": [
-            *(_track(track, base, several_models) for track in hub.tracks),
-            *(_motifs(track, base, several_models) for track in hub.motifs),
+            *genes,
+            *(_track(track, base, several_models) for track in genome.tracks),
+            *(_motifs(track, base, several_models) for track in genome.motifs),
         ],
     }
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
@@ -72,6 +74,8 @@ def _track(track: HubTrack, base: str, several_models: bool) -> dict[str, Any]:
             result["guideLines"] = [{"y": track.threshold, "color": GUIDE_COLOR, "dotted": True}]
     else:
         result |= {"windowFunction": "mean", "height": 64}
+    if track.drawn_downwards:
+        result["flipAxis"] = True
     return result
 
 
@@ -84,6 +88,21 @@ def _motifs(track: MotifTrack, base: str, several_models: bool) -> dict[str, Any
         # No colour: it would hide those of the hits.
         "displayMode": "EXPANDED",
         "height": 60,
+    }
+
+
+def _genes(genes: GeneTrack, base: str) -> dict[str, Any]:
+    return {
+        "id": genes.name,
+        "name": "Genes",
+        "type": "annotation",
+        "format": "bed",
+        "url": base + genes.bed,
+        # Read whole, so that every gene is found by its name.
+        "indexed": False,
+        "searchable": True,
+        "displayMode": "EXPANDED",
+        "height": 70,
     }
 
 

@@ -14,6 +14,7 @@ from trackgen.card import Card
 
 __all__ = [
     "Color",
+    "GeneTrack",
     "Hub",
     "HubGenome",
     "HubTrack",
@@ -21,6 +22,7 @@ __all__ = [
     "Locus",
     "MotifPattern",
     "MotifTrack",
+    "Overlay",
     "RunFacts",
     "TrackGroup",
 ]
@@ -57,27 +59,6 @@ class Locus:
 
 
 @dataclass(frozen=True)
-class HubGenome:
-    """The genome that all tracks stand on.
-
-    `two_bit` is the sequence's file name inside the hub (an assembly hub), or empty when the browser knows the
-    assembly by its name `id` (a track hub).
-    """
-
-    id: str
-    title: str
-    organism: str
-    lengths: Mapping[str, int]
-    locus: Locus
-    two_bit: str = ""
-
-    @property
-    def chromosome_sizes(self) -> str:
-        """The name of the chrom.sizes file inside the hub."""
-        return f"{self.id}.chrom.sizes"
-
-
-@dataclass(frozen=True)
 class RunFacts:
     """What the run says of a track: for its page. Extremes are None where the track is empty."""
 
@@ -92,10 +73,20 @@ class RunFacts:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """What holds the plus and the minus strand of one prediction together where a browser draws both in one picture."""
+
+    name: str
+    short_label: str
+    long_label: str
+
+
+@dataclass(frozen=True)
 class HubTrack:
     """One track: `name` is unique in the hub and serves as UCSC's track name and as its page's file name.
 
-    `sequence_letters` says that values belong to single reference bases, so that browsers can draw letters.
+    `sequence_letters` says that values belong to single reference bases, so that browsers can draw letters. `overlay`
+    is that of a prediction whose other strand is in the hub, too.
     """
 
     name: str
@@ -118,6 +109,12 @@ class HubTrack:
     sequence_letters: bool
     card: Card
     run: RunFacts
+    overlay: Overlay | None = None
+
+    @property
+    def drawn_downwards(self) -> bool:
+        """Whether larger values stand lower: predictions of the minus strand hang below those of the plus strand."""
+        return self.overlay is not None and self.strand == "minus"
 
     @property
     def page(self) -> str:
@@ -176,17 +173,43 @@ class MotifTrack:
 
 
 @dataclass(frozen=True)
-class Hub:
-    """A whole hub. `base_url` is empty, or the absolute address it will be published at, ending in a slash."""
+class GeneTrack:
+    """Genes of a genome, as files of the hub; `name` is unique in it, as of a `HubTrack`.
+
+    `source` is the name of the annotation's file, without its folder.
+    """
 
     name: str
-    short_label: str
-    long_label: str
-    email: str
-    genome: HubGenome
-    groups: tuple[TrackGroup, ...]
-    base_url: str = ""
+    bed: str
+    big_bed: str
+    search_index: str
+    """The first file of JBrowse's text search, ``.ix``, beside which stand ``.ixx`` and ``.meta.json``."""
+    genes: int
+    source: str
+
+
+@dataclass(frozen=True)
+class HubGenome:
+    """A genome and the tracks that stand on it.
+
+    `two_bit` is the sequence's file name inside the hub (an assembly hub), or empty when the browser knows the
+    assembly by its name `id` (a track hub).
+    """
+
+    id: str
+    title: str
+    organism: str
+    lengths: Mapping[str, int]
+    locus: Locus
+    two_bit: str = ""
+    groups: tuple[TrackGroup, ...] = ()
     motifs: tuple[MotifTrack, ...] = ()
+    genes: GeneTrack | None = None
+
+    @property
+    def chromosome_sizes(self) -> str:
+        """The name of the chrom.sizes file inside the hub."""
+        return f"{self.id}.chrom.sizes"
 
     @property
     def tracks(self) -> tuple[HubTrack, ...]:
@@ -199,6 +222,43 @@ class Hub:
         return (*self.tracks, *self.motifs)
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The name of each model that has a track, once, in the order of display."""
+        return tuple(dict.fromkeys(track.model for track in self.files))
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A whole hub. `base_url` is empty, or the absolute address it will be published at, ending in a slash.
+
+    Names of tracks and files are unique over all genomes. `one_file` says that all settings stand in hub.txt, which
+    browsers allow for a single genome only; else genomes.txt and a trackDb file for each genome hold the rest.
+    """
+
+    name: str
+    short_label: str
+    long_label: str
+    email: str
+    genomes: tuple[HubGenome, ...]
+    base_url: str = ""
+    one_file: bool = True
+
+    @property
+    def tracks(self) -> tuple[HubTrack, ...]:
+        """All tracks of values, genome by genome, in the order of display."""
+        return tuple(track for genome in self.genomes for track in genome.tracks)
+
+    @property
+    def motifs(self) -> tuple[MotifTrack, ...]:
+        """All tracks of motif hits, genome by genome."""
+        return tuple(track for genome in self.genomes for track in genome.motifs)
+
+    @property
+    def files(self) -> tuple[HubTrack | MotifTrack, ...]:
+        """All tracks, each a file and a page of the hub."""
+        return tuple(track for genome in self.genomes for track in genome.files)
+
+    @property
     def cards(self) -> tuple[Card, ...]:
         """The card of each model, once, in the order of display."""
         cards: list[Card] = []
@@ -206,3 +266,14 @@ class Hub:
             if track.card not in cards:
                 cards.append(track.card)
         return tuple(cards)
+
+    def file_of(self, genome: HubGenome, name: str) -> str:
+        """The file that plays the part of `name` for `genome`: ``igv.json``, for all but the first ``igv.ID.json``."""
+        if genome.id == self.genomes[0].id:
+            return name
+        stem, _, suffix = name.rpartition(".")
+        return f"{stem}.{genome.id}.{suffix}"
+
+    def genome_of(self, track: HubTrack | MotifTrack) -> HubGenome:
+        """The genome that `track` stands on."""
+        return next(genome for genome in self.genomes if any(other.name == track.name for other in genome.files))

@@ -36,7 +36,7 @@ def render_motif_page(hub: Hub, track: MotifTrack) -> str:
     return fill(
         "motifs.html",
         title=escaped(_capital(track.label)),
-        subtitle=escaped(f"{track.title}; {hub.genome.title}"),
+        subtitle=escaped(f"{track.title}; {hub.genome_of(track).title}"),
         swatch=_swatch(track),
         model=escaped(track.title),
         class_name=escaped(track.class_name),

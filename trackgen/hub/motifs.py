@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from trackgen.errors import DataError, UsageError
-from trackgen.hub.compose import DISPLAY_NAME, LONG_LABEL, SHORT_LABEL, reserved_names
+from trackgen.hub.compose import DISPLAY_NAME, LONG_LABEL, SHORT_LABEL, Taken
 from trackgen.hub.fields import Fields, genome_lengths
-from trackgen.hub.model import MotifPattern, MotifTrack, TrackGroup
+from trackgen.hub.model import MotifPattern, MotifTrack
 from trackgen.hub.runs import Run
 from trackgen.hub.text import clean, quoted_names, shorten, track_name, unique_name
 
-__all__ = ["read_motif_tracks"]
+__all__ = ["motifs_by_genome", "read_motif_tracks"]
 
 SUFFIX = ".motifs.json"
 """By which the descriptions are known among the files of the folder."""
@@ -23,13 +23,22 @@ KIND, TYPE = "motif hits", "bigBed 9 +"
 BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
 
 
-def read_motif_tracks(
-    folders: Sequence[Path], runs: Sequence[Run], groups: Sequence[TrackGroup]
-) -> tuple[MotifTrack, ...]:
-    """The motif hits in `folders`, named apart from each other and from the tracks of `groups`.
+def motifs_by_genome(folders: Sequence[Path], genomes: Sequence[Mapping[str, int]]) -> list[list[Path]]:
+    """Which of `folders` stand on each of `genomes` (names and lengths, bp); one that fits none goes to the first."""
+    result: list[list[Path]] = [[] for _ in genomes]
+    for folder in folders:
+        path = _descriptions(folder)[0]
+        own = genome_lengths(Fields(_load(path), path).inner("genome"))
+        place = next((place for place, lengths in enumerate(genomes) if own == dict(lengths)), 0)
+        result[place].append(folder)
+    return result
+
+
+def read_motif_tracks(folders: Sequence[Path], runs: Sequence[Run], taken: Taken) -> tuple[MotifTrack, ...]:
+    """The motif hits in `folders` that stand on the genome of `runs`, named apart from what the hub has `taken`.
 
     Args:
-        folders: output folders of ``trackgen explain motifs``, of the genome of `runs`.
+        folders: output folders of ``trackgen explain motifs``.
 
     Raises:
         UsageError: the same folder is given twice.
@@ -39,14 +48,13 @@ def read_motif_tracks(
     for folder in resolved:
         if resolved.count(folder) > 1:
             raise UsageError("the same folder is given twice", path=folder, place="--motifs", remedy="name it once")
-    names, files = reserved_names(groups), set[str]()
     titles = {card.name: clean(card.title) or card.name for run in runs for card in run.cards.values()}
     tracks = []
     for folder in folders:
         for path in _descriptions(folder):
             values = Fields(_load(path), path)
             _refuse_unknown(values, runs[0].lengths)
-            tracks.append(_track(values, titles, names, files))
+            tracks.append(_track(values, titles, taken.names, taken.files))
     return tuple(tracks)
 
 

@@ -34,7 +34,7 @@ def render_track_page(hub: Hub, track: HubTrack) -> str:
     return fill(
         "track.html",
         title=escaped(_track_title(track)),
-        subtitle=escaped(f"{card.title or card.name}; {hub.genome.title}"),
+        subtitle=escaped(f"{card.title or card.name}; {hub.genome_of(track).title}"),
         swatch=_swatch(track),
         description=escaped(card.description or card.title or card.name),
         what=facts_html(_model_facts(track)),
@@ -80,11 +80,12 @@ def render_index(hub: Hub, igv_address: str) -> str:
 
 
 def _subtitle(hub: Hub) -> str:
-    genome = hub.genome
-    bases = sum(genome.lengths.values())
-    species = f"{genome.organism}, " if genome.organism != genome.title else ""
-    count = len(hub.tracks) + len(hub.motifs)
-    return f"{species}{genome.title}, {bases:,} bases. {count} track{'' if count == 1 else 's'}."
+    genomes = []
+    for genome in hub.genomes:
+        species = f"{genome.organism}, " if genome.organism != genome.title else ""
+        genomes.append(f"{species}{genome.title}, {sum(genome.lengths.values()):,} bases")
+    count = len(hub.files)
+    return f"{'; '.join(genomes)}. {count} track{'' if count == 1 else 's'}."
 
 
 def _published(hub: Hub) -> str:
@@ -119,11 +120,12 @@ def _links(hub: Hub) -> list[tuple[str, str, str, str]]:
     ]
     if not hub.base_url:
         return links
-    address, position = f"{hub.base_url}hub.txt", quote(hub.genome.locus.text, safe=":-")
+    genome = hub.genomes[0]
+    address, position = f"{hub.base_url}hub.txt", quote(genome.locus.text, safe=":-")
     hub_parameter = f"hubUrl={quote(address, safe='')}"
-    ucsc = f"https://genome.ucsc.edu/cgi-bin/hgTracks?db={hub.genome.id}&{hub_parameter}&position={position}"
-    if hub.genome.two_bit:
-        ucsc = f"https://genome.ucsc.edu/cgi-bin/hgGateway?genome={hub.genome.id}&{hub_parameter}"
+    ucsc = f"https://genome.ucsc.edu/cgi-bin/hgTracks?db={genome.id}&{hub_parameter}&position={position}"
+    if genome.two_bit:
+        ucsc = f"https://genome.ucsc.edu/cgi-bin/hgGateway?genome={genome.id}&{hub_parameter}"
     session = quote(f"{hub.base_url}{ABSOLUTE_SESSION}", safe="")
     desktop = f"http://localhost:60151/?hubURL={quote(address, safe='')}"
     return [
