@@ -15,6 +15,8 @@ import numpy as np
 import pyBigWig
 
 LENGTHS = {"chrI": 60_000, "chrII": 20_001, "chrM": 700}
+OTHER_LENGTHS = {"chrI": 61_000, "chrX": 8_000}
+"""Of a second genome."""
 PEAK = 30_000
 """0-based, on chrI: the middle of what there is to see."""
 LETTERS = np.frombuffer(b"ACGT", dtype=np.uint8)
@@ -62,18 +64,20 @@ TRACKS = [
 ]
 
 
-def sequences(seed: int = 7) -> dict[str, str]:
-    """Random letters for LENGTHS, with one run of N."""
+def sequences(seed: int = 7, lengths: Mapping[str, int] = LENGTHS) -> dict[str, str]:
+    """Random letters for `lengths`, with one run of N."""
     random = np.random.default_rng(seed)
-    result = {name: LETTERS[random.integers(0, 4, length)].tobytes().decode() for name, length in LENGTHS.items()}
+    result = {name: LETTERS[random.integers(0, 4, length)].tobytes().decode() for name, length in lengths.items()}
     result["chrI"] = result["chrI"][:50_000] + "N" * 500 + result["chrI"][50_500:]
     return result
 
 
-def write_fasta(path: Path, seed: int = 7, names: Mapping[str, str] | None = None) -> Path:
+def write_fasta(
+    path: Path, seed: int = 7, names: Mapping[str, str] | None = None, lengths: Mapping[str, int] = LENGTHS
+) -> Path:
     """The genome of the runs below as FASTA; `names` gives some sequences other names."""
     renamed = names or {}
-    text = "".join(f">{renamed.get(name, name)}\n{letters}\n" for name, letters in sequences(seed).items())
+    text = "".join(f">{renamed.get(name, name)}\n{letters}\n" for name, letters in sequences(seed, lengths).items())
     path.write_text(text)
     return path
 
@@ -92,12 +96,12 @@ def values_of(role: str, height: float, name: str, length: int) -> np.ndarray:
     return noise.astype(np.float32)
 
 
-def write_bigwig(path: Path, role: str, height: float) -> np.ndarray:
+def write_bigwig(path: Path, role: str, height: float, lengths: Mapping[str, int] = LENGTHS) -> np.ndarray:
     """One track at every base but the run of N; gives all its values, one sequence after the other."""
     written = []
     with pyBigWig.open(str(path), "w") as file:
-        file.addHeader(list(LENGTHS.items()))
-        for name, length in LENGTHS.items():
+        file.addHeader(list(lengths.items()))
+        for name, length in lengths.items():
             values = values_of(role, height, name, length)
             for start, end in [(0, 50_000), (50_500, length)] if name == "chrI" else [(0, length)]:
                 file.addEntries(name, start, values=values[start:end].tolist(), span=1, step=1)
@@ -113,6 +117,7 @@ def write_run(
     assembly: str | None = None,
     tracks: list[tuple[str, str, str, str, float]] | None = None,
     labels: Mapping[str, str] | None = None,
+    lengths: Mapping[str, int] = LENGTHS,
 ) -> Path:
     """A finished scan in `folder`: the tracks of TRACKS, or of `tracks`, and run.json."""
     card = CARD if card is None else card
@@ -122,7 +127,7 @@ def write_run(
     for class_name, strand, role, unit, height in TRACKS if tracks is None else tracks:
         parts = [card["name"], class_name, strand, "contrib" if role == "contribution" else "", "bw"]
         path = folder / ".".join(part for part in parts if part)
-        values = write_bigwig(path, role, height)
+        values = write_bigwig(path, role, height, lengths)
         entries.append(
             {
                 "file": path.name,
@@ -147,7 +152,7 @@ def write_run(
         "trackgen": "0.1.0",
         "command": ["trackgen", "scan", card["name"], genome, "-o", folder.name],
         "models": [{"name": card["name"], "file": "model.onnx", "sha256": "0" * 64, "card": card}],
-        "genome": {"file": genome, "assembly": assembly, "names": list(LENGTHS), "lengths": list(LENGTHS.values())},
+        "genome": {"file": genome, "assembly": assembly, "names": list(lengths), "lengths": list(lengths.values())},
         "checks": {"windows": {"n": 64, "max_abs_diff": 6e-8}, "completeness": None},
         "tracks": entries,
     }

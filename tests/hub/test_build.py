@@ -136,9 +136,9 @@ def test_the_same_run_twice_is_refused(build: Build, finished: Path) -> None:
         build(finished / "out", finished / "out")
 
 
-def test_runs_on_different_genomes_are_refused(build: Build, finished: Path, run: Path) -> None:
+def test_a_run_whose_genome_is_not_at_hand_is_named(build: Build, finished: Path, run: Path) -> None:
     change_run(run, "genome", "lengths", 1, value=5)
-    with pytest.raises(DataError, match=r"different genomes: chrII has 5 bases.*Build one hub for each"):
+    with pytest.raises(UsageError, match=rf"{run}/run\.json: the genome file mini\.fa is in none of the places"):
         build(finished / "out", run)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyBigWig
 import pytest
 
-from trackgen.hub.compose import compose_groups
+from trackgen.hub.compose import Taken, compose_groups
 from trackgen.hub.locus import informative_locus
 from trackgen.hub.model import HubTrack, Limits, Locus
 from trackgen.hub.runs import read_run
@@ -22,7 +22,7 @@ Draw = Callable[[Peaks], HubTrack]
 @pytest.fixture
 def draw(finished: Path, tmp_path: Path) -> Draw:
     """A probability track with these (sequence, start, end, value), on an axis from 0 to 1."""
-    pattern = compose_groups([read_run(finished / "out")])[0].tracks[0]
+    pattern = compose_groups([read_run(finished / "out")], Taken())[0].tracks[0]
 
     def draw(peaks: Peaks) -> HubTrack:
         path = tmp_path / "x.bw"

@@ -85,6 +85,7 @@ def test_hits_become_a_track_of_every_browser(build: Build, hits: Path) -> None:
     manifest = json.loads((folder / "trackgen.json").read_text())
     assert manifest["tracks"][-1] == {
         "name": "tss_mini_sharp_motifs", "file": f"{STEM}.bb", "model": "tss-mini", "class": "sharp",
+        "genome": "mini",
     }  # fmt: skip
     assert manifest["files"] == sorted(path.name for path in folder.iterdir())
 

@@ -66,7 +66,7 @@ def test_names_that_differ_in_case_only_are_told_apart() -> None:
 
 
 def test_a_setting_without_a_value_is_left_out() -> None:
-    text = stanza("genome.txt", id="hg38")
+    text = stanza("genome.txt", id="hg38", track_db="")
     assert text == "genome hg38\n"
     text = stanza("composite.txt", name="a", section="", short_label="b", long_label="c d")
     assert "group" not in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trackhub.track import CompositeTrack, Track
+from trackhub.track import AggregateTrack, CompositeTrack, SuperTrack, Track
 
 from tests.hub.conftest import Build
 from tests.hub.stanzas import read_stanzas
@@ -47,9 +47,11 @@ def test_containers_stand_before_their_children_and_hold_no_data(stanzas: list[d
     for stanza in stanzas[2:]:
         if "parent" in stanza:
             assert stanza["parent"].split()[0] in seen
-            assert "bigDataUrl" in stanza
-        if "compositeTrack" in stanza:
+        if {"compositeTrack", "superTrack", "container"} & set(stanza):
             assert "bigDataUrl" not in stanza
+        else:
+            assert "bigDataUrl" in stanza
+        if {"compositeTrack", "superTrack"} & set(stanza):
             assert len(stanza["longLabel"]) < 50
         seen.add(stanza["track"])
     assert len(seen) == len(stanzas) - 2
@@ -72,11 +74,35 @@ def test_settings_of_a_probability(stanzas: list[dict[str, str]]) -> None:
     leaf = next(stanza for stanza in stanzas if stanza.get("track") == "tss_mini_sharp_minus")
     assert leaf["type"] == "bigWig 0 1"
     assert leaf["windowingFunction"] == "maximum"
-    assert (leaf["yLineMark"], leaf["yLineOnOff"]) == ("0.03", "on")
     assert leaf["shortLabel"] == "sharp TSS -"
     # igv.js cuts fractional limits to whole numbers, 0:0, and draws nothing, unless it may choose them itself.
     assert (leaf["viewLimits"], leaf["autoScale"]) == ("0:0.4", "on")
     assert "logo" not in leaf
+
+
+def test_both_strands_of_a_prediction_are_one_overlay_with_the_minus_strand_below_zero(
+    stanzas: list[dict[str, str]],
+) -> None:
+    by_name = {stanza["track"]: stanza for stanza in stanzas[2:]}
+    overlay = by_name["tss_mini_sharp_both"]
+    assert overlay["container"] == "multiWig"
+    assert overlay["parent"] == "tss_mini_predictions"
+    assert by_name["tss_mini_predictions"]["superTrack"] == "on show"
+    plus, minus = by_name["tss_mini_sharp_plus"], by_name["tss_mini_sharp_minus"]
+    assert plus["parent"] == minus["parent"] == "tss_mini_sharp_both"
+    assert ("negateValues" in plus, minus["negateValues"]) == (False, "on")
+    # Only UCSC reads a container's limits, and reads them right: they need no automatic scale.
+    assert (overlay["viewLimits"], overlay["autoScale"]) == ("-0.4:0.4", "off")
+    assert (overlay["shortLabel"], overlay["longLabel"].split(":")[0]) == ("sharp TSS +/-", "sharp TSS, both strands")
+    assert (plus["yLineMark"], plus["yLineOnOff"], "yLineMark" in minus) == ("0.03", "on", False)
+
+
+def test_a_strand_without_the_other_is_drawn_upwards(build: Build, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "minus", tracks=[("sharp", "minus", "probability", "probability", 0.2)])
+    (leaf,) = read_stanzas((build(run).path / "hub.txt").read_text())[2:]
+    assert "negateValues" not in leaf
+    assert leaf["yLineMark"] == "0.03"
+    assert "flipAxis" not in (tmp_path / "hub" / "igv.json").read_text()
 
 
 def test_settings_of_contributions(stanzas: list[dict[str, str]]) -> None:
@@ -123,11 +149,12 @@ def test_contributions_of_a_signal_input_are_no_letters(build: Build, tmp_path: 
 def second_opinion(settings: dict[str, str]) -> None:
     """Let trackhub check a stanza; it knows neither parents nor pages."""
     rest = {key: value for key, value in settings.items() if key not in ("track", "type", "parent", "html")}
-    kind = CompositeTrack if "compositeTrack" in rest else Track
-    rest.pop("compositeTrack", None)
+    kinds = {"compositeTrack": CompositeTrack, "superTrack": SuperTrack, "container": AggregateTrack}
+    kind = next((kinds[key] for key in kinds if rest.pop(key, None)), Track)
     labels = {"short_label": rest.pop("shortLabel"), "long_label": rest.pop("longLabel")}
     where = {"url": rest.pop("bigDataUrl")} if "bigDataUrl" in rest else {}
-    str(kind(name=settings["track"], tracktype=settings["type"], **where, **labels, **rest))
+    types = {"tracktype": settings["type"]} if "type" in settings else {}
+    str(kind(name=settings["track"], **types, **where, **labels, **rest))
 
 
 def test_trackhub_finds_nothing_to_object_to(stanzas: list[dict[str, str]]) -> None:
