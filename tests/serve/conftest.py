@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from trackgen.serve import create_app
 
@@ -37,7 +38,11 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def ask(root: Path) -> Ask:
     """One request to the application: ``ask("GET", "/track.bw", Range="bytes=0-1")``."""
-    app = create_app(root)
+    return asker(create_app(root))
+
+
+def asker(app: ASGIApp) -> Ask:
+    """As the fixture `ask`, of any application."""
 
     async def request(method: str, address: str, headers: dict[str, str]) -> httpx.Response:
         transport = httpx.ASGITransport(app=app)

@@ -112,7 +112,7 @@ def test_a_host_that_is_not_ours_is_refused(root: Path) -> None:
     assert caught.value.exit_status == 2
 
 
-@pytest.mark.parametrize("package", ["starlette.applications", "uvicorn"])
+@pytest.mark.parametrize("package", ["starlette.requests", "uvicorn"])
 def test_a_missing_package_is_told_with_the_command_that_gets_it(
     root: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.conftest import DATA, Ask
+from tests.serve.conftest import DATA, Ask, asker
 from trackgen.serve import create_app
 
 
@@ -94,12 +94,54 @@ def test_the_preflight_allows_ranges(ask: Ask) -> None:
     assert answer.headers["access-control-allow-private-network"] == "true"
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_nothing_can_be_written(ask: Ask, root: Path, method: str) -> None:
-    before = sorted(path.name for path in root.iterdir())
-    assert ask(method, "/track.bw").status_code == 405
-    assert ask(method, "/new.bw").status_code == 405
-    assert sorted(path.name for path in root.iterdir()) == before
+METHODS = [
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "TRACE",
+    "CONNECT",
+    "PROPFIND",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "X",
+]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("address", ["/track.bw", "/new.bw", "/", "/below", "/../outside.txt"])
+def test_nothing_can_be_written_from_here_or_from_another_site(
+    ask: Ask, root: Path, tmp_path: Path, method: str, address: str
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    answer = ask(method, address, Origin="https://evil.example", Content_Type="text/plain")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+    assert answer.content == b""
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_the_preflight_of_a_cross_origin_write_is_told_that_only_reading_is_allowed(ask: Ask) -> None:
+    answer = ask("OPTIONS", "/track.bw", Origin="https://evil.example", Access_Control_Request_Method="PUT")
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
+    assert "access-control-allow-credentials" not in answer.headers
+
+
+HOSTS = ["evil.example", "evil.example:1", "127.0.0.1@evil.example", "", "a" * 5000, 'x"><script>', "localhost/../.."]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("address", ["/", "/track.bw", "/below", "/nothing", "/page/"])
+def test_no_answer_depends_on_the_host_that_a_request_names(ask: Ask, root: Path, host: str, address: str) -> None:
+    (root / "page").mkdir()
+    (root / "page" / "index.html").write_text('<div data-igv="./igv.esm.min.js">')
+    usual = ask("GET", address)
+    forged = {"X_Forwarded_Host": host, "X_Forwarded_Proto": "https", "X_Forwarded_For": "1.2.3.4", "Forwarded": host}
+    answer = ask("GET", address, Host=host, **forged)
+    assert (answer.status_code, answer.content) == (usual.status_code, usual.content)
+    assert answer.headers == usual.headers
 
 
 @pytest.mark.parametrize("address", ["/track.bw", "/table.txt.gz"])
@@ -122,6 +164,32 @@ def test_pages_are_pages(ask: Ask, address: str, kind: str) -> None:
 def test_a_folder_without_its_slash_is_sent_on_by_a_relative_address(ask: Ask) -> None:
     answer = ask("GET", "/below")
     assert (answer.status_code, answer.headers["location"]) == (307, "below/")
+
+
+PREFIX = "/user/me/proxy/8765"
+
+
+@pytest.mark.parametrize("given", [PREFIX, f"{PREFIX}/", PREFIX[1:]])
+@pytest.mark.parametrize("sent", [PREFIX, ""], ids=["left in", "taken off"])
+def test_a_proxy_may_leave_its_path_in_the_address_or_take_it_off(root: Path, given: str, sent: str) -> None:
+    ask = asker(create_app(root, root_path=given))
+    assert ask("GET", f"{sent}/track.bw", Range="bytes=0-3").content == DATA[:4]
+    assert "small" in ask("GET", f"{sent}/").text
+    assert ask("GET", f"{sent}/below").headers["location"] == "below/"
+    assert ask("GET", f"{sent}/nothing.bw").status_code == 404
+    assert ask("GET", f"{sent}//outside.txt").status_code == 404
+
+
+def test_the_path_of_a_proxy_without_its_slash_is_sent_on_by_a_relative_address(root: Path) -> None:
+    answer = asker(create_app(root, root_path=PREFIX))("GET", PREFIX)
+    assert (answer.status_code, answer.headers["location"]) == (307, "8765/")
+
+
+def test_only_the_whole_path_of_a_proxy_is_taken_off(root: Path) -> None:
+    ask = asker(create_app(root, root_path="/lab"))
+    assert ask("GET", "/lab/hub.txt").status_code == 200
+    assert ask("GET", "/laboratory/hub.txt").status_code == 404
+    assert ask("GET", "/lab/lab/hub.txt").status_code == 404
 
 
 def test_a_file_that_has_not_changed_is_not_sent_again(ask: Ask, root: Path) -> None:
@@ -148,6 +216,32 @@ OUTSIDE = [
     "/..\\outside.txt",
     "/..%5coutside.txt",
     "/%c0%ae%c0%ae/outside.txt",
+    "/%e0%80%ae%e0%80%ae/outside.txt",
+    "/%uff0e%uff0e/outside.txt",
+    "/%u002e%u002e/outside.txt",
+    "/%ef%bc%8e%ef%bc%8e/outside.txt",
+    "/%ef%bc%8e%ef%bc%8e%ef%bc%8foutside.txt",
+    "/%25252e%25252e%25252foutside.txt",
+    "/%2E%2E/outside.txt",
+    "/.%2e/outside.txt",
+    "/..%c0%afoutside.txt",
+    "/..;/outside.txt",
+    "/..%3b/outside.txt",
+    "/....//outside.txt",
+    "/...//...//outside.txt",
+    "/..%00/outside.txt",
+    "/..%0d%0a/outside.txt",
+    "/ ../outside.txt",
+    "/.. /outside.txt",
+    "/~/outside.txt",
+    "/\\\\..\\outside.txt",
+    "/%5c%2e%2e%5coutside.txt",
+    "/below/..%2f..%2foutside.txt",
+    "/proc/self/environ",
+    "/%2fproc%2fself%2fenviron",
+    "/file:///etc/passwd",
+    "/C:/Windows/win.ini",
+    "/%e2%80%ae../outside.txt",
     "/escape.txt",
     "/escape/outside.txt",
     "/loop",

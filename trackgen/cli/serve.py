@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from trackgen.serve import DEFAULT_PORT, serve
+from trackgen.serve import DEFAULT_PORT, absent_browsers, serve
 
 
 @click.command()
@@ -30,25 +30,44 @@ from trackgen.serve import DEFAULT_PORT, serve
     help="The address to listen on; 0.0.0.0 shows the hub to the network.",
 )
 @click.option(
+    "--root-path",
+    metavar="PATH",
+    default="",
+    help="The path below which a proxy shows the server, such as /user/me/proxy/8765, where the proxy leaves it in.",
+)
+@click.option(
     "--open", "open_page", envvar="TRACKGEN_SERVE_OPEN", is_flag=True, help="Open the page in the web browser."
 )
-def command(root: Path, port: int, host: str, open_page: bool) -> None:
+def command(root: Path, port: int, host: str, root_path: str, open_page: bool) -> None:
     """Show the hub in the folder HUB in a web browser, until Ctrl-C."""
 
     def tell(address: str) -> None:
-        click.echo(address)
-        found = urlsplit(address)
-        if port and found.port != port:
-            click.echo(f"port {port} is in use, so this is port {found.port}", err=True)
-        if found.hostname in ("127.0.0.1", "::1", "localhost"):
-            click.echo(
-                "from another computer: "
-                f"ssh -N -L {found.port}:{found.hostname}:{found.port} {getpass.getuser()}@{socket.gethostname()}, "
-                "then the same address",
-                err=True,
-            )
-        click.echo("Ctrl-C ends the server", err=True)
+        tell_address(address, port, root)
         if open_page:
             webbrowser.open(address)
 
-    serve(root, host=host, port=port, on_ready=tell)
+    serve(root, host=host, port=port, on_ready=tell, root_path=root_path)
+
+
+def tell_address(address: str, port: int, root: Path) -> None:
+    """The address on stdout; on stderr how to reach it from elsewhere, and what to know of it.
+
+    Args:
+        port: the one that was asked for; 0 for any.
+    """
+    click.echo(address)
+    found = urlsplit(address)
+    if port and found.port != port:
+        click.echo(f"port {port} is in use, so this is port {found.port}", err=True)
+    if found.hostname in ("127.0.0.1", "::1", "localhost"):
+        click.echo(
+            "from another computer: "
+            f"ssh -N -L {found.port}:{found.hostname}:{found.port} {getpass.getuser()}@{socket.gethostname()}, "
+            "then the same address",
+            err=True,
+        )
+    for code in absent_browsers(root):
+        click.echo(
+            f"{code.title} is not installed here (make assets), so the page loads it from {code.address}", err=True
+        )
+    click.echo("Ctrl-C ends the server", err=True)

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import logging
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from trackgen.errors import DataError, UsageError
 from trackgen.serve.files import find_file, media_type
+from trackgen.serve.overlay import Overlay, asset_named, page_with_addresses
 from trackgen.serve.ranges import UNSATISFIABLE, served_ranges
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["DEFAULT_PORT", "create_app", "serve"]
+__all__ = ["DEFAULT_PORT", "check_root", "create_app", "serve"]
 
 DEFAULT_PORT = 8765
 PORTS_TRIED = 20
@@ -47,49 +50,78 @@ PREFLIGHT_HEADERS = {
 ALLOWED = "GET, HEAD, OPTIONS"
 
 
-def create_app(root: Path) -> ASGIApp:
+@dataclass(frozen=True)
+class Site:
+    """What a server shows: a folder, what lies over it, and the path that its addresses start with, or nothing."""
+
+    root: Path
+    overlay: Overlay
+    prefix: str
+
+
+def create_app(root: Path, *, overlay: Overlay | None = None, root_path: str = "") -> ASGIApp:
     """The server of the folder `root` as an ASGI application.
+
+    Args:
+        overlay: files in memory that are shown as if they lay in `root`.
+        root_path: the path below which a proxy shows the server, such as ``/user/me/proxy/8765``. Addresses are
+            understood with it and without it, since some proxies take it off.
 
     Raises:
         UsageError: starlette is not installed.
     """
     try:
-        from starlette.applications import Starlette
-        from starlette.routing import Route
+        from starlette.requests import Request
     except ImportError as error:
         raise UsageError("the web server's toolkit is not installed", found=error, remedy=SERVE_REMEDY) from error
+    path = root_path.strip("/")
+    site = Site(root, overlay or Overlay(), f"/{path}" if path else "")
 
-    async def answer(request: Request) -> Response:
-        return _answer(root, request)
+    # No router: it would answer methods that it does not know by itself, and turn some addresses into others.
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _answer(site, Request(scope))(scope, receive, send)
 
-    methods = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
-    return Starlette(routes=[Route("/{address:path}", answer, methods=methods)])
+    return app
 
 
-def serve(root: Path, *, host: str = "127.0.0.1", port: int, on_ready: Callable[[str], None]) -> None:
+def serve(
+    root: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int,
+    on_ready: Callable[[str], None],
+    overlay: Overlay | None = None,
+    root_path: str = "",
+) -> None:
     """Serve the hub in `root` until Ctrl-C.
 
     Args:
         host: the address to listen on; the default is reachable from this machine only.
         port: 0 takes any free port.
         on_ready: is called once, with the address to open, when the server listens.
+        overlay: files in memory that are shown as if they lay in `root`.
+        root_path: the path below which a proxy shows the server; see `create_app`.
 
     Raises:
         DataError: there is no hub in `root`.
         UsageError: the server's packages are not installed, or the host or port cannot be used.
     """
-    _check_root(root)
+    check_root(root)
     try:
         import uvicorn
     except ImportError as error:
         raise UsageError("the web server is not installed", found=error, remedy=SERVE_REMEDY) from error
-    app = create_app(root)
+    app = create_app(root, overlay=overlay, root_path=root_path)
     listener = _listen(host, port)
     config = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         lifespan="off",
+        # Nothing here is said over a web socket, and nothing believes what a proxy says of a client.
+        ws="none",
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
@@ -108,23 +140,74 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def _answer(root: Path, request: Request) -> Response:
+def _answer(site: Site, request: Request) -> Response:
     from starlette.responses import Response
 
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=COMMON_HEADERS | PREFLIGHT_HEADERS)
     if request.method not in ("GET", "HEAD"):
         return Response(status_code=405, headers=COMMON_HEADERS | {"allow": ALLOWED})
-    # Not the route's parameter, from which the routing has dropped a line break at the end.
-    address = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    path = find_file(root, address)
-    if path is None and find_file(root, f"{address}/") is not None:
-        # Relative, so that it holds behind any path prefix.
-        name = quote(address.rpartition("/")[2], safe="")
-        return Response(status_code=307, headers=COMMON_HEADERS | {"location": f"{name}/"})
+    address: str = request.scope["path"]
+    if address == site.prefix:
+        return _sent_on(address)
+    if site.prefix and address.startswith(f"{site.prefix}/"):
+        address = address.removeprefix(site.prefix)
+    name = address[1:]
+    if name in site.overlay.files:
+        return _bytes(site.overlay.files[name], media_type(Path(name)), request)
+    path = find_file(site.root, address)
+    if path is None and find_file(site.root, f"{address}/") is not None:
+        return _sent_on(address)
+    if path is None:
+        # The browsers' code, for a hub that was built or copied without it.
+        path = asset_named(address.rpartition("/")[2])
     if path is None:
         return Response("There is no such file here.\n", 404, COMMON_HEADERS, "text/plain")
-    return _file(path, request)
+    edited = _edited(site, name, path)
+    return _file(path, request) if edited is None else _bytes(edited, media_type(path), request)
+
+
+def _sent_on(address: str) -> Response:
+    """A folder's address without its slash, sent on to the one with it."""
+    from starlette.responses import Response
+
+    # Relative, so that it holds behind any path prefix, and names no host.
+    name = quote(address.rpartition("/")[2], safe="")
+    return Response(status_code=307, headers=COMMON_HEADERS | {"location": f"{name}/"})
+
+
+def _edited(site: Site, name: str, path: Path) -> bytes | None:
+    """The contents of a file that is not sent as it is; None for all others."""
+    edit = site.overlay.edits.get(name)
+    try:
+        return page_with_addresses(path) if edit is None else edit(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _bytes(content: bytes, kind: str, request: Request) -> Response:
+    """Contents in memory: all of them, the part that is asked for, or the word that they have not changed."""
+    from starlette.responses import Response
+
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = COMMON_HEADERS | {"accept-ranges": "bytes", "etag": tag}
+    if _is_known(tag, request):
+        return Response(status_code=304, headers=headers)
+    asked = request.headers.get("range") if request.headers.get("if-range", tag) == tag else None
+    ranges = served_ranges(asked, len(content))
+    if ranges == UNSATISFIABLE:
+        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{len(content)}"})
+    if ranges is None or "," in ranges:
+        # Several ranges may be answered with everything (RFC 9110, 14.2); browsers ask for one.
+        return Response(content, 200, headers, kind)
+    first, last = (int(part) for part in ranges.removeprefix("bytes=").split("-"))
+    headers |= {"content-range": f"bytes {first}-{last}/{len(content)}"}
+    return Response(content[first : last + 1], 206, headers, kind)
+
+
+def _is_known(tag: str, request: Request) -> bool:
+    known = [entry.strip().removeprefix("W/") for entry in request.headers.get("if-none-match", "").split(",")]
+    return tag in known
 
 
 def _file(path: Path, request: Request) -> Response:
@@ -133,8 +216,7 @@ def _file(path: Path, request: Request) -> Response:
 
     status = os.stat(path)
     headers = COMMON_HEADERS | {"accept-ranges": "bytes", "etag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"'}
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if headers["etag"] in known:
+    if _is_known(headers["etag"], request):
         return Response(status_code=304, headers=headers)
     ranges = served_ranges(request.headers.get("range"), status.st_size)
     if ranges == UNSATISFIABLE:
@@ -145,7 +227,12 @@ def _file(path: Path, request: Request) -> Response:
     return FileResponse(path, headers=headers, media_type=media_type(path), stat_result=status)
 
 
-def _check_root(root: Path) -> None:
+def check_root(root: Path) -> None:
+    """Refuse a folder that is missing or holds no hub.
+
+    Raises:
+        DataError: it is one of these.
+    """
     if not root.is_dir():
         raise DataError("there is no such folder", path=root, wanted="a hub, made by trackgen hub build")
     if (root / "hub.txt").is_file():

@@ -1,0 +1,92 @@
+"""What a server shows beside the files of its folder: files in memory, and pages that name what is really there.
+
+A hub's pages load igv.js and JBrowse from the hub, or from a public address where it was built without them. Neither
+need hold where it is served: the file may have been left behind, or the server's machine may have what the builder's
+had not. So the server answers the names of that code itself, and sets the addresses in the two pages to what works.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trackgen.resources import IGV_JS, JBROWSE, BrowserCode, browser_assets
+
+__all__ = ["Overlay", "absent_browsers", "asset_named", "page_with_addresses", "with_tracks"]
+
+# Page of a hub -> the code that it loads, and the attribute that holds the address.
+PAGES = {"index.html": (IGV_JS, "data-igv"), "jbrowse.html": (JBROWSE, "data-jbrowse")}
+PUBLIC = "https://cdn.jsdelivr.net/"
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Files that a server has in memory, over those of its folder.
+
+    Attributes:
+        files: whole files by name; they win over files of the folder.
+        edits: what is done to a file of the folder, by name, before it is sent. An edit that raises ValueError leaves
+            the file as it is.
+    """
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    edits: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
+
+
+def asset_named(name: str) -> Path | None:
+    """The installed file of third-party browser code called `name`, or None."""
+    folder = browser_assets()
+    if folder is None or not any(name in code.files for code, _ in PAGES.values()):
+        return None
+    path = folder / name
+    return path if path.is_file() else None
+
+
+def absent_browsers(root: Path) -> tuple[BrowserCode, ...]:
+    """The code that the pages in `root` need and that is neither in `root` nor installed on this machine."""
+    needed = [code for page, (code, _) in PAGES.items() if (root / page).is_file()]
+    return tuple(code for code in needed if _address(code, root) == code.address)
+
+
+def page_with_addresses(path: Path) -> bytes | None:
+    """The page at `path` with the address of the code that it loads set to what works here; None for other files.
+
+    An address that is neither the hub's own nor the usual public one is the choice of whoever made the page, and stays.
+    """
+    if path.name not in PAGES:
+        return None
+    code, attribute = PAGES[path.name]
+
+    def replace(match: re.Match[str]) -> str:
+        is_ours = match[2].removeprefix("./") == code.file or match[2].startswith(PUBLIC)
+        return f'{match[1]}"{_address(code, path.parent)}"' if is_ours else match[0]
+
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    return re.sub(rf'(\b{attribute}=)"([^"]*)"', replace, text).encode("utf-8", "surrogateescape")
+
+
+def _address(code: BrowserCode, folder: Path) -> str:
+    here = (folder / code.file).is_file() or asset_named(code.file) is not None
+    return f"./{code.file}" if here else code.address
+
+
+def with_tracks(text: bytes, tracks: Iterable[Mapping[str, Any]], *, key: str) -> bytes:
+    """A browser's configuration, JSON, with `tracks` at the head of its list ``tracks``.
+
+    Args:
+        key: what names a track in it, such as ``id``; tracks of the same name that are there already are replaced.
+
+    Raises:
+        ValueError: `text` is no configuration.
+    """
+    config = json.loads(text)
+    if not isinstance(config, dict) or not isinstance(config.get("tracks"), list):
+        raise ValueError("this is no browser configuration: it has no list of tracks")
+    new = [dict(track) for track in tracks]
+    names = {track.get(key) for track in new}
+    config["tracks"] = new + [track for track in config["tracks"] if track.get(key) not in names]
+    return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
