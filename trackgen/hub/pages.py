@@ -14,13 +14,13 @@ from urllib.parse import quote
 from trackgen import __version__
 from trackgen.card import Card, InputSpec
 from trackgen.hub.facts import facts_html, value_html, words
-from trackgen.hub.igv import IGV_VERSION
 from trackgen.hub.model import Hub, HubTrack
 from trackgen.hub.motif_page import render_motif_list
 from trackgen.hub.templates import escaped, fill
 from trackgen.hub.text import number_text
+from trackgen.resources import IGV_JS, JBROWSE
 
-__all__ = ["ABSOLUTE_SESSION", "render_hub_page", "render_index", "render_track_page"]
+__all__ = ["ABSOLUTE_SESSION", "render_hub_page", "render_index", "render_jbrowse_page", "render_track_page"]
 
 # igv.json with absolute addresses, for pages elsewhere; written only when the hub's public address is known.
 ABSOLUTE_SESSION = "igv.absolute.json"
@@ -65,18 +65,47 @@ def render_hub_page(hub: Hub) -> str:
 
 
 def render_index(hub: Hub, igv_address: str) -> str:
-    """The page with the browser on it. `igv_address` is igv.js: a file of the hub, or a public address."""
+    """The page with igv.js on it. `igv_address` is igv.js: a file of the hub, or a public address."""
     return fill(
         "index.html",
-        title=escaped(hub.long_label),
-        subtitle=escaped(_subtitle(hub)),
+        **_page_values(hub),
         igv=escaped(igv_address),
+        igv_public=escaped(IGV_JS.address),
+        igv_version=IGV_JS.version,
         rows="".join(_row("index_row.html", track) for track in hub.tracks),
         motifs=render_motif_list(hub),
         links="".join(_link(*link) for link in _links(hub)),
-        version=__version__,
-        igv_version=IGV_VERSION,
     )
+
+
+def render_jbrowse_page(hub: Hub, jbrowse_address: str) -> str:
+    """The page with JBrowse on it. `jbrowse_address` is JBrowse: a file of the hub, or a public address."""
+    return fill(
+        "jbrowse.html",
+        **_page_values(hub),
+        jbrowse=escaped(jbrowse_address),
+        jbrowse_public=escaped(JBROWSE.address),
+        jbrowse_version=JBROWSE.version,
+    )
+
+
+def _page_values(hub: Hub) -> dict[str, str]:
+    """What the two pages with a browser have in common."""
+    genomes = [
+        fill(
+            "index_genome.html",
+            id=escaped(genome.id),
+            title=escaped(genome.title),
+            config=escaped(hub.file_of(genome, "igv.json")),
+        )
+        for genome in hub.genomes
+    ]
+    return {
+        "title": escaped(hub.long_label),
+        "subtitle": escaped(_subtitle(hub)),
+        "genomes": "".join(genomes),
+        "version": __version__,
+    }
 
 
 def _subtitle(hub: Hub) -> str:
