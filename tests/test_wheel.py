@@ -18,8 +18,17 @@ import pytest
 
 from tests.source import ROOT
 
-SOURCES = ("trackgen", "hub_templates", "exported_models", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-LEFTOVERS = shutil.ignore_patterns("__pycache__", "assets")
+SOURCES = (
+    "trackgen",
+    "hub_templates",
+    "exported_models",
+    "plugins",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
+LEFTOVERS = shutil.ignore_patterns("__pycache__", "assets", "node_modules", "cache")
 
 
 def run(*command: object, folder: Path) -> str:
@@ -80,6 +89,8 @@ def test_the_wheel_holds_every_module_and_every_shipped_file(wheel: Path) -> Non
     wanted = {path.relative_to(ROOT).as_posix() for path in (ROOT / "trackgen").rglob("*.py")}
     wanted |= {f"trackgen/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "exported_models").glob("*/*.*")}
     wanted |= {f"trackgen/hub_templates/{path.name}" for path in (ROOT / "hub_templates").iterdir()}
+    wanted |= {f"trackgen/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "plugins").glob("*/trackgen-*.js")}
+    assert "trackgen/plugins/jbrowse/trackgen-jbrowse.js" in wanted
     assert wanted - found == set()
     assert {name.partition("/")[0] for name in found if ".dist-info" not in name} == {"trackgen"}
 
@@ -89,7 +100,12 @@ def test_setup_cfg_names_every_package() -> None:
     config.read(ROOT / "setup.cfg")
     named = set(config["options"]["packages"].split())
     found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "trackgen").rglob("__init__.py")}
-    assert named == found | {"trackgen.exported_models", "trackgen.hub_templates"}
+    assert named == found | {
+        "trackgen.exported_models",
+        "trackgen.hub_templates",
+        "trackgen.plugins.igv",
+        "trackgen.plugins.jbrowse",
+    }
 
 
 def test_an_installed_trackgen_scans_from_an_empty_folder(

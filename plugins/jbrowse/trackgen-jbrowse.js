@@ -1,0 +1,440 @@
+/* trackgen's plugin for JBrowse 2: contributions of single bases as letters. MIT licence, see LICENSE.
+ *
+ * No build step: JBrowse loads this file as it is, on the main thread and in its web worker, so nothing here touches
+ * the document. Coordinates are 0-based and half-open; y runs downwards from the top of the track, in CSS pixels.
+ */
+;(function (root, factory) {
+  "use strict"
+  const plugin = factory()
+  if (typeof module === "object" && module.exports) {
+    module.exports = plugin
+  }
+  // JBrowse looks for JBrowsePlugin<name>, in a window as well as in a worker.
+  root.JBrowsePluginTrackgen = plugin
+})(typeof globalThis === "object" ? globalThis : self, function () {
+  "use strict"
+
+  const VERSION = "0.1.0"
+  const ADAPTER = "TrackgenDynseqAdapter"
+  const DISPLAY = "LinearDynseqDisplay"
+  const RENDERER = "DynseqRenderer"
+
+  // Letters are drawn while a base is at least this wide; the stock bars take over below.
+  const LETTERS_FROM_PIXELS = 1
+  // Below this width an outline is a smear: the whole box is filled, in the colour of its base.
+  const OUTLINES_FROM_PIXELS = 3
+  // JBrowse leaves this many pixels free above and below the plot, for the labels of the scale.
+  const LABEL_OFFSET = 5
+  const CLIP_MARK_PIXELS = 2
+  const COMPLEMENT = { A: "T", C: "G", G: "C", T: "A" }
+  // JBrowse's own, for themes that do not name the bases.
+  const COLORS = { A: "#4caf50", C: "#2196f3", G: "#ff9800", T: "#f44336" }
+  const COLOR_OF_OTHERS = "#888"
+  const COLOR_OF_ZERO = "rgba(128,128,128,0.6)"
+
+  /* Outlines in a box from (0, 0), top left, to (1, 1): M and L take a point, C two control points and a point, Z
+   * closes. The hole of A runs against its outer line, so that the winding rule leaves it open. */
+  const OUTLINES = {
+    A: [
+      ["M", 0, 1], ["L", 0.37, 0], ["L", 0.63, 0], ["L", 1, 1], ["L", 0.78, 1], ["L", 0.7, 0.77], ["L", 0.3, 0.77],
+      ["L", 0.22, 1], ["Z"],
+      ["M", 0.36, 0.6], ["L", 0.64, 0.6], ["L", 0.5, 0.19], ["Z"],
+    ],
+    C: [
+      ["M", 1, 0.33], ["C", 0.96, 0.12, 0.78, 0, 0.53, 0], ["C", 0.2, 0, 0, 0.2, 0, 0.5], ["C", 0, 0.8, 0.2, 1, 0.53, 1],
+      ["C", 0.78, 1, 0.96, 0.88, 1, 0.67], ["L", 0.78, 0.63], ["C", 0.75, 0.77, 0.66, 0.84, 0.53, 0.84],
+      ["C", 0.34, 0.84, 0.22, 0.72, 0.22, 0.5], ["C", 0.22, 0.28, 0.34, 0.16, 0.53, 0.16],
+      ["C", 0.66, 0.16, 0.75, 0.23, 0.78, 0.37], ["Z"],
+    ],
+    G: [
+      ["M", 0.98, 0.31], ["C", 0.93, 0.11, 0.77, 0, 0.53, 0], ["C", 0.2, 0, 0, 0.2, 0, 0.5],
+      ["C", 0, 0.8, 0.2, 1, 0.53, 1], ["C", 0.73, 1, 0.89, 0.93, 1, 0.81], ["L", 1, 0.46], ["L", 0.54, 0.46],
+      ["L", 0.54, 0.62], ["L", 0.79, 0.62], ["L", 0.79, 0.74], ["C", 0.72, 0.81, 0.63, 0.84, 0.54, 0.84],
+      ["C", 0.34, 0.84, 0.22, 0.72, 0.22, 0.5], ["C", 0.22, 0.28, 0.34, 0.16, 0.53, 0.16],
+      ["C", 0.66, 0.16, 0.74, 0.22, 0.77, 0.35], ["Z"],
+    ],
+    T: [
+      ["M", 0, 0], ["L", 1, 0], ["L", 1, 0.17], ["L", 0.61, 0.17], ["L", 0.61, 1], ["L", 0.39, 1], ["L", 0.39, 0.17],
+      ["L", 0, 0.17], ["Z"],
+    ],
+  }
+
+  /** Fill the outline of `base` into a box. `top` is where the head of the letter goes: below `bottom`, it stands on
+   * its head. Coordinates are written out and no transformation is used, so that recorded drawings (SVG) are plain. */
+  function fillLetter(context, base, left, width, top, bottom) {
+    const x = value => left + value * width
+    const y = value => top + value * (bottom - top)
+    context.beginPath()
+    for (const [command, ...at] of OUTLINES[base]) {
+      if (command === "M") {
+        context.moveTo(x(at[0]), y(at[1]))
+      } else if (command === "L") {
+        context.lineTo(x(at[0]), y(at[1]))
+      } else if (command === "C") {
+        context.bezierCurveTo(x(at[0]), y(at[1]), x(at[2]), y(at[3]), x(at[4]), y(at[5]))
+      } else {
+        context.closePath()
+      }
+    }
+    context.fill()
+  }
+
+  function fillBox(context, left, width, one, other) {
+    context.fillRect(left, Math.min(one, other), width, Math.abs(other - one))
+  }
+
+  /** Draw features that carry `bases`, a letter for each base, on one region.
+   *
+   * Turned regions run from right to left and show the complement, as JBrowse's row of the sequence does. `toY` maps a
+   * value to a height and `domain` holds the lowest and the highest value of the scale. */
+  function drawLetters(context, { features, region, bpPerPx, toY, domain, height, colors }) {
+    const width = 1 / bpPerPx
+    const [lowest, highest] = domain
+    const zero = toY(Math.min(Math.max(0, lowest), highest))
+    let drawn = false
+    for (const feature of features) {
+      const score = feature.get("score")
+      if (!score) {
+        continue
+      }
+      drawn = true
+      const bases = feature.get("bases") || ""
+      const from = Math.max(feature.get("start"), Math.floor(region.start))
+      const to = Math.min(feature.get("end"), Math.ceil(region.end))
+      const tip = toY(Math.min(Math.max(score, lowest), highest))
+      for (let place = from; place < to; place += 1) {
+        const read = (bases[place - feature.get("start")] || "").toUpperCase()
+        const base = region.reversed ? COMPLEMENT[read] : read
+        const left = (region.reversed ? region.end - place - 1 : place - region.start) / bpPerPx
+        context.fillStyle = colors[base] || COLOR_OF_OTHERS
+        if (width >= OUTLINES_FROM_PIXELS && base in OUTLINES) {
+          fillLetter(context, base, left, width, tip, zero)
+        } else {
+          fillBox(context, left, width, tip, zero)
+        }
+        if (score > highest || score < lowest) {
+          context.fillStyle = colors.clip
+          context.fillRect(left, tip > zero ? height - CLIP_MARK_PIXELS : 0, width, CLIP_MARK_PIXELS)
+        }
+      }
+    }
+    if (drawn && lowest < 0 && highest > 0) {
+      context.fillStyle = COLOR_OF_ZERO
+      context.fillRect(0, zero - 0.25, (region.end - region.start) / bpPerPx, 0.5)
+    }
+  }
+
+  const whole = library => library.default || library
+
+  /** All that an observable emits. */
+  function collect(observable) {
+    return new Promise((resolve, reject) => {
+      const found = []
+      observable.subscribe({ next: item => found.push(item), error: reject, complete: () => resolve(found) })
+    })
+  }
+
+  // Methods of a wiggle adapter that the display's scale and menus ask for, over all versions of JBrowse 2.
+  const ASKED_OF_WIGGLE = [
+    "getGlobalStats",
+    "getRegionStats",
+    "getMultiRegionStats",
+    "getRegionQuantitativeStats",
+    "getMultiRegionQuantitativeStats",
+    "getMultiRegionFeatureDensityStats",
+    "estimateRegionsStats",
+    "getHeader",
+    "getMetadata",
+  ]
+
+  /** The adapter: values of one adapter, and with each the bases it stands on, of another. */
+  function addAdapter(pm) {
+    const { ConfigurationSchema, readConfObject } = pm.jbrequire("@jbrowse/core/configuration")
+    const { BaseFeatureDataAdapter } = pm.jbrequire("@jbrowse/core/data_adapters/BaseAdapter")
+    const { ObservableCreate } = pm.jbrequire("@jbrowse/core/util/rxjs")
+    const { SimpleFeature } = pm.jbrequire("@jbrowse/core/util")
+    const AdapterType = whole(pm.jbrequire("@jbrowse/core/pluggableElementTypes/AdapterType"))
+
+    const configSchema = ConfigurationSchema(
+      ADAPTER,
+      {
+        wiggleAdapter: {
+          type: "frozen",
+          description: "the adapter that holds the values, such as a BigWigAdapter",
+          defaultValue: null,
+        },
+        sequenceAdapter: {
+          type: "frozen",
+          description: "the adapter that holds the bases; without it the display takes the assembly's own",
+          defaultValue: null,
+        },
+      },
+      { explicitlyTyped: true },
+    )
+
+    class DynseqAdapter extends BaseFeatureDataAdapter {
+      async part(slot) {
+        const config = readConfObject(this.config, slot)
+        return config ? (await this.getSubAdapter(config)).dataAdapter : undefined
+      }
+
+      async wiggle() {
+        const adapter = await this.part("wiggleAdapter")
+        if (!adapter) {
+          throw new Error(`${ADAPTER}: wiggleAdapter is not set; give it the adapter of the track's values`)
+        }
+        return adapter
+      }
+
+      async getRefNames(options) {
+        return (await this.wiggle()).getRefNames(options)
+      }
+
+      getFeatures(region, options = {}) {
+        return ObservableCreate(async observer => {
+          const wiggle = await this.wiggle()
+          // Summaries have no single bases: for letters the values themselves are read, whatever the zoom.
+          const reading = options.letters ? { ...options, bpPerPx: 0.001, resolution: 1 } : options
+          const [values, bases] = await Promise.all([
+            collect(wiggle.getFeatures(region, reading)),
+            options.letters ? this.bases(region, options) : undefined,
+          ])
+          for (const value of values) {
+            observer.next(bases ? this.lettered(value, bases, region) : value)
+          }
+          observer.complete()
+        }, options.stopToken || options.signal)
+      }
+
+      /** A function of start and end that gives the bases between, "N" where there are none. */
+      async bases(region, options) {
+        const sequence = await this.part("sequenceAdapter")
+        if (!sequence) {
+          return () => ""
+        }
+        const names = await this.namesOf(sequence)
+        const wanted = [region.seqAdapterRefName, region.originalRefName, region.refName]
+        const refName = wanted.find(name => name && names.has(name)) || region.refName
+        const asked = { ...region, refName, start: Math.max(0, Math.floor(region.start)), end: Math.ceil(region.end) }
+        const found = await collect(sequence.getFeatures(asked, options))
+        return (start, end) => {
+          const letters = new Array(Math.max(0, end - start)).fill("N")
+          for (const piece of found) {
+            const from = Math.max(start, piece.get("start"))
+            const to = Math.min(end, piece.get("end"))
+            for (let place = from; place < to; place += 1) {
+              letters[place - start] = piece.get("seq")[place - piece.get("start")]
+            }
+          }
+          return letters.join("")
+        }
+      }
+
+      async namesOf(sequence) {
+        if (!this.sequenceNames) {
+          this.sequenceNames = sequence.getRefNames().then(names => new Set(names))
+          this.sequenceNames.catch(() => {
+            this.sequenceNames = undefined
+          })
+        }
+        return this.sequenceNames
+      }
+
+      /** The part of `value` inside of `region`, with its bases: long runs of one value would carry a chromosome. */
+      lettered(value, bases, region) {
+        const start = Math.max(value.get("start"), Math.floor(region.start))
+        const end = Math.min(value.get("end"), Math.ceil(region.end))
+        return new SimpleFeature({
+          id: value.id(),
+          data: { refName: region.refName, start, end, score: value.get("score"), bases: bases(start, end) },
+        })
+      }
+
+      freeResources() {}
+    }
+    for (const name of ASKED_OF_WIGGLE) {
+      DynseqAdapter.prototype[name] = async function (...args) {
+        return (await this.wiggle())[name](...args)
+      }
+    }
+
+    pm.addAdapterType(
+      () =>
+        new AdapterType({
+          name: ADAPTER,
+          displayName: "Values with the bases they stand on (trackgen)",
+          configSchema,
+          adapterCapabilities: ["hasResolution", "hasLocalStats", "hasGlobalStats"],
+          getAdapterClass: async () => DynseqAdapter,
+        }),
+    )
+  }
+
+  /** Colours of the bases: the theme's, where it has them. */
+  function themeColors(createJBrowseTheme, options) {
+    const colors = { ...COLORS, clip: "red" }
+    const palette = createJBrowseTheme(options || {}).palette || {}
+    for (const base of Object.keys(COLORS)) {
+      const color = palette.bases && palette.bases[base]
+      if (color && color.main) {
+        colors[base] = color.main
+      }
+    }
+    return colors
+  }
+
+  /** The renderer: letters while a base is wide enough, the stock bars of JBrowse otherwise. */
+  function addRenderer(pm) {
+    const { ConfigurationSchema } = pm.jbrequire("@jbrowse/core/configuration")
+    const { renderToAbstractCanvas } = pm.jbrequire("@jbrowse/core/util")
+    const { createJBrowseTheme } = pm.jbrequire("@jbrowse/core/ui")
+    const RendererType = whole(pm.jbrequire("@jbrowse/core/pluggableElementTypes/renderers/RendererType"))
+    const { XYPlotRenderer, XYPlotRendererReactComponent, xyPlotRendererConfigSchema, utils } =
+      pm.getPlugin("WigglePlugin").exports
+
+    const configSchema = ConfigurationSchema(
+      RENDERER,
+      {},
+      { baseConfiguration: xyPlotRendererConfigSchema, explicitlyTyped: true },
+    )
+
+    class DynseqRenderer extends XYPlotRenderer {
+      async render(props) {
+        const { bpPerPx, height, regions, scaleOpts, theme } = props
+        if (1 / bpPerPx < LETTERS_FROM_PIXELS || scaleOpts.scaleType === "log") {
+          return super.render(props)
+        }
+        const region = regions[0]
+        const width = (region.end - region.start) / bpPerPx
+        const features = await this.getFeatures({ ...props, letters: true })
+        const plotted = height - 2 * LABEL_OFFSET
+        const scale = utils.getScale({
+          ...scaleOpts,
+          range: [plotted, 0],
+          inverted: props.inverted === undefined ? scaleOpts.inverted : props.inverted,
+        })
+        const drawing = await renderToAbstractCanvas(width, height, props, context => {
+          drawLetters(context, {
+            features: features.values(),
+            region,
+            bpPerPx,
+            toY: value => scale(value) + LABEL_OFFSET,
+            domain: scale.domain(),
+            height,
+            colors: themeColors(createJBrowseTheme, theme),
+          })
+        })
+        // Old versions of JBrowse want the element made here, new ones make it where it is shown.
+        const shown = await RendererType.prototype.render.call(this, { ...props, ...drawing, features, height, width })
+        return { ...shown, ...drawing, features, height, width, containsNoTransferables: true }
+      }
+    }
+
+    pm.addRendererType(
+      () =>
+        new DynseqRenderer({
+          name: RENDERER,
+          ReactComponent: XYPlotRendererReactComponent,
+          configSchema,
+          pluginManager: pm,
+        }),
+    )
+  }
+
+  // Entries of the stock menu that choose between renderers or fill bars.
+  const MENU_OF_BARS = new Set(["Renderer type", "Fill mode"])
+
+  /** The display: JBrowse's wiggle display with this plugin's renderer. */
+  function addDisplay(pm) {
+    const { ConfigurationSchema, getConf } = pm.jbrequire("@jbrowse/core/configuration")
+    const { getSession } = pm.jbrequire("@jbrowse/core/util")
+    const { types } = pm.jbrequire("mobx-state-tree")
+    const DisplayType = whole(pm.jbrequire("@jbrowse/core/pluggableElementTypes/DisplayType"))
+    const { LinearWiggleDisplayReactComponent, linearWiggleDisplayModelFactory } = pm.getPlugin("WigglePlugin").exports
+
+    /** The adapter of the track, wrapped where it does not bring bases along. */
+    function withBases(self) {
+      const track = self.parentTrack
+      const adapter = getConf(track, "adapter")
+      if (adapter.type === ADAPTER && adapter.sequenceAdapter) {
+        return adapter
+      }
+      const assembly = getSession(self).assemblyManager.get(getConf(track, "assemblyNames")[0])
+      return {
+        type: ADAPTER,
+        wiggleAdapter: adapter.type === ADAPTER ? adapter.wiggleAdapter : adapter,
+        sequenceAdapter: assembly ? getConf(assembly, ["sequence", "adapter"]) : null,
+      }
+    }
+
+    pm.addDisplayType(() => {
+      const configSchema = ConfigurationSchema(
+        DISPLAY,
+        {
+          renderers: ConfigurationSchema("RenderersConfiguration", {
+            [RENDERER]: pm.getRendererType(RENDERER).configSchema,
+          }),
+        },
+        { baseConfiguration: pm.getDisplayType("LinearWiggleDisplay").configSchema, explicitlyTyped: true },
+      )
+      const stateModel = types
+        .compose(
+          DISPLAY,
+          linearWiggleDisplayModelFactory(pm, configSchema),
+          types.model({ type: types.literal(DISPLAY) }),
+        )
+        .views(self => {
+          const { trackMenuItems, renderProps } = self
+          return {
+            get rendererTypeName() {
+              return RENDERER
+            },
+            get adapterConfig() {
+              return withBases(self)
+            },
+            // Whether the scale is shown: the name of the getter changed with JBrowse 3.
+            get graphType() {
+              return true
+            },
+            get needsScalebar() {
+              return true
+            },
+            renderProps() {
+              const props = renderProps()
+              return props.theme ? props : { ...props, theme: getSession(self).theme }
+            },
+            trackMenuItems() {
+              return trackMenuItems().filter(item => !MENU_OF_BARS.has(item.label))
+            },
+          }
+        })
+      return new DisplayType({
+        name: DISPLAY,
+        displayName: "Letters (trackgen)",
+        configSchema,
+        stateModel,
+        trackType: "QuantitativeTrack",
+        viewType: "LinearGenomeView",
+        ReactComponent: LinearWiggleDisplayReactComponent,
+      })
+    })
+  }
+
+  class TrackgenPlugin {
+    constructor() {
+      this.name = "TrackgenPlugin"
+      this.version = VERSION
+      this.url = "https://www.npmjs.com/package/jbrowse-plugin-trackgen"
+    }
+
+    install(pm) {
+      addAdapter(pm)
+      addRenderer(pm)
+      addDisplay(pm)
+    }
+
+    configure() {}
+  }
+
+  return { default: TrackgenPlugin }
+})
