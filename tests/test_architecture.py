@@ -22,6 +22,7 @@ LAYERS = (
     ("genome", "bigwig", "card"),
     ("graph", "runtime"),
     ("scan",),
+    ("plot",),
     ("hub", "serve", "learn"),
     ("cli",),
     ("__main__",),
@@ -35,7 +36,7 @@ HOME = {
     "onnxscript": {"learn"},
     "sklearn": {"learn"},
     "scipy": {"learn"},
-    "matplotlib": {"learn"},
+    "matplotlib": {"learn", "plot"},
     "pybedtools": {"learn"},
     "memelite": {"learn"},
     "h5py": {"learn"},
@@ -45,13 +46,13 @@ HOME = {
     "uvicorn": {"serve"},
     "pysam": {"genome"},
     "pyBigWig": {"genome"},
-    "pybigtools": {"genome", "learn"},
+    "pybigtools": {"genome", "hub", "learn"},
     "pooch": {"genome"},
     "isal": {"bigwig"},
     "distributed": {"scan"},
     "onnx": {"card", "graph", "runtime", "learn"},
     "google": {"card", "graph"},
-    "numpy": {"genome", "bigwig", "card", "graph", "runtime", "scan", "hub", "learn"},
+    "numpy": {"genome", "bigwig", "card", "graph", "runtime", "scan", "plot", "hub", "learn"},
 }
 """Each library outside the standard one, and the parts of the package that may import it."""
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.learn.explain.logos import draw_logo
 from trackgen.learn.explain.occlusion import CENTRE, TATA, Region
 from trackgen.learn.explain.page import Picture
+from trackgen.plot.letters import draw_logo
 
 __all__ = ["logo", "logo_grid", "mean_profiles", "places", "site_logos"]
 
