@@ -1,4 +1,4 @@
-"""The two indexes of a BigWig file: the chromosome tree (B+) and the R-tree over blocks.
+"""The two indexes of a BigWig or bigBed file: the chromosome tree (B+) and the R-tree over blocks.
 
 Both are built bottom up. Levels stand root first, each as consecutive nodes of one size; a node that is not full is
 padded with zeros. Offsets are 64-bit. Layouts: Kent et al. 2010 (doi 10.1093/bioinformatics/btq351), supplement.
@@ -7,17 +7,22 @@ padded with zeros. Offsets are 64-bit. Layouts: Kent et al. 2010 (doi 10.1093/bi
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NODE_ITEMS", "chromosome_tree", "range_tree"]
+from trackgen.errors import DataError
+
+__all__ = ["NODE_ITEMS", "chromosome_tree", "range_tree", "read_chromosome_tree"]
 
 NODE_ITEMS = 256
 _CHROMOSOME_TREE_MAGIC = 0x78CA8C91
 _RANGE_TREE_MAGIC = 0x2468ACE0
+_TREE_HEADER = struct.Struct("<IIIIQQ")
+# More levels than any genome needs; a damaged tree may lead round in circles.
+_DEEPEST = 16
 _NODE_HEADER = np.dtype([("leaf", "u1"), ("reserved", "u1"), ("count", "<u2")])
 _SPAN: list[tuple[str, str]] = [
     ("start_chromosome", "<u4"),
@@ -30,21 +35,24 @@ _BRANCH = np.dtype(_SPAN)
 _LEAF = np.dtype([*_SPAN, ("size", "<u8")])
 
 
-def chromosome_tree(names: Sequence[bytes], lengths: Sequence[int], offset: int) -> bytes:
+def chromosome_tree(
+    names: Sequence[bytes], lengths: Sequence[int], offset: int, ids: Sequence[int] | None = None
+) -> bytes:
     """The chromosome tree.
 
     Args:
-        names: sorted bytewise, because readers descend by comparing bytes; the id of a chromosome is its place.
+        names: sorted bytewise, because readers descend by comparing bytes.
         lengths: bases of each.
         offset: where the tree will stand in the file.
+        ids: of each, by which data name it; None where it is the place among `names`.
 
     Returns:
         The tree with its header.
     """
     key_size = max(map(len, names))
-    header = struct.pack("<IIIIQQ", _CHROMOSOME_TREE_MAGIC, NODE_ITEMS, key_size, 8, len(names), 0)
+    header = _TREE_HEADER.pack(_CHROMOSOME_TREE_MAGIC, NODE_ITEMS, key_size, 8, len(names), 0)
     leaves = np.empty(len(names), [("key", f"S{key_size}"), ("id", "<u4"), ("length", "<u4")])
-    leaves["key"], leaves["id"], leaves["length"] = list(names), np.arange(len(names)), lengths
+    leaves["key"], leaves["id"], leaves["length"] = list(names), ids or range(len(names)), lengths
     branch = np.dtype([("key", f"S{key_size}"), ("offset", "<u8")])
 
     def parents(children: NDArray[Any]) -> NDArray[Any]:
@@ -56,6 +64,41 @@ def chromosome_tree(names: Sequence[bytes], lengths: Sequence[int], offset: int)
     while len(levels[0]) > NODE_ITEMS:
         levels.insert(0, parents(levels[0]))
     return header + _nodes(levels, offset + len(header))
+
+
+def read_chromosome_tree(read: Callable[[int, int], bytes], offset: int) -> list[tuple[str, int, int]]:
+    """Name, id and length (bp) of each chromosome of a tree, in the order of its keys.
+
+    Args:
+        read: gives the `size` bytes at an offset of the file: ``read(offset, size)``.
+        offset: where the tree stands.
+
+    Raises:
+        DataError: this is no such tree, or it is damaged.
+    """
+    header = read(offset, _TREE_HEADER.size).ljust(_TREE_HEADER.size, b"\0")
+    magic, _, key_size, value_size, count, _ = _TREE_HEADER.unpack(header)
+    if magic != _CHROMOSOME_TREE_MAGIC or value_size != 8 or not key_size:
+        raise DataError("this is no chromosome tree", place=f"byte {offset}", found=f"{magic:#x}")
+    found: list[tuple[str, int, int]] = []
+    nodes = [(offset + _TREE_HEADER.size, 0)]
+    while nodes:
+        place, depth = nodes.pop()
+        node = read(place, _NODE_HEADER.itemsize)
+        is_leaf, _, items = struct.unpack("<BBH", node) if len(node) == _NODE_HEADER.itemsize else (0, 0, 0)
+        width = key_size + 8
+        data = read(place + _NODE_HEADER.itemsize, items * width)
+        if not items or depth > _DEEPEST or len(data) < items * width or len(found) > count:
+            raise DataError("the chromosome tree is damaged", place=f"byte {place}")
+        children = []
+        for item in range(0, items * width, width):
+            key, value = data[item : item + key_size], data[item + key_size : item + width]
+            if is_leaf:
+                found.append((key.rstrip(b"\0").decode("utf-8", "replace"), *struct.unpack("<II", value)))
+            else:
+                children.append((struct.unpack("<Q", value)[0], depth + 1))
+        nodes += reversed(children)
+    return found
 
 
 def range_tree(extents: NDArray[Any], data_offset: int, offset: int) -> bytes:

@@ -43,6 +43,11 @@ def command() -> None:
     type=click.Choice(["one-file", "three-file"]),
     help="Settings in hub.txt alone, or also in genomes.txt and trackDb files; several genomes need the second.",
 )
+@click.option(
+    "--names",
+    metavar="ucsc|ensembl|FILE",
+    help="Rename sequences: chr1 or 1, or by the lines OLD<TAB>NEW of FILE; tracks and genome follow.",
+)
 @progress_options
 def build(
     runs: tuple[Path, ...],
@@ -52,6 +57,7 @@ def build(
     email: str | None,
     url: str | None,
     layout: Layout | None,
+    names: str | None,
     quiet: bool,
     log_file: Path | None,
 ) -> None:
@@ -60,7 +66,15 @@ def build(
 
     with progress_to(quiet, log_file) as progress:
         report = build_hub(
-            runs, output, genome=genomes, email=email, url=url, progress=progress, motifs=motifs, layout=layout
+            runs,
+            output,
+            genome=genomes,
+            email=email,
+            url=url,
+            progress=progress,
+            motifs=motifs,
+            layout=layout,
+            names=names,
         )
         progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
     click.echo(report.path)

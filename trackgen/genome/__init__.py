@@ -14,6 +14,7 @@ from trackgen.genome.regions import (
     subtract,
     total,
 )
+from trackgen.genome.renaming import rename_sequences
 from trackgen.genome.sequence import Genome, genome_digest, open_genome
 from trackgen.genome.shuffles import block_span, shuffle_in_place, shuffle_windows
 from trackgen.genome.signals import SignalReader, open_signal
@@ -39,6 +40,7 @@ __all__ = [
     "parse_regions",
     "read_bed",
     "reconcile",
+    "rename_sequences",
     "reverse_complement",
     "shuffle_in_place",
     "shuffle_windows",

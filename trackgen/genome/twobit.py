@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
@@ -217,8 +217,13 @@ class _Header:
             )
 
 
-def write_twobit(genome: Genome, path: str | os.PathLike[str], progress: Progress | None = None) -> None:
-    """Write `genome` as 2bit, all upper case, in the order of its names.
+def write_twobit(
+    genome: Genome,
+    path: str | os.PathLike[str],
+    progress: Progress | None = None,
+    names: Mapping[str, str] | None = None,
+) -> None:
+    """Write `genome` as 2bit, all upper case, in the order of its names; `names` gives some of them new ones.
 
     The genome is read twice, in pieces: once for the blocks of N, which stand before the bases, and once for the
     bases. Sequences longer than memory are therefore no problem. The file appears under its name when it is whole.
@@ -228,8 +233,9 @@ def write_twobit(genome: Genome, path: str | os.PathLike[str], progress: Progres
     """
     path = Path(path)
     progress = progress or NullProgress()
+    renamed = names or {}
     for name, length in genome.lengths.items():
-        if length > LARGEST_UINT32 or len(name.encode()) > LONGEST_NAME:
+        if length > LARGEST_UINT32 or len(renamed.get(name, name).encode()) > LONGEST_NAME:
             raise DataError(
                 "2bit can't hold this sequence",
                 path=genome.path,
@@ -240,18 +246,18 @@ def write_twobit(genome: Genome, path: str | os.PathLike[str], progress: Progres
     unfinished = path.with_name(path.name + ".tmp")
     try:
         with open(unfinished, "wb") as file:
-            _write(genome, file, progress)
+            _write(genome, file, progress, renamed)
         os.replace(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
 
 
-def _write(genome: Genome, file: BinaryIO, progress: Progress) -> None:
+def _write(genome: Genome, file: BinaryIO, progress: Progress, renamed: Mapping[str, str]) -> None:
     blocks = _all_unknown(genome, progress)
     heads = [_record_head(genome.lengths[name], blocks[name]) for name in genome.names]
     sizes = [len(head) + (genome.lengths[name] + 3) // 4 for name, head in zip(genome.names, heads, strict=True)]
-    file.write(_file_head(genome.names, sizes))
+    file.write(_file_head([renamed.get(name, name) for name in genome.names], sizes))
     progress.start("writing 2bit", sum(genome.lengths.values()), "bases")
     try:
         for name, head in zip(genome.names, heads, strict=True):

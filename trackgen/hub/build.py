@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from trackgen import __version__, resources
 from trackgen.errors import ResourceError, UsageError
 from trackgen.hub import igv, pages, ucsc
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
-from trackgen.hub.genome import GenomeSource, choose_genomes, link_or_copy, put_two_bit
+from trackgen.hub.genome import GenomeSource, choose_genomes, put_track, put_two_bit
 from trackgen.hub.locus import informative_locus
 from trackgen.hub.model import Hub, HubGenome
 from trackgen.hub.motif_page import render_motif_page
@@ -67,6 +67,7 @@ def build_hub(
     progress: Progress,
     motifs: Sequence[Path] = (),
     layout: Layout | None = None,
+    names: str | None = None,
 ) -> HubReport:
     """Build the folder `output` from the tracks of `runs`; an older hub of ours there is replaced.
 
@@ -80,6 +81,8 @@ def build_hub(
         motifs: output folders of ``trackgen explain motifs``, whose hits become tracks.
         layout: ``one-file``, which browsers read for a single genome only, or ``three-file``; None takes the first
             where it can.
+        names: how the hub names sequences: ``ucsc``, ``ensembl``, or a file with a line ``OLD<TAB>NEW`` for each that
+            changes; None keeps those of the runs.
 
     Raises:
         UsageError: `output` holds something else, an option's value is no good, or the genome cannot be found.
@@ -92,7 +95,7 @@ def build_hub(
     _refuse_foreign(output)
     read = [read_run(Path(folder)) for folder in runs]
     asked = [genome] if isinstance(genome, str) else list(genome or ())
-    chosen = choose_genomes(read, asked, output, progress)
+    chosen = choose_genomes(read, asked, output, progress, names)
     if layout == "one-file" and len(chosen) > 1:
         raise UsageError(
             "a hub in one file has one genome, and the runs are of several",
@@ -145,14 +148,14 @@ def _genomes(chosen: Sequence[tuple[GenomeSource, list[Run]]], motifs: Sequence[
     for (source, runs), own_motifs in zip(chosen, folders, strict=True):
         groups = compose_groups(runs, taken, genome=source.id if genomes else "")
         lengths = runs[0].lengths
-        tracks = [track for group in groups for track in group.tracks]
+        locus = informative_locus([track for group in groups for track in group.tracks], lengths)
         genomes.append(
             HubGenome(
                 id=source.id,
                 title=source.id,
                 organism=_organism(source.id),
-                lengths=lengths,
-                locus=informative_locus(tracks, lengths),
+                lengths={source.names[name]: length for name, length in lengths.items()},
+                locus=replace(locus, name=source.names[locus.name]),
                 two_bit="" if source.file is None else f"{source.id}.2bit",
                 groups=groups,
                 motifs=read_motif_tracks(own_motifs, runs, taken),
@@ -183,11 +186,10 @@ def _organism(assembly: str) -> str:
 
 
 def _write_data(hub: Hub, sources: Sequence[GenomeSource], folder: Path, progress: Progress) -> None:
-    for track in hub.files:
-        link_or_copy(track.source, folder / track.file)
     for genome, source in zip(hub.genomes, sources, strict=True):
-        if source.file is not None:
-            put_two_bit(source.file, folder / genome.two_bit, progress)
+        for track in genome.files:
+            put_track(track.source, source, folder / track.file)
+        put_two_bit(source, folder / genome.two_bit, progress)
 
 
 def _write_texts(hub: Hub, folder: Path, progress: Progress) -> None:
@@ -204,6 +206,7 @@ def _write_texts(hub: Hub, folder: Path, progress: Progress) -> None:
         "hub.html": pages.render_hub_page(hub),
         "trackgen.css": verbatim("trackgen.css"),
         "trackgen.js": verbatim("trackgen.js"),
+        "trackgen-page.js": verbatim("trackgen-page.js"),
     }
     texts |= ucsc.render_ucsc(hub)
     texts |= {track.page: pages.render_track_page(hub, track) for track in hub.tracks}

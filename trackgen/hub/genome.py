@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from trackgen.bigwig import copy_renamed
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import assembly_name, open_genome, write_twobit
+from trackgen.genome import assembly_name, open_genome, rename_sequences, write_twobit
 from trackgen.genome.assemblies import ASSEMBLIES
 from trackgen.genome.sequence import TWOBIT_MAGIC
 from trackgen.hub.runs import UCSC_NAME, Run
@@ -17,21 +18,30 @@ from trackgen.hub.text import quoted_names, unique_name
 from trackgen.progress import Progress
 from trackgen.scan.digest import file_sha256
 
-__all__ = ["GenomeSource", "choose_genomes", "link_or_copy", "put_two_bit"]
+__all__ = ["GenomeSource", "choose_genomes", "put_track", "put_two_bit"]
 
 SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
 
 
 @dataclass(frozen=True)
 class GenomeSource:
-    """The genome's name and, for an assembly hub, the file that holds its sequence (None: UCSC has it)."""
+    """The genome's name and, for an assembly hub, the file that holds its sequence (None: UCSC has it).
+
+    `names` holds the hub's name of each sequence of the runs.
+    """
 
     id: str
     file: Path | None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def renamed(self) -> bool:
+        """Whether any sequence has another name in the hub than in the runs."""
+        return any(old != new for old, new in self.names.items())
 
 
 def choose_genomes(
-    runs: Sequence[Run], genomes: Sequence[str], output: Path, progress: Progress
+    runs: Sequence[Run], genomes: Sequence[str], output: Path, progress: Progress, style: str | None = None
 ) -> list[tuple[GenomeSource, list[Run]]]:
     """Settle which genomes the hub stands on, each with its runs, in the order of the runs.
 
@@ -39,6 +49,7 @@ def choose_genomes(
         genomes: files or UCSC assembly names, in any order, at most one for each genome of the runs. A genome that
             none is given for is the file that was scanned, in the current folder, beside `output` or the run; else
             the assembly that the runs recognised.
+        style: how the hub names sequences: see `trackgen.genome.rename_sequences`; None keeps the names of the runs.
 
     Raises:
         UsageError: a genome cannot be found, or none of the runs is of one that is given.
@@ -55,8 +66,10 @@ def choose_genomes(
     used: set[str] = set()
     chosen = []
     for group, genome in zip(groups, wanted, strict=True):
-        source = _choose(group[0], genome, output, progress)
-        chosen.append((replace(source, id=unique_name(source.id, used)), group))
+        lengths = group[0].lengths
+        names = {name: name for name in lengths} if style is None else rename_sequences(lengths, style)
+        source = _choose(group[0], genome, list(names.values()), output, progress)
+        chosen.append((replace(source, id=unique_name(source.id, used), names=names), group))
     return chosen
 
 
@@ -87,12 +100,13 @@ def _fits(genome: str, run: Run) -> bool:
     return genome in (run.assembly, assembly_name(run.lengths)) or (not run.assembly and not assembly_name(run.lengths))
 
 
-def _choose(run: Run, genome: str | None, output: Path, progress: Progress) -> GenomeSource:
+def _choose(run: Run, genome: str | None, names: Sequence[str], output: Path, progress: Progress) -> GenomeSource:
+    """The genome of `run`, whose sequences are called `names` in the hub."""
     if genome is None:
         file = _find_file(run, output)
         if file is not None:
             return _from_file(file, run)
-        if run.assembly and all(name.startswith("chr") for name in run.lengths):
+        if run.assembly and all(name.startswith("chr") for name in names):
             progress.note(f"the hub stands on UCSC's own {run.assembly}; --genome FILE puts the sequence into it")
             return GenomeSource(run.assembly, None)
         raise UsageError(
@@ -103,22 +117,32 @@ def _choose(run: Run, genome: str | None, output: Path, progress: Progress) -> G
         )
     if Path(genome).is_file():
         return _from_file(Path(genome), run)
-    return _named(genome, run, progress)
+    return _named(genome, run, names, progress)
 
 
-def put_two_bit(source: Path, target: Path, progress: Progress) -> None:
-    """Put the sequence of `source` at `target` as 2bit: linked or copied when it is 2bit already, else written."""
-    with source.open("rb") as file:
-        is_two_bit = file.read(4) in TWOBIT_MAGIC
-    if is_two_bit:
-        link_or_copy(source, target)
+def put_two_bit(genome: GenomeSource, target: Path, progress: Progress) -> None:
+    """Put the genome's sequence, if it has any, at `target` as 2bit: linked or copied where that is possible."""
+    if genome.file is None:
         return
-    progress.note(f"writing {target.name} from {source.name}")
-    with open_genome(source) as genome:
-        write_twobit(genome, target, progress)
+    with genome.file.open("rb") as file:
+        is_two_bit = file.read(4) in TWOBIT_MAGIC
+    if is_two_bit and not genome.renamed:
+        _link_or_copy(genome.file, target)
+        return
+    progress.note(f"writing {target.name} from {genome.file.name}")
+    with open_genome(genome.file) as opened:
+        write_twobit(opened, target, progress, names=genome.names)
 
 
-def link_or_copy(source: Path, target: Path) -> None:
+def put_track(source: Path, genome: GenomeSource, target: Path) -> None:
+    """Put a track at `target`: linked or copied, or written where sequences of its genome get other names."""
+    if genome.renamed:
+        copy_renamed(source, target, genome.names)
+    else:
+        _link_or_copy(source, target)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
     """A hard link, which costs no space; a copy where the file system has none, or the folders lie on two."""
     try:
         os.link(source.resolve(), target)
@@ -128,7 +152,7 @@ def link_or_copy(source: Path, target: Path) -> None:
                 copy.write(block)
 
 
-def _named(name: str, run: Run, progress: Progress) -> GenomeSource:
+def _named(name: str, run: Run, names: Sequence[str], progress: Progress) -> GenomeSource:
     if not UCSC_NAME.fullmatch(name):
         raise DataError(
             "there is no such genome file, and it is no name of a UCSC assembly either",
@@ -148,8 +172,9 @@ def _named(name: str, run: Run, progress: Progress) -> GenomeSource:
         progress.note(f"the names and lengths of the run's sequences are not those of {name}: tracks may stay empty")
     elif recognised is None:
         progress.note(f"the names and lengths of the run's sequences could not be compared with those of {name}")
-    if not any(sequence.startswith("chr") for sequence in run.lengths):
-        progress.note(f"the run's sequence names ({quoted_names(list(run.lengths), 3)}) are not those of UCSC")
+    if not any(sequence.startswith("chr") for sequence in names):
+        shown = quoted_names(list(names), 3)
+        progress.note(f"the sequence names ({shown}) are not those of UCSC; --names ucsc changes them")
     return GenomeSource(name, None)
 
 

@@ -1,0 +1,159 @@
+"""``--names``: the same values under the sequence names of another browser, in every file of the hub."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import py2bit
+import pybigtools
+import pyBigWig
+import pytest
+
+from tests.hub.conftest import Build
+from tests.hubs import LENGTHS, sequences
+from trackgen.bigwig import BigWigWriter, copy_renamed
+from trackgen.bigwig.trees import chromosome_tree, read_chromosome_tree
+from trackgen.errors import DataError, UsageError
+from trackgen.genome import rename_sequences
+from trackgen.genome.assemblies import ASSEMBLIES
+
+YEAST = {f"chr{row.label}": row.length for row in ASSEMBLIES["sacCer3"]}
+
+
+def table(path: Path, text: str = "chrI\tone\nchrII\tAtwo\n") -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_every_file_of_the_hub_has_the_new_names_and_the_old_data(build: Build, finished: Path, tmp_path: Path) -> None:
+    folder = build(names=table(tmp_path / "names.tsv")).path
+    names = {"chrI": "one", "chrII": "Atwo", "chrM": "chrM"}
+    for path in folder.glob("*.bw"):
+        with pyBigWig.open(str(path)) as new, pyBigWig.open(str(finished / "out" / path.name)) as old:
+            assert new.chroms() == {names[name]: length for name, length in LENGTHS.items()}
+            assert new.header() == old.header()
+            for name, length in LENGTHS.items():
+                np.testing.assert_array_equal(new.values(names[name], 0, length), old.values(name, 0, length))
+                assert new.stats(names[name], nBins=7, type="max") == old.stats(name, nBins=7, type="max")
+        with pybigtools.open(str(path)) as second:
+            assert second.chroms() == {names[name]: length for name, length in LENGTHS.items()}
+            assert second.values("one", 29_990, 30_010, fillna=None).tolist() == pytest.approx(
+                pyBigWig.open(str(finished / "out" / path.name)).values("chrI", 29_990, 30_010)
+            )
+    with py2bit.open(str(folder / "mini.2bit")) as genome:
+        assert genome.chroms() == {names[name]: length for name, length in LENGTHS.items()}
+        assert genome.sequence("one") == sequences()["chrI"]
+    assert (folder / "mini.chrom.sizes").read_text() == "one\t60000\nAtwo\t20001\nchrM\t700\n"
+    assert json.loads((folder / "igv.json").read_text())["locus"].startswith("one:")
+    text = "".join(path.read_text() for path in folder.iterdir() if path.suffix in (".txt", ".json", ".xml", ".ini"))
+    assert "chrI:" not in text
+
+
+@pytest.mark.parametrize("count", [1, 3, 255, 256, 257, 70_000])
+def test_a_tree_is_read_back_with_its_numbers(count: int) -> None:
+    names = sorted(f"s{number * 7919 % 100_003}".encode() for number in range(count))
+    ids = list(np.random.default_rng(count).permutation(count))
+    data = bytes(100) + chromosome_tree(names, range(1, count + 1), 100, ids)
+    found = read_chromosome_tree(lambda offset, size: data[offset : offset + size], 100)
+    assert found == [(name.decode(), ids[place], place + 1) for place, name in enumerate(names)]
+
+
+def test_a_damaged_tree_is_refused() -> None:
+    good = chromosome_tree([b"a", b"b"], [1, 2], 0)
+    for data in (b"\0" + good[1:], good[:40], good[:32] + b"\0" + good[33:]):
+        with pytest.raises(DataError, match="chromosome tree"):
+            read_chromosome_tree(lambda offset, size, data=data: data[offset : offset + size], 0)  # type: ignore[misc]
+
+
+def test_many_sequences_are_renamed_in_files_of_our_own_writer(tmp_path: Path) -> None:
+    lengths = {f"contig{number}": 40 + number % 7 for number in range(600)}
+    names = {name: f"{name[6:]}.{'x' * (int(name[6:]) % 9)}" for name in lengths}
+    with BigWigWriter(tmp_path / "a.bw", lengths, stride=1) as writer:
+        for number, (name, length) in enumerate(lengths.items()):
+            writer.add(name, 0, np.full(length, number, np.float32), np.empty((0, 2), np.int64))
+    copy_renamed(tmp_path / "a.bw", tmp_path / "b.bw", names)
+    with pyBigWig.open(str(tmp_path / "b.bw")) as track:
+        assert track.chroms() == {names[name]: length for name, length in lengths.items()}
+        for number, name in enumerate(lengths):
+            assert set(track.values(names[name], 0, lengths[name])) == {number}
+    assert (tmp_path / "b.bw").read_bytes()[-4:] == (tmp_path / "a.bw").read_bytes()[:4]
+
+
+def test_a_file_of_another_kind_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    for data in (b"", b"no track at all, but longer than a header would be"):
+        (tmp_path / "x.bw").write_bytes(data)
+        with pytest.raises(DataError, match="neither a BigWig nor a bigBed"):
+            copy_renamed(tmp_path / "x.bw", tmp_path / "y.bw", {})
+        assert not (tmp_path / "y.bw").exists()
+
+
+def test_yeast_in_both_styles() -> None:
+    ensembl = rename_sequences(YEAST, "ensembl")
+    assert (ensembl["chrI"], ensembl["chrX"], ensembl["chrXVI"], ensembl["chrM"]) == ("I", "X", "XVI", "Mito")
+    back = rename_sequences({ensembl[name]: length for name, length in YEAST.items()}, "ucsc")
+    assert list(back.values()) == list(YEAST)
+    accessions = {row.accession: row.length for row in ASSEMBLIES["sacCer3"]}
+    assert list(rename_sequences(accessions, "ucsc").values()) == list(YEAST)
+
+
+@pytest.mark.parametrize("assembly", sorted(ASSEMBLIES))
+def test_names_of_a_known_assembly_come_back(assembly: str) -> None:
+    lengths = {f"chr{row.label}": row.length for row in ASSEMBLIES[assembly] if row.label != "MT"}
+    ensembl = rename_sequences(lengths, "ensembl")
+    # The chrM of hg19 is not the MT of Ensembl.
+    assert [name for name in ensembl.values() if name.startswith("chr")] == ["chrM"] * (assembly == "hg19")
+    back = rename_sequences({ensembl[name]: length for name, length in lengths.items()}, "ucsc")
+    assert [back[ensembl[name]] for name in lengths] == list(lengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "ensembl"),
+    [
+        ("chr7", "7"),
+        ("chrUn_KI270302v1", "KI270302.1"),
+        ("chr1_KI270706v1_random", "KI270706.1"),
+        ("chr17_gl000204_random", "GL000204.1"),
+        ("chrM", "MT"),
+        ("scaffold_12", "scaffold_12"),
+    ],
+)
+def test_human_contigs_as_ensembl_names_them(name: str, ensembl: str) -> None:
+    assert rename_sequences({name: 1234}, "ensembl") == {name: ensembl}
+
+
+@pytest.mark.parametrize(
+    ("name", "ucsc"), [("1", "chr1"), ("2L", "chr2L"), ("W", "chrW"), ("MT", "chrM"), ("KI270706.1", "KI270706.1")]
+)
+def test_names_of_unknown_genomes_as_ucsc_writes_them(name: str, ucsc: str) -> None:
+    assert rename_sequences({name: 1234}, "ucsc") == {name: ucsc}
+
+
+def test_the_names_decide_whether_the_assembly_of_ucsc_can_be_taken(build: Build, finished: Path) -> None:
+    run = finished / "out"
+    assert "genome hg38" in (build(run, genome="hg38", names="ucsc").path / "hub.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("chrI one\n", r"line 1: this is no line of a table of names.*found 'chrI one'"),
+        ("chrI\ta b\n", "no line of a table"),
+        ("chrI\tone\nchrI\ttwo\n", "line 2: a sequence has two new names"),
+        ("nowhere\tone\n", "the table names none of the genome's sequences"),
+        ("chrI\tchrII\n", "sequences chrI and chrII: two sequences would have one name; found chrII"),
+        ("chrI\tx\nchrII\tx\n", "two sequences would have one name"),
+        ("", "names none"),
+    ],
+)
+def test_a_table_that_is_no_good_is_refused(build: Build, tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(DataError, match=reason) as caught:
+        build(names=table(tmp_path / "names.tsv", text))
+    assert caught.value.exit_status == 3
+    assert not (tmp_path / "hub").exists()
+
+
+def test_a_style_that_is_none_is_refused(build: Build) -> None:
+    with pytest.raises(UsageError, match=r"no way to name sequences.*found refseq.*wanted ucsc, ensembl or a file"):
+        build(names="refseq")
