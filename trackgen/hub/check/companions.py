@@ -1,0 +1,202 @@
+"""Rules for the files beside hub.txt that other browsers read, and for what no public text should tell.
+
+Known by their names: ``igv.json`` and ``igv.*.json`` (igv.js), ``config.json`` and ``config.*.json`` (JBrowse),
+``igv.xml`` and ``igv.*.xml`` (IGV Desktop), ``washu.json`` and ``washu.*.json``, ``tracks.ini`` and ``tracks.*.ini``
+(pyGenomeTracks), and ``trackgen.json``, the list of a hub's files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from trackgen.hub.check.findings import Findings, Place
+from trackgen.hub.check.hub_files import Hub, report_fault
+from trackgen.hub.check.setting_table import find_track_setting
+from trackgen.hub.check.sources import FileFault, FolderSource, Source
+from trackgen.hub.check.stanzas import Stanza, parse_stanzas
+
+__all__ = ["check_companions", "check_leaks"]
+
+MOST_BYTES = 32 << 20
+LEAK = re.compile(
+    r"(?<![\w.:/%@=-])(?:/(?:home|Users|root|mnt|media|tmp|private|scratch|gpfs|lustre|nfs)/[\w.@+-]+[^\s\"'<>]*"
+    r"|[A-Za-z]:\\[\w.]+\\[^\s\"'<>]*)|file://[^\s\"'<>]+"
+)
+"""Paths that lie on one machine; not part of a web address, whose slashes follow a letter or another slash."""
+LEAKY = (".txt", ".json", ".xml", ".ini", ".html", ".css", ".sizes", ".tsv", ".md")
+MOST_LEAKY_FILES = 5000
+SCHEMES = ("http://", "https://", "data:", "blob:")
+OPTIONAL = ("igv.json", "igv.xml", "config.json", "washu.json", "tracks.ini", "trackgen.json")
+"""Asked for on a server, where a folder cannot be listed."""
+
+
+def check_companions(hub: Hub, source: Source, findings: Findings) -> None:
+    """Every file that a browser's configuration names is there."""
+    for name, address in _present(hub, source):
+        reader = next(reader for pattern, reader in _READERS if fnmatchcase(name, pattern))
+        place = Place(source.shown(address))
+        try:
+            text = source.read(address)[:MOST_BYTES].decode("utf-8")
+            named = dict.fromkeys(reader(text, place, findings))
+        except FileFault as fault:
+            report_fault(findings, fault, place)
+            continue
+        except (ValueError, RecursionError, ElementTree.ParseError) as error:
+            findings.add("COMPANION-FORM", place, "the file is not well formed", found=error)
+            continue
+        for text_address in named:
+            _check_named(text_address, address, place, source, findings)
+
+
+def _check_named(text: str, base: str, place: Place, source: Source, findings: Findings) -> None:
+    # Absolute addresses are those at which the same files are published.
+    if text.startswith(SCHEMES) or text.startswith("#"):
+        return
+    try:
+        source.require(source.resolve(text, base))
+    except FileFault as fault:
+        rule = "COMPANION-FILE" if fault.rule == "FILE-MISSING" else fault.rule
+        findings.add(rule, place, fault.what, found=fault.found or text, wanted=fault.wanted, remedy=fault.remedy)
+
+
+def _present(hub: Hub, source: Source) -> Iterator[tuple[str, str]]:
+    """(name, address) of the companions beside hub.txt."""
+    if isinstance(source, FolderSource):
+        names = sorted(path.name for path in source.root.iterdir() if path.is_file())
+        yield from ((name, name) for name in names if any(fnmatchcase(name, pattern) for pattern, _ in _READERS))
+        return
+    for name in OPTIONAL:
+        address = source.resolve(name, hub.address)
+        try:
+            source.require(address)
+        except FileFault:
+            continue
+        yield name, address
+
+
+def _values(value: Any, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """The texts of all members whose name is `wanted`, however deep."""
+    waiting = [value]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, dict):
+            yield from (item for name, item in entry.items() if wanted(name) and isinstance(item, str) and item)
+            waiting.extend(entry.values())
+        elif isinstance(entry, list):
+            waiting.extend(entry)
+
+
+def _read_igv(text: str, place: Place, findings: Findings) -> Iterable[str]:
+    return _values(json.loads(text), lambda name: name == "url" or name.endswith("URL"))
+
+
+def _read_washu(text: str, place: Place, findings: Findings) -> Iterable[str]:
+    return _values(json.loads(text), lambda name: name == "url")
+
+
+def _read_jbrowse(text: str, place: Place, findings: Findings) -> Iterable[str]:
+    config = json.loads(text)
+    if not isinstance(config, dict) or not {"assemblies", "assembly", "tracks"} & set(config):
+        return ()
+    assemblies = [*_members(config, "assemblies"), *([config["assembly"]] if "assembly" in config else [])]
+    declared = {name for entry in assemblies for name in [*_texts(entry, "name"), *_texts(entry, "aliases")]}
+    for track in _members(config, "tracks"):
+        for name in _texts(track, "assemblyNames"):
+            if name not in declared:
+                found, wanted = name, ", ".join(sorted(declared)) or "an assembly"
+                owner = track.get("trackId", "a track") if isinstance(track, dict) else "a track"
+                what = f"{owner} is on an assembly that is not declared"
+                findings.add("COMPANION-ASSEMBLY", place, what, found=found, wanted=wanted)
+    plugins = _values(_members(config, "plugins"), lambda name: name in ("url", "umdUrl", "esmUrl"))
+    return [*_values(config, lambda name: name == "uri"), *plugins]
+
+
+def _members(config: dict[str, Any], name: str) -> list[Any]:
+    value = config.get(name)
+    return value if isinstance(value, list) else []
+
+
+def _texts(entry: Any, name: str) -> list[str]:
+    value = entry.get(name) if isinstance(entry, dict) else None
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+
+
+def _read_igv_desktop(text: str, place: Place, findings: Findings) -> Iterable[str]:
+    # Entities can blow a small file up; no session has any.
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ValueError("a document type, which sessions do not have")
+    session = ElementTree.fromstring(text)
+    genome = session.get("genome", "")
+    named = [entry.get("path", "") for entry in session.iter("Resource")]
+    named += [entry.get("index", "") for entry in session.iter("Resource")]
+    # A genome is an identifier, or the file that describes it.
+    return [name for name in [*named, genome if "." in genome else ""] if name]
+
+
+def _read_tracks_ini(text: str, place: Place, findings: Findings) -> Iterable[str]:
+    return re.findall(r"(?m)^\s*file\s*=\s*(\S+)\s*$", text)
+
+
+def _read_manifest(text: str, place: Place, findings: Findings) -> Iterable[str]:
+    manifest = json.loads(text)
+    return _texts(manifest, "files")
+
+
+_READERS: tuple[tuple[str, Callable[[str, Place, Findings], Iterable[str]]], ...] = (
+    ("trackgen.json", _read_manifest),
+    ("igv.json", _read_igv),
+    ("igv.*.json", _read_igv),
+    ("config.json", _read_jbrowse),
+    ("config.*.json", _read_jbrowse),
+    ("washu.json", _read_washu),
+    ("washu.*.json", _read_washu),
+    ("igv.xml", _read_igv_desktop),
+    ("igv.*.xml", _read_igv_desktop),
+    ("tracks.ini", _read_tracks_ini),
+    ("tracks.*.ini", _read_tracks_ini),
+)
+
+
+def check_leaks(hub: Hub, source: Source, findings: Findings) -> None:
+    """Paths of the machine that the hub was made on, in any of its texts."""
+    for address, data in hub.texts.items():
+        _leaks_of_settings(data, source.shown(address), findings)
+    if not isinstance(source, FolderSource):
+        return
+    read = {source.root.joinpath(*address.split("/")) for address in hub.texts if "://" not in address}
+    for number, path in enumerate(sorted(source.root.rglob("*"))):
+        if number >= MOST_LEAKY_FILES:
+            break
+        if path.suffix.lower() not in LEAKY or path in read or not path.is_file() or path.is_symlink():
+            continue
+        try:
+            with open(path, "rb") as file:
+                text = file.read(MOST_BYTES).decode("utf-8", "replace")
+        except OSError:
+            # Unreadable files are reported where something names them.
+            continue
+        for line_number, line in enumerate(text.splitlines(), 1):
+            _report_leak(line, Place(path.relative_to(source.root).as_posix(), line_number), findings)
+
+
+def _leaks_of_settings(data: bytes, file: str, findings: Findings) -> None:
+    for item in parse_stanzas(data, file, Findings()) or []:
+        if not isinstance(item, Stanza):
+            continue
+        for name, (value, line) in item.settings.items():
+            row = find_track_setting(name)
+            # A path in place of an address is reported as such.
+            if not findings.has(Place(file, line)) or row is None or row.rule not in ("address", "name"):
+                _report_leak(value, Place(file, line), findings)
+
+
+def _report_leak(text: str, place: Place, findings: Findings) -> None:
+    match = LEAK.search(text)
+    if match:
+        remedy = "remove it, or write the file's name alone"
+        findings.add("LEAK-PATH", place, "a path of one machine", found=match[0], remedy=remedy)

@@ -1,0 +1,215 @@
+"""Reads a hub's files from a web server, data by byte ranges alone; whatever a server does becomes a `FileFault`."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO
+from urllib.parse import quote, urljoin, urlsplit
+
+from trackgen.hub.check.sources import BLOCK, LARGEST_TEXT, Blocks, FileFault, RangeReader, check_scheme, is_private
+
+__all__ = ["Answer", "Web", "WebSource", "origin_of"]
+
+SECONDS = 20.0
+"""Until a server must have answered, and between two pieces of its answer."""
+LONGEST_ANSWER_SECONDS = 120.0
+PIECE = 1 << 16
+MOST_WITHOUT_RANGES = 1 << 20
+"""Bytes taken from the start of a file whose server ignores ranges."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said; header names in lower case. `body` is cut at the limit that was asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects among web addresses, but not from the public network into a private one."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            raise FileFault("ADDRESS-SCHEME", "the server redirects to an address of another kind", found=newurl)
+        if is_private(newurl) and not is_private(req.full_url):
+            raise FileFault("ADDRESS-PRIVATE", "the server redirects into a private network", found=newurl)
+        follow = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if follow is not None and req.get_method() == "HEAD":
+            follow.method = "HEAD"
+        return follow
+
+
+class Web:
+    """Requests without surprises: web addresses only, bounded in time and size, failures as `FileFault`."""
+
+    def __init__(self, seconds: float = SECONDS) -> None:
+        self.seconds = seconds
+        self._opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.ProxyHandler(),
+            urllib.request.HTTPHandler(),
+            urllib.request.HTTPSHandler(),
+            _Redirects(),
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPDefaultErrorHandler(),
+        ):
+            self._opener.add_handler(handler)
+        self._dead: set[str] = set()
+
+    def ask(self, url: str, method: str = "GET", *, most: int = 0, **headers: str) -> Answer:
+        """One request. At most `most` bytes of the body are read; header names take ``_`` for ``-``.
+
+        Raises:
+            FileFault: SERVER-DOWN where there is no answer; an answer of any status is one.
+        """
+        origin = origin_of(url)
+        if origin in self._dead:
+            raise _down(url, "it did not answer before")
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        # Compressed answers are for those who ask for them.
+        request = urllib.request.Request(
+            _quoted(url), method=method, headers={"User-Agent": "trackgen", "Accept-Encoding": "identity"} | named
+        )
+        try:
+            with self._opener.open(request, timeout=self.seconds) as response:
+                return _answer(response, most)
+        except urllib.error.HTTPError as error:
+            with error:
+                return _answer(error, most)
+        except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            self._dead.add(origin)
+            raise _down(url, str(reason) or type(error).__name__) from None
+
+
+def _answer(response: http.client.HTTPResponse | urllib.error.HTTPError, most: int) -> Answer:
+    # A server may send one byte a minute: each read is bounded by the timeout, all of them by this.
+    end = time.monotonic() + LONGEST_ANSWER_SECONDS
+    body = bytearray()
+    while len(body) < most:
+        piece = response.read(min(PIECE, most - len(body)))
+        if not piece:
+            break
+        body += piece
+        if time.monotonic() > end:
+            raise TimeoutError("the answer takes too long")
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return Answer(int(response.status or 0), headers, bytes(body), response.url)
+
+
+def _down(url: str, reason: str) -> FileFault:
+    return FileFault("SERVER-DOWN", f"the server {urlsplit(url).netloc} does not answer", found=reason)
+
+
+def _quoted(url: str) -> str:
+    """`url` with what may not stand in a request written as %XX."""
+    return quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class WebSource:
+    """The files of a hub on a server, and of servers that it names."""
+
+    def __init__(self, url: str, web: Web) -> None:
+        self.web = web
+        self.base = url.rpartition("/")[0] + "/"
+        self._private = is_private(url)
+
+    def resolve(self, text: str, base: str) -> str:
+        check_scheme(text)
+        try:
+            url = urljoin(base, text)
+        except ValueError:
+            raise FileFault("ADDRESS-FORM", "this is no web address", found=text) from None
+        check_scheme(url)
+        if is_private(url) and not self._private:
+            raise FileFault("ADDRESS-PRIVATE", "nobody else reaches this address", found=text)
+        return url
+
+    def read(self, address: str) -> bytes:
+        answer = self.web.ask(address, most=LARGEST_TEXT + 1)
+        _check_status(answer, address)
+        if len(answer.body) > LARGEST_TEXT:
+            raise FileFault(
+                "TEXT-TOO-LARGE", "the file is too large for a text", wanted=f"up to {LARGEST_TEXT:,} bytes"
+            )
+        return answer.body
+
+    def open(self, address: str) -> RangeReader:
+        return _RangedFile(self.web, address).reader()
+
+    def require(self, address: str) -> None:
+        answer = self.web.ask(address, most=1, Range="bytes=0-0")
+        # An empty file has no byte 0.
+        if answer.status != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            _check_status(answer, address)
+
+    def shown(self, address: str) -> str:
+        return address.removeprefix(self.base)
+
+
+def _check_status(answer: Answer, address: str) -> None:
+    if answer.status in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
+        return
+    missing = answer.status in (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
+    what = "the file is not there" if missing else "the server does not give the file"
+    rule = "FILE-MISSING" if missing else "FILE-UNREADABLE"
+    raise FileFault(rule, what, found=f"{address} (status {answer.status})")
+
+
+class _RangedFile:
+    """One file, by ranges of the size of a block."""
+
+    def __init__(self, web: Web, url: str) -> None:
+        self._web, self._url = web, url
+        self._size: int | None = None
+
+    def reader(self) -> RangeReader:
+        read = Blocks(self._fetch).read
+        read(0, 1)
+        return RangeReader(read, self._size)
+
+    def _fetch(self, offset: int) -> bytes:
+        if self._size is not None and offset >= self._size:
+            return b""
+        # A server that ignores the range sends the file from its start: no more of it is taken than the first part.
+        limit = min(offset + BLOCK, MOST_WITHOUT_RANGES)
+        answer = self._web.ask(self._url, most=max(limit, BLOCK), Range=f"bytes={offset}-{offset + BLOCK - 1}")
+        if answer.status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return b""
+        _check_status(answer, self._url)
+        total = answer.headers.get("content-range", "").rpartition("/")[2]
+        if total.isdecimal():
+            self._size = int(total)
+        if answer.status == http.HTTPStatus.PARTIAL_CONTENT:
+            return answer.body[:BLOCK]
+        if answer.headers.get("content-length", "").isdecimal():
+            self._size = int(answer.headers["content-length"])
+        if offset >= MOST_WITHOUT_RANGES:
+            raise FileFault("SERVER-RANGES", "the file cannot be read in ranges", found=f"status {answer.status}")
+        return answer.body[offset : offset + BLOCK]
