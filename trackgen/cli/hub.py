@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from trackgen.cli.hub_check import check
 from trackgen.cli.options import progress_options, progress_to
 
 if TYPE_CHECKING:
@@ -78,3 +79,6 @@ def build(
         )
         progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
     click.echo(report.path)
+
+
+command.add_command(check)
