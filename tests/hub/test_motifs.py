@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def described(**changes: Any) -> dict[str, Any]:
         "model": "tss-mini", "class": "sharp", "label": "motifs of sharp TSS",
         "genome": {"names": list(LENGTHS), "lengths": list(LENGTHS.values())}, "hits": 2,
         "patterns": [
-            {"name": "positive_0", "hits": 1, "matches": ["REB1", "RAP1"]},
+            {"name": "positive_0", "hits": 1, "color": "200,30,30", "matches": ["REB1", "RAP1"]},
             {"name": "negative_0", "hits": 1, "matches": []},
         ],
     } | changes  # fmt: skip
@@ -103,6 +104,9 @@ def test_the_pages_say_what_the_hits_are_and_name_the_motifs(build: Build, hits:
     page = (folder / PAGE).read_text()
     for words in ("Motifs of sharp TSS", "positive_0", "REB1; RAP1", "negative_0", "tfmodisco-lite", "bigBed 9 +"):
         assert words in page
+    # The colour of its hits stands before a motif's name, where the file of hits says it.
+    assert re.search(r'<td><span class="swatch" [^>]*rgb\(200,30,30\)"></span>positive_0</td>', page)
+    assert "<td>negative_0</td>" in page
     for name in ("index.html", "hub.html"):
         text = (folder / name).read_text()
         assert f'<a href="{PAGE}">motifs of sharp TSS</a>' in text
@@ -129,7 +133,7 @@ def test_hits_never_take_the_name_of_a_track_or_of_a_page(build: Build, hits: Pa
         (hits / f"{STEM}.bb").rename(hits / f"{name}.bb")
         (hits / f"{STEM}.json").write_text(json.dumps(described(file=f"{name}.bb")))
         report = build(motifs=[hits], output=tmp_path / name)
-        assert len(set(report.pages)) == len(report.pages) == 7
+        assert len(set(report.pages)) == len(report.pages) == 8
         (hits / f"{name}.bb").rename(hits / f"{STEM}.bb")
 
 

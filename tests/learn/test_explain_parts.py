@@ -340,6 +340,7 @@ def test_hits_stand_where_the_core_does_on_either_strand(tmp_path: Path) -> None
     assert [record[:2] for record in reader.records("one")] == [(96, 102), (98, 104), (99, 105)]
     described = json.loads(files[2].read_text())
     assert (described["file"], described["type"], described["hits"]) == ("m.hit.motifs.bb", "bigBed 9 +", 3)
+    assert [pattern["color"] for pattern in described["patterns"]] == ["200,30,30"]
 
 
 def test_a_hit_that_overlapping_windows_share_is_there_once(tmp_path: Path) -> None:

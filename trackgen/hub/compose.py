@@ -10,7 +10,7 @@ from trackgen.errors import UsageError
 from trackgen.hub.limits import limits_of
 from trackgen.hub.model import Color, HubTrack, Limits, Overlay, RunFacts, TrackGroup
 from trackgen.hub.runs import Run, RunTrack
-from trackgen.hub.text import clean, shorten, track_name, unique_name
+from trackgen.hub.text import clean, parse_color, shorten, track_name, unique_name
 
 __all__ = ["DISPLAY_NAME", "LONG_LABEL", "SHORT_LABEL", "Taken", "compose_groups"]
 
@@ -30,7 +30,7 @@ PALETTE: tuple[Color, ...] = (
 )
 SECTIONS = {"probability": "predictions", "signal": "predictions", "contribution": "contributions"}
 SIGNS = {"plus": " +", "minus": " -", "": ""}
-RESERVED_PAGES = ("index", "hub")
+RESERVED_PAGES = ("index", "hub", "jbrowse", "genes")
 
 
 @dataclass
@@ -162,9 +162,9 @@ def _long_label(label: str, track: RunTrack, card: Card) -> str:
 def _color(track: RunTrack, card: Card) -> Color:
     if track.role == "contribution":
         return CONTRIBUTION_COLOR
-    parts = [part.strip() for part in track.color.split(",")]
-    if len(parts) == 3 and all(part.isdigit() and int(part) <= 255 for part in parts):
-        return int(parts[0]), int(parts[1]), int(parts[2])
+    color = parse_color(track.color)
+    if color is not None:
+        return color
     shown = [entry.name for entry in card.classes if entry.track]
     index = shown.index(track.class_name) if track.class_name in shown else 0
     return PALETTE[index % len(PALETTE)]

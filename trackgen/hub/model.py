@@ -135,11 +135,15 @@ class TrackGroup:
 
 @dataclass(frozen=True)
 class MotifPattern:
-    """A motif among the hits, and the names of the known motifs that it resembles, best first."""
+    """A motif among the hits, and the names of the known motifs that it resembles, best first.
+
+    `color` is that of its hits; None where the file of hits does not say.
+    """
 
     name: str
     hits: int
     matches: tuple[str, ...]
+    color: Color | None = None
 
 
 @dataclass(frozen=True)

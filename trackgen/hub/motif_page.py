@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trackgen import __version__
 from trackgen.hub.facts import facts_html
-from trackgen.hub.model import Hub, MotifPattern, MotifTrack
+from trackgen.hub.model import Color, Hub, MotifPattern, MotifTrack
 from trackgen.hub.templates import escaped, fill
 
 __all__ = ["render_motif_list", "render_motif_page"]
@@ -18,6 +18,7 @@ def render_motif_page(hub: Hub, track: MotifTrack) -> str:
     rows = [
         fill(
             "motif_pattern.html",
+            swatch="" if pattern.color is None else _swatch(pattern.color),
             name=escaped(pattern.name),
             matches=escaped("; ".join(pattern.matches)) or "–",
             hits=f"{pattern.hits:,}",
@@ -37,7 +38,7 @@ def render_motif_page(hub: Hub, track: MotifTrack) -> str:
         "motifs.html",
         title=escaped(_capital(track.label)),
         subtitle=escaped(f"{track.title}; {hub.genome_of(track).title}"),
-        swatch=_swatch(track),
+        swatch=_swatch(track.color),
         model=escaped(track.title),
         class_name=escaped(track.class_name),
         patterns="".join(rows),
@@ -52,7 +53,7 @@ def render_motif_list(hub: Hub) -> str:
     rows = [
         fill(
             "motif_row.html",
-            swatch=_swatch(track),
+            swatch=_swatch(track.color),
             page=escaped(track.page),
             label=escaped(track.label),
             motifs=escaped(_named(track.patterns)),
@@ -75,5 +76,5 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _swatch(track: MotifTrack) -> str:
-    return fill("swatch.html", color=",".join(str(part) for part in track.color)).strip()
+def _swatch(color: Color) -> str:
+    return fill("swatch.html", color=",".join(str(part) for part in color)).strip()

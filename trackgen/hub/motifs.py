@@ -12,7 +12,7 @@ from trackgen.hub.compose import DISPLAY_NAME, LONG_LABEL, SHORT_LABEL, Taken
 from trackgen.hub.fields import Fields, genome_lengths
 from trackgen.hub.model import MotifPattern, MotifTrack
 from trackgen.hub.runs import Run
-from trackgen.hub.text import clean, quoted_names, shorten, track_name, unique_name
+from trackgen.hub.text import clean, parse_color, quoted_names, shorten, track_name, unique_name
 
 __all__ = ["motifs_by_genome", "read_motif_tracks"]
 
@@ -134,7 +134,12 @@ def _track(values: Fields, titles: Mapping[str, str], names: set[str], files: se
 
 def _pattern(entry: Fields) -> MotifPattern:
     matches = entry.get("matches", list, [])
-    return MotifPattern(entry.get("name", str), entry.get("hits", int), tuple(str(match) for match in matches))
+    return MotifPattern(
+        entry.get("name", str),
+        entry.get("hits", int),
+        tuple(str(match) for match in matches),
+        parse_color(entry.get("color", str, "")),
+    )
 
 
 def _source(values: Fields) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-__all__ = ["clean", "number_text", "quoted_names", "shorten", "track_name", "unique_name"]
+__all__ = ["clean", "number_text", "parse_color", "quoted_names", "shorten", "track_name", "unique_name"]
 
 SIGNIFICANT_DIGITS = 6
 
@@ -19,6 +19,14 @@ def clean(text: str) -> str:
     text = "".join(character if character.isprintable() else " " for character in text)
     text = text.replace("<", "‹").replace(">", "›").replace("\\", "/")
     return re.sub(r"\s+", " ", text).strip()
+
+
+def parse_color(text: str) -> tuple[int, int, int] | None:
+    """Red, green and blue of ``200,30,30``; None where it is no colour."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and int(part) <= 255 for part in parts):
+        return None
+    return int(parts[0]), int(parts[1]), int(parts[2])
 
 
 def shorten(text: str, length: int) -> str:

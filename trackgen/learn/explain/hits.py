@@ -106,10 +106,13 @@ def write_hits(
 
 def _rest(hit: Hit, largest: float) -> str:
     score = round(1000 * abs(hit.contribution) / largest)
-    color = COLORS[hit.pattern % len(COLORS)]
     strand = "-" if hit.minus else "+"
     name = hit.name.replace(" ", "_")
-    return f"{name}\t{score}\t{strand}\t{hit.start}\t{hit.end}\t{color}\t{hit.contribution:.5g}"
+    return f"{name}\t{score}\t{strand}\t{hit.start}\t{hit.end}\t{_color(hit.pattern)}\t{hit.contribution:.5g}"
+
+
+def _color(pattern: int) -> str:
+    return COLORS[pattern % len(COLORS)]
 
 
 def _write_big_bed(path: Path, rows: list[tuple[str, int, int, str]], lengths: Mapping[str, int]) -> None:
@@ -134,8 +137,11 @@ def _description(
         "label": f"motifs of {next(c.title for c in card.classes if c.name == class_name)}",
         "genome": {"names": list(lengths), "lengths": list(lengths.values())}, "hits": len(hits),
         "patterns": [
-            {"name": entry.pattern.name, "hits": count, "matches": [match.name for match in entry.matches]}
-            for entry, count in zip(patterns, counts, strict=True)
+            {
+                "name": entry.pattern.name, "hits": count, "color": _color(number),
+                "matches": [match.name for match in entry.matches],
+            }
+            for number, (entry, count) in enumerate(zip(patterns, counts, strict=True))
         ],
     }  # fmt: skip
 
