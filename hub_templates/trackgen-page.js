@@ -12,6 +12,9 @@ export const asked = new URLSearchParams(location.search)
 export const state = {done: false, tracks: 0, drawn: 0, errors: []}
 window.trackgenReady = state
 
+// A place that a browser understands without knowing any names: chrI:1,000-2,000 or chrI:1000.
+export const REGION = /^\S+:[\d,]+(-[\d,]+)?$/
+
 const MAGIC = {bigwig: [0x888ffc26, 0x26fc8f88], bigbed: [0x8789f2eb, 0xebf28987], "2bit": [0x1a412743, 0x4327411a]}
 const FORMAT = {bigwig: "BigWig", bigbed: "bigBed", "2bit": "2bit"}
 

@@ -1,10 +1,7 @@
 // The page of a hub: igv.js draws what igv.json describes, and whatever goes wrong is said on the page.
 
-import {asked, chosenGenome, complain, flaw, keepPlace, loadCode, loadJson, panel, settle, state, tell}
+import {REGION, asked, chosenGenome, complain, flaw, keepPlace, loadCode, loadJson, panel, settle, state, tell}
     from "./trackgen-page.js"
-
-// A region, one that igv.js understands without knowing any names: chrI:1,000-2,000 or chrI:1000.
-const REGION = /^\S+:[\d,]+(-[\d,]+)?$/
 
 async function loadIgv() {
     const load = async address => (await import(address)).default

@@ -1,0 +1,199 @@
+// The page of a hub with JBrowse: it draws what config.json describes, contributions as letters by trackgen's plugin,
+// and whatever goes wrong is said on the page.
+
+import {REGION, asked, chosenGenome, complain, flaw, keepPlace, loadCode, loadJson, panel, settle, state}
+    from "./trackgen-page.js"
+
+const DARK = matchMedia("(prefers-color-scheme: dark)")
+const FORMAT = {BigWigAdapter: "bigwig", BigBedAdapter: "bigbed", TwoBitAdapter: "2bit"}
+// JBrowse says nowhere that it has drawn everything: so its tracks are looked at, this often and at most this long.
+const LOOK_EVERY = 100
+const LOOK_FOR = 120000
+
+const wait = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
+
+function loadScript(address) {
+    return new Promise((resolve, reject) => {
+        const script = document.createElement("script")
+        script.src = address
+        script.onload = resolve
+        script.onerror = () => reject(new Error("no such script"))
+        document.head.append(script)
+    })
+}
+
+async function loadJBrowse() {
+    await loadCode("JBrowse", panel.dataset.jbrowse, panel.dataset.jbrowsePublic, loadScript)
+    return window.JBrowseReactApp
+}
+
+// Addresses in config.json are relative to it: JBrowse wants to be told of each.
+function withBase(value) {
+    if (Array.isArray(value)) {
+        return value.map(withBase)
+    }
+    if (value === null || typeof value !== "object") {
+        return value
+    }
+    const entries = Object.entries(value).map(([key, inner]) => [key, withBase(inner)])
+    return Object.fromEntries(typeof value.uri === "string" ? [...entries, ["baseUri", document.baseURI]] : entries)
+}
+
+// The files that an adapter reads, and those that the adapters inside it read.
+function files(adapter, name) {
+    const found = []
+    for (const [key, inner] of Object.entries(adapter ?? {})) {
+        if (/(bigWig|bigBed|twoBit)Location$/.test(key) && inner.uri) {
+            found.push({name, url: inner.uri, format: FORMAT[adapter.type]})
+        } else if (Array.isArray(inner) || (typeof inner === "object" && inner)) {
+            found.push(...files(inner, name))
+        }
+    }
+    return found
+}
+
+async function flawOf(track) {
+    return (await Promise.all(files(track.adapter, track.name).map(flaw))).find(Boolean) ?? null
+}
+
+async function loadPlugins(jbrowse, definitions) {
+    const plugins = []
+    for (const definition of definitions) {
+        try {
+            plugins.push(...await jbrowse.loadPlugins([definition]))
+        } catch (error) {
+            complain(`the plugin ${definition.name}, which draws contributions as letters, cannot be loaded: ` +
+                `${error.message}`)
+        }
+    }
+    return plugins
+}
+
+// Where the view starts and what it shows: as the configuration's own session, for this genome and for the tracks that
+// can be read. A region is gone to at once, if the genome has it.
+function startOf(config, genome, assembly, tracks) {
+    const given = (config.defaultSession?.views ?? []).find(view => view.init?.assembly === genome)?.init
+    const names = new Set(tracks.map(track => track.trackId))
+    const start = {
+        ...given,
+        assembly: genome,
+        tracks: (given?.tracks ?? [...names]).filter(name => names.has(name.trackId ?? name))
+    }
+    const locus = asked.get("locus")
+    if (!locus || isName(locus)) {
+        return start
+    }
+    if (!assembly.isValidRefName(locus.slice(0, locus.lastIndexOf(":")))) {
+        complain(`there is no ${locus} on this genome`)
+        return start
+    }
+    return {...start, loc: locus}
+}
+
+// A region needs no search, so the view starts there; a name is looked for among the genes when they are there.
+function isName(text) {
+    return Boolean(text) && !REGION.test(text)
+}
+
+// What is shown, as igv.js writes it, too.
+function placeOf(view) {
+    const {refName, start, end} = view.dynamicBlocks.contentBlocks[0]
+    return `${refName}:${Math.floor(start) + 1}-${Math.ceil(end)}`
+}
+
+// The parts of the track that are in sight.
+function blocks(track) {
+    const display = track.displays[0]
+    return display.blockDefinitions.contentBlocks.map(block => display.blockState.get(block.key))
+}
+
+function isSettled(track) {
+    const parts = blocks(track)
+    return Boolean(track.displays[0].error) ||
+        (parts.length > 0 && parts.every(part => part && (part.filled || part.error || part.message)))
+}
+
+// The view's tracks, once each has drawn or failed.
+async function settledTracks(view, count) {
+    const end = performance.now() + LOOK_FOR
+    const painted = () => [...panel.querySelectorAll("canvas[data-testid^=prerendered_canvas]")]
+        .every(canvas => canvas.dataset.testid.endsWith("_done"))
+    while (!(view.initialized && view.tracks.length >= count && view.tracks.every(isSettled) && painted())) {
+        if (performance.now() > end) {
+            complain(`JBrowse has not drawn all tracks within ${LOOK_FOR / 1000} seconds`)
+            break
+        }
+        await wait(LOOK_EVERY)
+    }
+    return view.tracks
+}
+
+function problemsOf(track) {
+    const errors = [track.displays[0].error, ...blocks(track).map(part => part?.error)].filter(Boolean)
+    return errors.map(error => `${track.name}: ${error.message ?? error}`).slice(0, 1)
+}
+
+function hasValues(track) {
+    return blocks(track).some(part => (part?.features?.size ?? part?.features?.length ?? 0) > 0)
+}
+
+// A region, or a name that the hub's genes have. JBrowse throws where it finds neither.
+async function goTo(view, text, assembly) {
+    try {
+        await view.navToSearchString({input: text, assembly})
+    } catch (error) {
+        complain(`there is no ${text} on this genome (${error.message ?? error})`)
+    }
+}
+
+function followTheme(session) {
+    const apply = () => session.setThemeName(DARK.matches ? "darkStock" : "default")
+    DARK.addEventListener("change", apply)
+    apply()
+}
+
+// The tracks of the genome whose files can be read; the flaws of the others, and of the sequence, are said.
+async function soundTracks(config, genome) {
+    const tracks = config.tracks.filter(track => track.assemblyNames.includes(genome))
+    const sequence = config.assemblies.find(entry => entry.name === genome)?.sequence
+    const flaws = await Promise.all([...tracks, {...sequence, name: genome}].map(flawOf))
+    flaws.filter(Boolean).forEach(complain)
+    return tracks.filter((_, index) => flaws[index] === null)
+}
+
+async function show() {
+    const genome = chosenGenome().value
+    const [config, jbrowse] = await Promise.all([loadJson(panel.dataset.config), loadJBrowse()])
+    const plugins = await loadPlugins(jbrowse, withBase(config.plugins ?? []))
+    const tracks = await soundTracks(config, genome)
+    const viewState = jbrowse.createViewState({
+        config: {
+            ...withBase({...config, tracks, plugins: []}),
+            configuration: {...config.configuration, disableAnalytics: true},
+            defaultSession: {name: config.defaultSession?.name ?? document.title, views: []}
+        },
+        plugins: plugins.map(({plugin}) => plugin)
+    })
+    const {session} = viewState
+    state.session = session
+    followTheme(session)
+    jbrowse.createRoot(panel).render(jbrowse.React.createElement(jbrowse.JBrowseApp, {viewState}))
+    const assembly = await session.assemblyManager.waitForAssembly(genome)
+    const init = startOf(config, genome, assembly, tracks)
+    const view = session.addView("LinearGenomeView", {init})
+    let shown = await settledTracks(view, init.tracks.length)
+    if (isName(asked.get("locus"))) {
+        await goTo(view, asked.get("locus"), assembly)
+        // JBrowse draws a little after the view has moved.
+        await wait(10 * LOOK_EVERY)
+        shown = await settledTracks(view, 0)
+    }
+    session.snackbarMessages.forEach(({message}) => complain(message))
+    shown.flatMap(problemsOf).forEach(complain)
+    state.tracks = shown.length
+    state.drawn = shown.filter(hasValues).length
+    document.documentElement.dataset.locus = placeOf(view)
+    keepPlace(() => placeOf(view))
+}
+
+show().catch(error => complain(error.message || String(error))).finally(settle)
