@@ -1,0 +1,228 @@
+"""Hub -> config.json: what JBrowse 2 needs to draw every track as its role wants, letters by trackgen's plugin.
+
+JBrowse's own reader of hub.txt drops colours, limits and heights; so the whole configuration is written. Addresses are
+relative to the folder of config.json; `base` stands before each that is the hub's own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from trackgen.hub.genes import jbrowse_genes_track, jbrowse_text_search
+from trackgen.hub.igv import UCSC_DOWNLOADS
+from trackgen.hub.model import Hub, HubGenome, HubTrack, MotifTrack, TrackGroup
+
+__all__ = ["PLUGIN_FILE", "PLUGIN_NAME", "JBrowseParts", "jbrowse_parts", "render_jbrowse"]
+
+Entry = dict[str, Any]
+
+PLUGIN_NAME = "Trackgen"
+PLUGIN_FILE = "trackgen-jbrowse.js"
+SECTIONS = {"predictions": "Predictions", "contributions": "Contributions of each base"}
+SUMMARIES = {"probability": "max", "signal": "avg", "contribution": "whiskers"}
+# The width, in pixels, of the view that versions without `init` lay out by numbers.
+VIEW_PIXELS = 1200
+
+
+@dataclass(frozen=True)
+class JBrowseParts:
+    """The entries of a configuration that are one hub's."""
+
+    plugin: Entry
+    assemblies: tuple[Entry, ...]
+    tracks: tuple[Entry, ...]
+    searches: tuple[Entry, ...]
+
+
+def render_jbrowse(hub: Hub, base: str = "") -> str:
+    """The text of config.json; every address of the hub's own files starts with `base`."""
+    parts = jbrowse_parts(hub, base)
+    config: Entry = {
+        "assemblies": list(parts.assemblies),
+        "plugins": [parts.plugin],
+        "tracks": list(parts.tracks),
+        "aggregateTextSearchAdapters": list(parts.searches),
+        "configuration": {"disableAnalytics": True},
+        "defaultSession": {
+            "name": hub.short_label,
+            "views": [_view(genome, parts.tracks) for genome in hub.genomes],
+        },
+    }
+    if not parts.searches:
+        del config["aggregateTextSearchAdapters"]
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+
+
+def jbrowse_parts(hub: Hub, base: str = "") -> JBrowseParts:
+    """Plugin, assemblies, tracks and text searches of `hub`; what a configuration of others can take in, too."""
+    tracks: list[Entry] = []
+    for genome in hub.genomes:
+        several = len(genome.models) > 1
+        if genome.genes is not None:
+            tracks.append(jbrowse_genes_track(genome.genes, genome.id, base))
+        tracks += [_values(track, group, genome, base, several) for group in genome.groups for track in group.tracks]
+        tracks += [_motifs(track, genome, base, several) for track in genome.motifs]
+    return JBrowseParts(
+        plugin={"name": PLUGIN_NAME, "umdLoc": _location(base + PLUGIN_FILE)},
+        assemblies=tuple(_assembly(genome, base) for genome in hub.genomes),
+        # By this mark the hub's tracks are known again in a configuration that holds others, too.
+        tracks=tuple(track | {"metadata": track.get("metadata", {}) | {"hub": hub.name}} for track in tracks),
+        searches=tuple(
+            jbrowse_text_search(genome.genes, genome.id, base) for genome in hub.genomes if genome.genes is not None
+        ),
+    )
+
+
+def _assembly(genome: HubGenome, base: str) -> Entry:
+    if genome.two_bit:
+        sequence, sizes = base + genome.two_bit, base + genome.chromosome_sizes
+    else:
+        downloads = f"{UCSC_DOWNLOADS}/{genome.id}/bigZips/{genome.id}"
+        sequence, sizes = f"{downloads}.2bit", f"{downloads}.chrom.sizes"
+    return {
+        "name": genome.id,
+        "displayName": genome.title,
+        "sequence": {
+            "type": "ReferenceSequenceTrack",
+            "trackId": _sequence_track(genome),
+            "adapter": {
+                "type": "TwoBitAdapter",
+                "twoBitLocation": _location(sequence),
+                # Without it JBrowse reads the whole index of the sequence for the lengths.
+                "chromSizesLocation": _location(sizes),
+            },
+        },
+    }
+
+
+def _sequence_track(genome: HubGenome) -> str:
+    """The id of the track of the sequence; no track of values has a hyphen in its name."""
+    return f"{genome.id}-trackgen-sequence"
+
+
+def _values(track: HubTrack, group: TrackGroup, genome: HubGenome, base: str, several_models: bool) -> Entry:
+    values = {"type": "BigWigAdapter", "bigWigLocation": _location(base + track.file)}
+    letters = track.sequence_letters
+    return {
+        **_named("QuantitativeTrack", track, genome, several_models),
+        "category": [track.model, SECTIONS[group.section]],
+        # The letters are those of the assembly's own sequence.
+        "adapter": {"type": "TrackgenDynseqAdapter", "wiggleAdapter": values} if letters else values,
+        "displays": [_letters(track) if letters else _bars(track)],
+        "metadata": {
+            "model": track.model,
+            "shows": track.role,
+            "unit": track.unit,
+            "threshold": track.threshold,
+        },
+    }
+
+
+def _bars(track: HubTrack) -> Entry:
+    return {
+        "type": "LinearWiggleDisplay",
+        "displayId": f"{track.name}-bars",
+        **_scale(track),
+        "height": 64,
+        "inverted": track.drawn_downwards,
+        "defaultRendering": "xyplot",
+        "renderers": {"XYPlotRenderer": _renderer("XYPlotRenderer", track)},
+    }
+
+
+def _letters(track: HubTrack) -> Entry:
+    return {
+        "type": "LinearDynseqDisplay",
+        "displayId": f"{track.name}-letters",
+        **_scale(track),
+        "height": 100,
+        "renderers": {"DynseqRenderer": _renderer("DynseqRenderer", track)},
+    }
+
+
+def _scale(track: HubTrack) -> Entry:
+    return {"minScore": track.limits.low, "maxScore": track.limits.high}
+
+
+def _renderer(name: str, track: HubTrack) -> Entry:
+    color = "rgb({},{},{})".format(*track.color)
+    # JBrowse 3.6 takes no notice of `color` alone.
+    colors = {"color": color, "posColor": color, "negColor": color}
+    return {"type": name, **colors, "summaryScoreMode": SUMMARIES[track.role]}
+
+
+def _motifs(track: MotifTrack, genome: HubGenome, base: str, several_models: bool) -> Entry:
+    return {
+        **_named("FeatureTrack", track, genome, several_models),
+        "category": [track.model, "Motifs"],
+        "adapter": {"type": "BigBedAdapter", "bigBedLocation": _location(base + track.file)},
+        "displays": [
+            {
+                "type": "LinearBasicDisplay",
+                "displayId": f"{track.name}-boxes",
+                "height": 80,
+                "renderer": {"type": "SvgFeatureRenderer", "color1": "rgb({},{},{})".format(*track.color)},
+            }
+        ],
+        "metadata": {"model": track.model, "shows": "motif hits"},
+    }
+
+
+def _named(kind: str, track: HubTrack | MotifTrack, genome: HubGenome, several_models: bool) -> Entry:
+    return {
+        "type": kind,
+        "trackId": track.name,
+        "name": f"{track.model}: {track.display_name}" if several_models else track.display_name,
+        "description": track.long_label,
+        "assemblyNames": [genome.id],
+    }
+
+
+def _view(genome: HubGenome, tracks: tuple[Entry, ...]) -> Entry:
+    """A view of the hub's locus with all tracks, said twice: JBrowse before 3.2 knows no `init`, later ones need it."""
+    locus = genome.locus
+    scale = (locus.end - locus.start) / VIEW_PIXELS
+    shown = [track for track in tracks if genome.id in track["assemblyNames"]]
+    return {
+        "id": f"trackgen-{genome.id}",
+        "type": "LinearGenomeView",
+        "init": {
+            "assembly": genome.id,
+            "loc": locus.text,
+            "tracks": [_sequence_track(genome), *(track["trackId"] for track in shown)],
+        },
+        "bpPerPx": scale,
+        "offsetPx": round(locus.start / scale),
+        "displayedRegions": [
+            {
+                "refName": locus.name,
+                "start": 0,
+                "end": genome.lengths[locus.name],
+                "reversed": False,
+                "assemblyName": genome.id,
+            }
+        ],
+        "tracks": [
+            _shown(
+                "ReferenceSequenceTrack",
+                _sequence_track(genome),
+                "LinearReferenceSequenceDisplay",
+                f"{_sequence_track(genome)}-LinearReferenceSequenceDisplay",
+            ),
+            *(
+                _shown(track["type"], track["trackId"], display["type"], display["displayId"])
+                for track in shown
+                for display in track["displays"]
+            ),
+        ],
+    }
+
+
+def _shown(kind: str, track: str, display_kind: str, display: str) -> Entry:
+    return {"type": kind, "configuration": track, "displays": [{"type": display_kind, "configuration": display}]}
+
+
+def _location(uri: str) -> Entry:
+    return {"uri": uri, "locationType": "UriLocation"}
