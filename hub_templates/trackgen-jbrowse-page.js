@@ -146,12 +146,6 @@ async function goTo(view, text, assembly) {
     }
 }
 
-function followTheme(session) {
-    const apply = () => session.setThemeName(DARK.matches ? "darkStock" : "default")
-    DARK.addEventListener("change", apply)
-    apply()
-}
-
 // The tracks of the genome whose files can be read; the flaws of the others, and of the sequence, are said.
 async function soundTracks(config, genome) {
     const tracks = config.tracks.filter(track => track.assemblyNames.includes(genome))
@@ -169,18 +163,21 @@ async function show() {
     const viewState = jbrowse.createViewState({
         config: {
             ...withBase({...config, tracks, plugins: []}),
-            configuration: {...config.configuration, disableAnalytics: true},
+            configuration: {
+                ...config.configuration,
+                theme: {...config.configuration?.theme, palette: {mode: DARK.matches ? "dark" : "light"}},
+                disableAnalytics: true
+            },
             defaultSession: {name: config.defaultSession?.name ?? document.title, views: []}
         },
         plugins: plugins.map(({plugin}) => plugin)
     })
     const {session} = viewState
     state.session = session
-    followTheme(session)
     jbrowse.createRoot(panel).render(jbrowse.React.createElement(jbrowse.JBrowseApp, {viewState}))
     const assembly = await session.assemblyManager.waitForAssembly(genome)
     const init = startOf(config, genome, assembly, tracks)
-    const view = session.addView("LinearGenomeView", {init})
+    const view = session.addView("LinearGenomeView", {init, trackLabels: "offset"})
     let shown = await settledTracks(view, init.tracks.length)
     if (isName(asked.get("locus"))) {
         await goTo(view, asked.get("locus"), assembly)
@@ -196,4 +193,6 @@ async function show() {
     keepPlace(() => placeOf(view))
 }
 
+// JBrowse takes its theme when it is made.
+DARK.addEventListener("change", () => location.reload())
 show().catch(error => complain(error.message || String(error))).finally(settle)
