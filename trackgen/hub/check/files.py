@@ -215,7 +215,7 @@ def _check_data(
         _check_index(job, track, address)
         return
     head_of_file = read_bbi(file, kind)
-    if kind == "bigWig" and not head_of_file.zooms:
+    if kind == "bigWig" and not head_of_file.zooms and head_of_file.covered != 0:
         remedy = "write it again with zoom levels"
         job.findings.add("DATA-ZOOMS", place, "the file has no zoom level", found=address, remedy=remedy)
     if head_of_file.covered == 0:

@@ -72,6 +72,8 @@ class Genome:
     address: str
     tracks: list[Track] = field(default_factory=list)
     groups: list[Stanza] | None = None
+    readable: bool = True
+    """False where its file of tracks could not be read, which has been said."""
 
     @property
     def name(self) -> str:
@@ -93,6 +95,8 @@ class Hub:
     one_file: bool
     genomes: list[Genome]
     texts: dict[str, bytes]
+    readable: bool = True
+    """False where its file of genomes could not be read, or is not named, which has been said."""
 
 
 class _Reading:
@@ -169,6 +173,8 @@ def read_hub(source: Source, address: str, findings: Findings) -> Hub | None:
         _read_one_file(reading, hub, items[1:])
     elif "genomesFile" in stanza.settings:
         _read_genomes(reading, hub)
+    else:
+        hub.readable = False
     for genome in hub.genomes:
         _read_groups(reading, genome)
     return hub
@@ -199,6 +205,7 @@ def _read_one_file(reading: _Reading, hub: Hub, items: Sequence[Stanza | Include
 def _read_genomes(reading: _Reading, hub: Hub) -> None:
     found = reading.named(hub.stanza.get("genomesFile"), hub.address, hub.stanza.place("genomesFile"))
     if found is None:
+        hub.readable = False
         return
     address, items = found
     for item in items:
@@ -212,6 +219,7 @@ def _read_genomes(reading: _Reading, hub: Hub) -> None:
         hub.genomes.append(genome)
         if "trackDb" in item.settings:
             tracks = reading.named(item.get("trackDb"), address, item.place("trackDb"))
+            genome.readable = tracks is not None
             if tracks is not None:
                 genome.tracks = list(reading.flat(tracks[1], tracks[0], (tracks[0],)))
 

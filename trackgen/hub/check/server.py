@@ -49,11 +49,11 @@ def _check_server(web: Web, url: str, place: Place, findings: Findings) -> None:
         found = f"status {first.status}"
         findings.add("SERVER-RANGES", place, "a range is ignored", found=found, wanted="status 206", remedy=remedy)
     else:
-        _check_first(first, place, findings)
+        sound = _check_first(first, place, findings)
         match = CONTENT_RANGE.fullmatch(first.headers.get("content-range", "").strip())
         if match and match[3].isdecimal():
             size = int(match[3])
-        if size is not None and size >= FIRST_BYTES:
+        if sound and size is not None and size >= FIRST_BYTES:
             _check_end(web, url, size, place, findings)
     _check_cross_origin(web, url, first, place, findings)
 
@@ -69,19 +69,22 @@ def _check_head(web: Web, url: str, place: Place, findings: Findings) -> int | N
     return int(length) if answer.status == OK and length.isdecimal() else None
 
 
-def _check_first(answer: Answer, place: Place, findings: Findings) -> None:
+def _check_first(answer: Answer, place: Place, findings: Findings) -> bool:
+    """Whether the answer has the bytes that it should."""
     text = answer.headers.get("content-range", "")
     match = CONTENT_RANGE.fullmatch(text.strip())
     last = FIRST_BYTES - 1
     if match is None or int(match[1]) != 0 or int(match[2]) > last:
         wanted = f"bytes 0-{last}/SIZE"
         findings.add("SERVER-CONTENT-RANGE", place, "Content-Range is wrong", found=text or "none", wanted=wanted)
-        return
+        return False
     if len(answer.body) != int(match[2]) + 1:
         found, wanted = f"{len(answer.body)} bytes", f"{int(match[2]) + 1}"
         if len(answer.body) > FIRST_BYTES:
             found = f"more than {FIRST_BYTES} bytes"
         findings.add("SERVER-RANGE-BYTES", place, "a range has other bytes", found=found, wanted=wanted)
+        return False
+    return True
 
 
 def _check_end(web: Web, url: str, size: int, place: Place, findings: Findings) -> None:

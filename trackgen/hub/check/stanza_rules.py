@@ -58,11 +58,9 @@ def check_hub_stanza(hub: Hub, findings: Findings) -> None:
 
 def check_genomes(hub: Hub, findings: Findings) -> None:
     """The stanzas of genomes and their groups."""
-    if not hub.genomes and (hub.one_file or hub.stanza.get("genomesFile")) and "genome" not in hub.stanza.settings:
-        if hub.one_file or not findings.has(hub.stanza.place("genomesFile")):
-            wanted = "a stanza that begins with genome"
-            findings.add("GENOME-NONE", hub.stanza.place(), "the hub has no genome", wanted=wanted)
-        return
+    if not hub.genomes and hub.readable and "genome" not in hub.stanza.settings:
+        wanted = "a stanza that begins with genome"
+        findings.add("GENOME-NONE", hub.stanza.place(), "the hub has no genome", wanted=wanted)
     names = set[str]()
     for genome in hub.genomes:
         stanza = genome.stanza
@@ -80,13 +78,9 @@ def check_genomes(hub: Hub, findings: Findings) -> None:
             _check_assembly(genome, findings)
         _check_position(stanza, findings)
         _check_groups(genome, findings)
-        if not genome.tracks and (hub.one_file or _has_readable_tracks(genome, findings)):
+        known = genome is hub.genomes[0] if hub.one_file else genome.readable and "trackDb" in stanza.settings
+        if known and not genome.tracks:
             findings.add("TRACKS-NONE", stanza.place(), f"the genome {genome.name} has no track")
-
-
-def _has_readable_tracks(genome: Genome, findings: Findings) -> bool:
-    """Whether the file of tracks was read; where it was not, that has been said."""
-    return "trackDb" in genome.stanza.settings and not findings.has(genome.stanza.place("trackDb"))
 
 
 def _check_assembly(genome: Genome, findings: Findings) -> None:

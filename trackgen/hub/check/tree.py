@@ -173,7 +173,8 @@ def _check_references(composite: Track, groups: dict[str, set[str]], findings: F
 def _check_membership(leaf: Track, groups: dict[str, set[str]], findings: Findings) -> None:
     place = leaf.stanza.place("subGroups" if "subGroups" in leaf.stanza.settings else "track")
     pairs = [word.partition("=") for word in leaf.inherited("subGroups").split()]
-    stated = {name: member for name, _, member in pairs}
+    # What is no pair has been reported as a wrong value.
+    stated = {name: member for name, mark, member in pairs if mark}
     for name in groups.keys() - stated.keys():
         what = f"{leaf.name} does not say to which {name} it belongs"
         findings.add("SUBGROUP-LACKING", place, what, wanted=f"subGroups {name}=MEMBER")

@@ -200,6 +200,9 @@ class _RangedFile:
         # A server that ignores the range sends the file from its start: no more of it is taken than the first part.
         limit = min(offset + BLOCK, MOST_WITHOUT_RANGES)
         answer = self._web.ask(self._url, most=max(limit, BLOCK), Range=f"bytes={offset}-{offset + BLOCK - 1}")
+        if answer.status in (http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+            # Some servers refuse a range that reaches past the end; this one is to its end.
+            answer = self._web.ask(self._url, most=BLOCK, Range=f"bytes={offset}-")
         if answer.status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return b""
         _check_status(answer, self._url)
