@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
+from trackgen.genome import assembly_name
 from trackgen.hub.model import Hub, HubGenome
 
 __all__ = ["ABSOLUTE_FILES", "Link", "absolute_name", "links"]
@@ -20,6 +21,11 @@ IGV_WEB = "https://igv.org/app/"
 IGV_DESKTOP = "http://localhost:60151"
 JBROWSE_WEB = "https://jbrowse.org/code/jb2/latest/"
 WASHU = "https://epigenomegateway.wustl.edu/browser/"
+# Of twlab/eg3, eg-tracks/src/models/genomes; it takes no other genomes by address.
+WASHU_GENOMES = frozenset(
+    {"araTha1", "canFam3", "canFam6", "ce11", "danRer10", "danRer11", "danRer7", "dm6", "galGal6", "hg19", "hg38"}
+    | {"mm10", "mm39", "mm9", "panTro6", "rheMac10", "rn4", "rn6", "rn7", "sacCer3", "susScr11", "xenTro10"}
+)
 ABSOLUTE_FILES = ("igv.json", "igv.xml", "config.json", "washu.json")
 """Files that exist a second time with absolute addresses, for browsers elsewhere, where the hub's address is known."""
 
@@ -65,7 +71,8 @@ def _browsers(hub: Hub, genome: HubGenome, mark: str) -> Iterator[Link]:
     yield Link(f"IGV on the web{mark}", f"{IGV_WEB}?sessionURL={session}", "open at igv.org")
     desktop = f"{IGV_DESKTOP}/load?file={_absolute(hub, genome, 'igv.xml')}"
     yield Link(f"IGV Desktop{mark}", desktop, "open in a running IGV", "; letters since IGV 3")
-    if not genome.two_bit:
+    # A genome of our own may bear the name of an assembly without being it.
+    if genome.id in WASHU_GENOMES and (not genome.two_bit or assembly_name(genome.lengths) == genome.id):
         data = _absolute(hub, genome, "washu.json")
         washu = f"{WASHU}?genome={quote(genome.id, safe='')}&hub={data}&position={locus}"
         yield Link(f"WashU{mark}", washu, "open in the WashU Epigenome Browser")
@@ -73,7 +80,7 @@ def _browsers(hub: Hub, genome: HubGenome, mark: str) -> Iterator[Link]:
 
 def _absolute(hub: Hub, genome: HubGenome, name: str) -> str:
     """The address of the absolute form of a genome's file, as a part of another address."""
-    return quote(hub.base_url + absolute_name(hub.file_of(genome, name)), safe="")
+    return quote(hub.base_url + hub.file_of(genome, absolute_name(name)), safe="")
 
 
 def _files(hub: Hub) -> Iterator[Link]:
