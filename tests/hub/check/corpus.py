@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import pyBigWig
 import pybigtools
+import pyBigWig
 
 from tests.source import ROOT
 
