@@ -29,7 +29,7 @@ def test_the_report_lists_what_is_in_the_folder(build: Build) -> None:
     report = build()
     assert report.tracks[0] == "tss-mini.sharp.plus.bw"
     assert len(report.tracks) == 4
-    assert report.pages[:2] == ("index.html", "hub.html")
+    assert report.pages[:3] == ("index.html", "jbrowse.html", "hub.html")
     assert all((report.path / name).is_file() for name in (*report.tracks, *report.pages))
     manifest = json.loads((report.path / "trackgen.json").read_text())
     assert manifest["files"] == sorted(path.name for path in report.path.iterdir())
@@ -124,7 +124,7 @@ def test_two_runs_make_one_hub(build: Build, finished: Path, tmp_path: Path) -> 
     report = build(finished / "out", again)
     assert len(set(report.tracks)) == len(report.tracks) == 8
     assert "tss-mini.sharp.plus.2.bw" in report.tracks
-    assert len(set(report.pages)) == len(report.pages) == 10
+    assert len(set(report.pages)) == len(report.pages) == 11
     hub = (report.path / "hub.txt").read_text()
     names = re.findall(r"^\s*track (\S+)$", hub, re.MULTILINE)
     assert len(set(names)) == len(names)
@@ -178,7 +178,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(build: Build, tmp_path: Pa
         build()
 
 
-@pytest.mark.parametrize("stage", ["_write_data", "_write_texts", "_write_manifest"])
+@pytest.mark.parametrize("stage", ["_write_data", "write_contents", "_write_manifest"])
 def test_a_failure_at_any_stage_leaves_the_old_hub(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
@@ -200,7 +200,8 @@ def test_no_folder_host_or_user_is_named_in_the_hub(build: Build, finished: Path
     folder = build().path
     words = [str(finished), str(tmp_path), finished.name, os.uname().nodename, str(Path.home())]
     for path in folder.iterdir():
-        if path.suffix in (".txt", ".html", ".json", ".js", ".css", ".sizes") and not path.name.startswith("igv."):
+        ours = not path.name.startswith(("igv.esm", "igv.LICENSE", "jbrowse.umd", "jbrowse.LICENSE"))
+        if ours and path.suffix in (".txt", ".html", ".json", ".js", ".css", ".sizes", ".xml", ".ini", ".bed", ".ix"):
             text = path.read_text(encoding="utf-8")
             assert not [word for word in words if len(word) > 3 and word in text], path.name
 
@@ -309,7 +310,7 @@ def test_the_command_prints_the_folder_and_nothing_else(finished: Path, tmp_path
 
 
 def test_page_names_of_tracks_never_hide_the_pages_of_the_hub() -> None:
-    assert set(RESERVED_PAGES) == {"index", "hub"}
+    assert set(RESERVED_PAGES) == {"index", "hub", "jbrowse", "genes"}
 
 
 def test_a_run_with_names_that_ucsc_does_not_use_needs_its_genome(build: Build, run: Path) -> None:

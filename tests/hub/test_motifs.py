@@ -211,4 +211,4 @@ def test_the_command_takes_folders_of_hits(finished: Path, hits: Path, tmp_path:
     arguments = ["build", str(finished / "out"), "-o", str(tmp_path / "hub"), "--genome", str(finished / "mini.fa")]
     done = CliRunner().invoke(command, [*arguments, "--motifs", str(hits)], catch_exceptions=False)
     assert done.exit_code == 0
-    assert "5 tracks, 7 pages" in done.stderr
+    assert "5 tracks, 8 pages" in done.stderr

@@ -44,7 +44,7 @@ def pages_of(folder: Path) -> dict[str, Links]:
 def test_relative_links_lead_to_files_of_the_hub(build: Build) -> None:
     folder = build().path
     pages = pages_of(folder)
-    assert len(pages) == 6
+    assert len(pages) == 7
     for name, page in pages.items():
         assert page.open == [], name
         for link in page.found:
@@ -55,7 +55,7 @@ def test_relative_links_lead_to_files_of_the_hub(build: Build) -> None:
 def test_without_an_address_nothing_but_the_credit_is_absolute(build: Build) -> None:
     for page in pages_of(build().path).values():
         absolute = [link for link in page.found if urlsplit(link).scheme in ("http", "https")]
-        assert absolute in ([], ["https://github.com/igvteam/igv.js"])
+        assert absolute in ([], ["https://github.com/igvteam/igv.js"], ["https://jbrowse.org"])
 
 
 def test_an_address_gives_links_to_the_browsers(build: Build) -> None:
@@ -64,7 +64,13 @@ def test_an_address_gives_links_to_the_browsers(build: Build) -> None:
     hub = "https%3A%2F%2Fexample.org%2Fhubs%2Fmini%2Fhub.txt"
     assert any(f"genome.ucsc.edu/cgi-bin/hgTracks?db=hg38&hubUrl={hub}" in link for link in found)
     assert any(link.startswith("https://igv.org/app/?sessionURL=") for link in found)
-    assert any(link.startswith("http://localhost:60151/?hubURL=") for link in found)
+    assert any(link.startswith("http://localhost:60151/load?file=https%3A%2F%2Fexample.org") for link in found)
+    assert {address for _, address in report.links} <= set(found)
+    assert [name for name, _ in report.links] == [
+        "Track hub", "UCSC", "IGV on the web", "IGV Desktop", "WashU", "JBrowse",
+    ]  # fmt: skip
+    for name in ("igv.absolute.xml", "config.absolute.json", "washu.absolute.json"):
+        assert "https://example.org/hubs/mini/tss-mini." in (report.path / name).read_text()
     session = json.loads((report.path / "igv.absolute.json").read_text())
     assert all(track["url"].startswith("https://example.org/hubs/mini/tss-mini.") for track in session["tracks"])
 
@@ -91,7 +97,7 @@ def test_hostile_words_of_a_card_stay_words(build: Build, tmp_path: Path) -> Non
     change_run(run, "tracks", 0, "label", value=HOSTILE)
     folder = build(run).path
     for name, page in pages_of(folder).items():
-        assert page.tags.count("script") == (2 if name == "index.html" else 0)
+        assert page.tags.count("script") == (2 if name in ("index.html", "jbrowse.html") else 0)
         assert "alert(1)" not in "".join(page.found)
     hub = (folder / "hub.txt").read_text()
     assert "<" not in hub
@@ -156,7 +162,7 @@ def test_a_track_that_leaves_out_small_values_says_so(
     run = write_run(tmp_path / "run")
     for track in range(len(json.loads((run / "run.json").read_text())["tracks"])):
         change_run(run, "tracks", track, "min_value", value=least)
-    pages = [page for page in build(run).path.glob("*.html") if page.name not in ("index.html", "hub.html")]
+    pages = [page for page in build(run).path.glob("*.html") if page.name.startswith("tss_")]
     assert pages
     for page in pages:
         assert ("<dt>values left out</dt><dd>below 0.002</dd>" in page.read_text().lower()) == told

@@ -45,6 +45,20 @@ def command() -> None:
     help="Settings in hub.txt alone, or also in genomes.txt and trackDb files; several genomes need the second.",
 )
 @click.option(
+    "--genes",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Genes to draw and to find by name: GTF, GFF3 or BED; once for each genome.",
+)
+@click.option(
+    "--into",
+    "jbrowse_config",
+    metavar="CONFIG",
+    type=click.Path(path_type=Path),
+    help="Also put the tracks into the config.json of your own JBrowse, beside what is there.",
+)
+@click.option(
     "--names",
     metavar="ucsc|ensembl|FILE",
     help="Rename sequences: chr1 or 1, or by the lines OLD<TAB>NEW of FILE; tracks and genome follow.",
@@ -58,6 +72,8 @@ def build(
     email: str | None,
     url: str | None,
     layout: Layout | None,
+    genes: tuple[Path, ...],
+    jbrowse_config: Path | None,
     names: str | None,
     quiet: bool,
     log_file: Path | None,
@@ -76,9 +92,13 @@ def build(
             motifs=motifs,
             layout=layout,
             names=names,
+            genes=genes,
+            jbrowse_config=jbrowse_config,
         )
         progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
     click.echo(report.path)
+    for name, address in report.links:
+        click.echo(f"{name}\t{address}")
 
 
 command.add_command(check)

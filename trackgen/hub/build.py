@@ -6,24 +6,25 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from trackgen import __version__, resources
-from trackgen.errors import ResourceError, UsageError
-from trackgen.hub import igv, pages, ucsc
+from trackgen import __version__
+from trackgen.errors import DataError, ResourceError, UsageError
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
+from trackgen.hub.contents import write_contents
+from trackgen.hub.genes import CompiledGenes, compile_genes, gene_files
 from trackgen.hub.genome import GenomeSource, choose_genomes, put_track, put_two_bit
+from trackgen.hub.jbrowse_into import merge_into
+from trackgen.hub.links import links
 from trackgen.hub.locus import informative_locus
 from trackgen.hub.model import Hub, HubGenome
-from trackgen.hub.motif_page import render_motif_page
 from trackgen.hub.motifs import motifs_by_genome, read_motif_tracks
 from trackgen.hub.runs import Run, read_run
-from trackgen.hub.templates import verbatim
 from trackgen.hub.text import clean, shorten, track_name
 from trackgen.progress import Progress
 
@@ -35,7 +36,6 @@ Layout = Literal["one-file", "three-file"]
 DEFAULT_EMAIL = "nobody@example.org"
 # What the folder holds, for programs; by it a later build knows the folder as its own.
 MANIFEST = "trackgen.json"
-IGV_FILES = ("igv.esm.min.js", "igv.LICENSE.txt")
 ORGANISMS = {
     "hg": "Homo sapiens",
     "hs": "Homo sapiens",
@@ -50,11 +50,15 @@ ORGANISMS = {
 
 @dataclass(frozen=True)
 class HubReport:
-    """What was built: the hub's folder, its tracks' file names and its pages' file names."""
+    """What was built: the hub's folder, its tracks' file names and its pages' file names.
+
+    `links` are names and addresses of ways to see the hub, none where its public address is not known.
+    """
 
     path: Path
     tracks: tuple[str, ...]
     pages: tuple[str, ...]
+    links: tuple[tuple[str, str], ...] = ()
 
 
 def build_hub(
@@ -68,6 +72,8 @@ def build_hub(
     motifs: Sequence[Path] = (),
     layout: Layout | None = None,
     names: str | None = None,
+    genes: Sequence[Path] = (),
+    jbrowse_config: Path | None = None,
 ) -> HubReport:
     """Build the folder `output` from the tracks of `runs`; an older hub of ours there is replaced.
 
@@ -83,6 +89,8 @@ def build_hub(
             where it can.
         names: how the hub names sequences: ``ucsc``, ``ensembl``, or a file with a line ``OLD<TAB>NEW`` for each that
             changes; None keeps those of the runs.
+        genes: annotations (GTF, GFF3, BED), at most one for each genome, that genes are drawn from and found in.
+        jbrowse_config: the config.json of a JBrowse of the user's own, which the tracks are put into as well.
 
     Raises:
         UsageError: `output` holds something else, an option's value is no good, or the genome cannot be found.
@@ -103,13 +111,25 @@ def build_hub(
             found=", ".join(source.id for source, _ in chosen),
             remedy="leave --layout out, or build a hub for each genome",
         )
-    hub = _hub(_genomes(chosen, motifs), contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
+    genomes, annotations = _with_genes(_genomes(chosen, motifs), genes, progress)
+    hub = _hub(genomes, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
     with _replacing(output) as folder:
         _write_data(hub, [source for source, _ in chosen], folder, progress)
-        _write_texts(hub, folder, progress)
+        _write_genes(hub, annotations, folder)
+        write_contents(hub, folder, progress)
         _write_manifest(hub, folder)
+    if jbrowse_config is not None:
+        merged = merge_into(jbrowse_config, hub, output)
+        progress.note(
+            f"{jbrowse_config}: {merged.added} tracks added, {merged.replaced} replaced, {merged.removed} removed"
+        )
     track_pages = tuple(track.page for track in hub.files)
-    return HubReport(output, tuple(track.file for track in hub.files), ("index.html", "hub.html", *track_pages))
+    return HubReport(
+        path=output,
+        tracks=tuple(track.file for track in hub.files),
+        pages=("index.html", "jbrowse.html", "hub.html", *track_pages),
+        links=tuple((link.name, link.address) for link in links(hub) if hub.base_url and ":" in link.address),
+    )
 
 
 def _email(email: str | None, progress: Progress) -> str:
@@ -164,6 +184,39 @@ def _genomes(chosen: Sequence[tuple[GenomeSource, list[Run]]], motifs: Sequence[
     return genomes
 
 
+def _with_genes(
+    genomes: Sequence[HubGenome], files: Sequence[Path], progress: Progress
+) -> tuple[list[HubGenome], dict[str, CompiledGenes]]:
+    """The genomes with their gene tracks, and what these are made of, by the genome's name."""
+    compiled: dict[str, CompiledGenes] = {}
+    for path in files:
+        fits: list[tuple[int, str, CompiledGenes]] = []
+        problem: DataError | None = None
+        for number, genome in enumerate(genomes):
+            stem = f"genes.{genome.id}" if number else "genes"
+            try:
+                found = compile_genes(path, genome.lengths, name=track_name(stem), stem=stem)
+            except DataError as error:
+                problem = problem or error
+            else:
+                fits.append((-found.track.genes, genome.id, found))
+        if not fits and problem is not None:
+            raise problem
+        _, name, best = min(fits, key=lambda fit: fit[0])
+        if name in compiled:
+            raise UsageError(
+                "two annotations are given for one genome",
+                path=path,
+                place="--genes",
+                found=name,
+                wanted="one for each",
+            )
+        compiled[name] = best
+        progress.note(best.note)
+    tracks = {name: entry.track for name, entry in compiled.items()}
+    return [replace(genome, genes=tracks.get(genome.id)) for genome in genomes], compiled
+
+
 def _hub(genomes: Sequence[HubGenome], email: str, base_url: str, one_file: bool) -> Hub:
     cards = {track.card.name: track.card for genome in genomes for track in genome.tracks}
     titles = [clean(card.title) or name for name, card in cards.items()]
@@ -192,31 +245,11 @@ def _write_data(hub: Hub, sources: Sequence[GenomeSource], folder: Path, progres
         put_two_bit(source, folder / genome.two_bit, progress)
 
 
-def _write_texts(hub: Hub, folder: Path, progress: Progress) -> None:
-    assets = resources.browser_assets()
-    igv_address = igv.IGV_ADDRESS
-    if assets is not None and all((assets / name).is_file() for name in IGV_FILES):
-        igv_address = f"./{IGV_FILES[0]}"
-        for name in IGV_FILES:
-            shutil.copyfile(assets / name, folder / name)
-    else:
-        progress.note(f"igv.js is not installed here (make assets), so the page loads it from {igv_address}")
-    texts = {
-        "index.html": pages.render_index(hub, igv_address),
-        "hub.html": pages.render_hub_page(hub),
-        "trackgen.css": verbatim("trackgen.css"),
-        "trackgen.js": verbatim("trackgen.js"),
-        "trackgen-page.js": verbatim("trackgen-page.js"),
-    }
-    texts |= ucsc.render_ucsc(hub)
-    texts |= {track.page: pages.render_track_page(hub, track) for track in hub.tracks}
-    texts |= {track.page: render_motif_page(hub, track) for track in hub.motifs}
+def _write_genes(hub: Hub, annotations: Mapping[str, CompiledGenes], folder: Path) -> None:
     for genome in hub.genomes:
-        texts[hub.file_of(genome, "igv.json")] = igv.render_igv(genome)
-        if hub.base_url:
-            texts[hub.file_of(genome, pages.ABSOLUTE_SESSION)] = igv.render_igv(genome, hub.base_url)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        if genome.id in annotations:
+            for name, data in gene_files(annotations[genome.id], genome.lengths, genome.id).items():
+                (folder / name).write_bytes(data)
 
 
 def _write_manifest(hub: Hub, folder: Path) -> None:

@@ -200,7 +200,7 @@ def _paired(tracks: Sequence[HubTrack], names: set[str]) -> tuple[HubTrack, ...]
             overlays[partner] = Overlay(
                 name=unique_name(track_name(f"{partner}_both"), names),
                 short_label=shorten(track.short_label.removesuffix(SIGNS[track.strand]), SHORT_LABEL - 4) + " +/-",
-                long_label=track.long_label.replace(f", {track.strand} strand", ", both strands", 1),
+                long_label=shorten(f"{track.label}, both strands: {track.role}", CONTAINER_LABEL),
             )
     return tuple(replace(track, overlay=overlays.get(_stem(track))) for track in tracks)
 

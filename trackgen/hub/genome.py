@@ -18,7 +18,7 @@ from trackgen.hub.text import quoted_names, unique_name
 from trackgen.progress import Progress
 from trackgen.scan.digest import file_sha256
 
-__all__ = ["GenomeSource", "choose_genomes", "put_track", "put_two_bit"]
+__all__ = ["GenomeSource", "choose_genomes", "link_or_copy", "put_track", "put_two_bit"]
 
 SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
 
@@ -127,7 +127,7 @@ def put_two_bit(genome: GenomeSource, target: Path, progress: Progress) -> None:
     with genome.file.open("rb") as file:
         is_two_bit = file.read(4) in TWOBIT_MAGIC
     if is_two_bit and not genome.renamed:
-        _link_or_copy(genome.file, target)
+        link_or_copy(genome.file, target)
         return
     progress.note(f"writing {target.name} from {genome.file.name}")
     with open_genome(genome.file) as opened:
@@ -139,10 +139,10 @@ def put_track(source: Path, genome: GenomeSource, target: Path) -> None:
     if genome.renamed:
         copy_renamed(source, target, genome.names)
     else:
-        _link_or_copy(source, target)
+        link_or_copy(source, target)
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
     """A hard link, which costs no space; a copy where the file system has none, or the folders lie on two."""
     try:
         os.link(source.resolve(), target)

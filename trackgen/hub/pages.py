@@ -9,21 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from trackgen import __version__
 from trackgen.card import Card, InputSpec
 from trackgen.hub.facts import facts_html, value_html, words
+from trackgen.hub.links import Link, links
 from trackgen.hub.model import Hub, HubTrack
 from trackgen.hub.motif_page import render_motif_list
 from trackgen.hub.templates import escaped, fill
 from trackgen.hub.text import number_text
 from trackgen.resources import IGV_JS, JBROWSE
 
-__all__ = ["ABSOLUTE_SESSION", "render_hub_page", "render_index", "render_jbrowse_page", "render_track_page"]
+__all__ = ["render_hub_page", "render_index", "render_jbrowse_page", "render_track_page"]
 
-# igv.json with absolute addresses, for pages elsewhere; written only when the hub's public address is known.
-ABSOLUTE_SESSION = "igv.absolute.json"
 # Of igv.js (igv.org/doc/igvjs, "nucleotideColors"), UCSC and IGV alike.
 LETTER_COLORS = "A green, C blue, G orange, T red"
 
@@ -54,11 +52,17 @@ def render_hub_page(hub: Hub) -> str:
         rows = [_row("hub_row.html", track) for track in hub.tracks if track.card == card]
         title, description = escaped(card.title or card.name), escaped(card.description)
         models.append(fill("hub_model.html", title=title, description=description, rows="".join(rows)))
+    if hub.motifs:
+        models.append(render_motif_list(hub))
+    for genome in hub.genomes:
+        if genome.genes is not None:
+            facts = {"genome": genome.title, "annotation": genome.genes.source, "genes": genome.genes.genes}
+            models.append(f"<h2>Genes</h2>\n{facts_html(facts)}")
     return fill(
         "hub.html",
         title=escaped(hub.long_label),
         subtitle=escaped(_subtitle(hub)),
-        models="\n".join([*models, *([render_motif_list(hub)] if hub.motifs else [])]),
+        models="\n".join(models),
         version=__version__,
         published=_published(hub),
     )
@@ -74,7 +78,7 @@ def render_index(hub: Hub, igv_address: str) -> str:
         igv_version=IGV_JS.version,
         rows="".join(_row("index_row.html", track) for track in hub.tracks),
         motifs=render_motif_list(hub),
-        links="".join(_link(*link) for link in _links(hub)),
+        links="".join(_link(link) for link in links(hub)),
     )
 
 
@@ -140,34 +144,8 @@ def _row(template: str, track: HubTrack) -> str:
     return fill(template, **values)
 
 
-def _links(hub: Hub) -> list[tuple[str, str, str, str]]:
-    """Name, address, text and note of each way to show the hub elsewhere."""
-    links = [
-        ("UCSC, JBrowse, IGV", "hub.txt", "hub.txt", " is the track hub: give them its public address"),
-        ("igv.js", "igv.json", "igv.json", " is the argument of igv.createBrowser and a session"),
-        ("About", "hub.html", "models and tracks", " in words"),
-    ]
-    if not hub.base_url:
-        return links
-    genome = hub.genomes[0]
-    address, position = f"{hub.base_url}hub.txt", quote(genome.locus.text, safe=":-")
-    hub_parameter = f"hubUrl={quote(address, safe='')}"
-    ucsc = f"https://genome.ucsc.edu/cgi-bin/hgTracks?db={genome.id}&{hub_parameter}&position={position}"
-    if genome.two_bit:
-        ucsc = f"https://genome.ucsc.edu/cgi-bin/hgGateway?genome={genome.id}&{hub_parameter}"
-    session = quote(f"{hub.base_url}{ABSOLUTE_SESSION}", safe="")
-    desktop = f"http://localhost:60151/?hubURL={quote(address, safe='')}"
-    return [
-        ("Track hub", address, address, ""),
-        ("UCSC", ucsc, "open in the UCSC Genome Browser", ""),
-        ("IGV on the web", f"https://igv.org/app/?sessionURL={session}", "open at igv.org", ""),
-        ("IGV Desktop", desktop, "open in a running IGV 3", ""),
-        *links[1:],
-    ]
-
-
-def _link(name: str, address: str, text: str, note: str) -> str:
-    return fill("link.html", name=escaped(name), address=escaped(address), text=escaped(text), note=escaped(note))
+def _link(link: Link) -> str:
+    return fill("link.html", **{key: escaped(text) for key, text in link._asdict().items()})
 
 
 def _track_title(track: HubTrack) -> str:
@@ -217,7 +195,9 @@ def _reading(track: HubTrack) -> str:
     if track.strand == "minus":
         values["strand"] = (
             "<p>This is the minus strand: the model read it from right to left, and values stand at the coordinates "
-            "of the forward strand.</p>"
+            "of the forward strand."
+            + (" Browsers that can draw it downwards, below the plus strand." if track.drawn_downwards else "")
+            + "</p>"
         )
     if track.role == "probability":
         values["threshold"] = _threshold(track)

@@ -1,0 +1,82 @@
+"""What a hub's folder holds beside its tracks: the text of every browser, the pages, and the code that they load."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from trackgen import resources
+from trackgen.hub.genome import link_or_copy
+from trackgen.hub.igv import render_igv
+from trackgen.hub.igv_desktop import render_igv_desktop
+from trackgen.hub.jbrowse import render_jbrowse
+from trackgen.hub.links import absolute_name
+from trackgen.hub.model import Hub, HubGenome
+from trackgen.hub.motif_page import render_motif_page
+from trackgen.hub.pages import render_hub_page, render_index, render_jbrowse_page, render_track_page
+from trackgen.hub.pygenometracks import render_pygenometracks
+from trackgen.hub.templates import verbatim
+from trackgen.hub.ucsc import render_ucsc
+from trackgen.hub.washu import render_washu
+from trackgen.progress import Progress
+from trackgen.resources import IGV_JS, JBROWSE, BrowserCode
+
+__all__ = ["write_contents"]
+
+VERBATIM = ("trackgen.css", "trackgen.js", "trackgen-page.js", "trackgen-jbrowse-page.js")
+
+
+def write_contents(hub: Hub, folder: Path, progress: Progress) -> None:
+    """Write into `folder` all that belongs to `hub` but its tracks, its genomes and its manifest."""
+    igv, jbrowse = (_put_code(code, folder, progress) for code in (IGV_JS, JBROWSE))
+    for name, path in resources.browser_plugins().items():
+        shutil.copyfile(path, folder / name)
+    texts = {name: verbatim(name) for name in VERBATIM}
+    texts |= render_ucsc(hub)
+    texts |= _pages(hub, igv, jbrowse)
+    texts |= _sessions(hub)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _put_code(code: BrowserCode, folder: Path, progress: Progress) -> str:
+    """Copy a browser's code into the hub where it is installed; the address that pages load it from."""
+    assets = resources.browser_assets()
+    if assets is None or not all((assets / name).is_file() for name in code.files):
+        progress.note(f"{code.title} is not installed here (make assets), so its page loads it from {code.address}")
+        return code.address
+    for name in code.files:
+        link_or_copy(assets / name, folder / name)
+    return f"./{code.file}"
+
+
+def _pages(hub: Hub, igv: str, jbrowse: str) -> dict[str, str]:
+    return {
+        "index.html": render_index(hub, igv),
+        "jbrowse.html": render_jbrowse_page(hub, jbrowse),
+        "hub.html": render_hub_page(hub),
+        **{track.page: render_track_page(hub, track) for track in hub.tracks},
+        **{track.page: render_motif_page(hub, track) for track in hub.motifs},
+    }
+
+
+def _sessions(hub: Hub) -> dict[str, str]:
+    """The files that browsers open, with relative addresses and, where the hub's own is known, with absolute ones."""
+    texts = {"config.json": render_jbrowse(hub)}
+    if hub.base_url:
+        texts[absolute_name("config.json")] = render_jbrowse(hub, hub.base_url)
+    for genome in hub.genomes:
+        texts |= {hub.file_of(genome, name): text for name, text in _sessions_of(genome).items()}
+        texts[hub.file_of(genome, "tracks.ini")] = render_pygenometracks(genome)
+        if hub.base_url:
+            absolute = _sessions_of(genome, hub.base_url)
+            texts |= {absolute_name(hub.file_of(genome, name)): text for name, text in absolute.items()}
+    return texts
+
+
+def _sessions_of(genome: HubGenome, base: str = "") -> dict[str, str]:
+    return {
+        "igv.json": render_igv(genome, base),
+        "igv.xml": render_igv_desktop(genome, base),
+        "washu.json": render_washu(genome, base),
+    }
