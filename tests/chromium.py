@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import io
 import json
 import os
@@ -132,18 +133,27 @@ def _said(details: dict[str, Any]) -> str:
     return str(details.get("exception", {}).get("description", details["text"]))
 
 
+def _high(descriptor: int) -> int:
+    """The same pipe under a number of at least 10."""
+    copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return copy
+
+
 @contextmanager
 def chromium() -> Iterator[Page]:
     """A new page in a Chromium of its own, which ends with the block."""
     assert CHROMIUM is not None
-    to_browser, from_browser = os.pipe(), os.pipe()
+    # Above the two numbers that they get in the new process, so that neither is overwritten.
+    to_browser, from_browser = (tuple(_high(end) for end in os.pipe()) for _ in range(2))
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         # Chromium reads commands from descriptor 3 and answers on 4, whatever numbers the pipes have here.
         command = [
-            "/bin/sh",
+            # Debian's sh takes no descriptor of two digits.
+            "bash",
             "-c",
             f'exec "$@" 3<&{to_browser[0]} 4>&{from_browser[1]}',
-            "sh",
+            "bash",
             CHROMIUM,
             *FLAGS,
             f"--user-data-dir={profile}",
