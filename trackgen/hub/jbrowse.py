@@ -22,6 +22,8 @@ PLUGIN_NAME = "Trackgen"
 PLUGIN_FILE = "trackgen-jbrowse.js"
 SECTIONS = {"predictions": "Predictions", "contributions": "Contributions of each base"}
 SUMMARIES = {"probability": "max", "signal": "avg", "contribution": "whiskers"}
+# JBrowse takes no notice of the field that bigBed files hold an item's colour in, "200,30,30".
+HIT_COLOR = "jexl:get(feature,'reserved')?'rgb('+get(feature,'reserved')+')':'rgb(60,60,60)'"
 # The width, in pixels, of the view that versions without `init` lay out by numbers.
 VIEW_PIXELS = 1200
 
@@ -163,7 +165,7 @@ def _motifs(track: MotifTrack, genome: HubGenome, base: str, several_models: boo
                 "type": "LinearBasicDisplay",
                 "displayId": f"{track.name}-boxes",
                 "height": 80,
-                "renderer": {"type": "SvgFeatureRenderer", "color1": "rgb({},{},{})".format(*track.color)},
+                "renderer": {"type": "SvgFeatureRenderer", "color1": HIT_COLOR},
             }
         ],
         "metadata": {"model": track.model, "shows": "motif hits"},
