@@ -50,6 +50,19 @@ class SignalReader(Protocol):
             DataError: the file lists no sequence of this name, or proves damaged.
         """
 
+    def summary(self, name: str, start: int, end: int, bins: int, statistic: str) -> NDArray[np.float64]:
+        """One number for each of `bins` equal parts of [start, end), from the summaries that the file carries.
+
+        Args:
+            statistic: ``mean``, ``min`` or ``max``, of the bases that have a value.
+
+        Returns:
+            float64[bins], NaN where no base has a value. A part's edges may be a summary off.
+
+        Raises:
+            DataError: the file lists no sequence of this name, or proves damaged.
+        """
+
     def close(self) -> None:
         """Release the file. Closing twice is fine."""
 
@@ -133,6 +146,9 @@ class _Signal:
     def _read(self, name: str, start: int, end: int) -> NDArray[np.floating[Any]]:
         raise NotImplementedError
 
+    def _summarise(self, name: str, start: int, end: int, bins: int, statistic: str) -> NDArray[np.floating[Any]]:
+        raise NotImplementedError
+
     def values(self, name: str, start: int, end: int) -> NDArray[np.float32]:
         if name not in self.lengths:
             raise unknown_sequence(self.path, name, self.lengths)
@@ -142,6 +158,12 @@ class _Signal:
             with self._guard():
                 values[first - start : last - start] = self._read(name, first, last)
         return values
+
+    def summary(self, name: str, start: int, end: int, bins: int, statistic: str) -> NDArray[np.float64]:
+        if name not in self.lengths:
+            raise unknown_sequence(self.path, name, self.lengths)
+        with self._guard():
+            return np.asarray(self._summarise(name, start, end, bins, statistic), np.float64)
 
     def close(self) -> None:
         if self._reader is not None:
@@ -187,6 +209,10 @@ class _PyBigWigSignal(_Signal):
         # Of a file without any value the library gives no values at all, not even missing ones.
         return values if len(values) else np.full(end - start, np.nan, np.float32)
 
+    def _summarise(self, name: str, start: int, end: int, bins: int, statistic: str) -> NDArray[np.floating[Any]]:
+        values = self._reader.stats(name, start, end, type=statistic, nBins=bins)
+        return np.array([np.nan if value is None else value for value in values])
+
 
 class _PybigtoolsSignal(_Signal):
     _file: BinaryIO | None = None
@@ -213,6 +239,14 @@ class _PybigtoolsSignal(_Signal):
             # Before version 0.3 bases without a value read as 0 unless told otherwise, by another name.
             values = self._reader.values(name, start, end, missing=float("nan"))
         return np.asarray(values, np.float32)
+
+    def _summarise(self, name: str, start: int, end: int, bins: int, statistic: str) -> NDArray[np.floating[Any]]:
+        options: dict[str, Any] = {"bins": bins, "summary": statistic, "exact": False}
+        try:
+            values = self._reader.values(name, start, end, **options, fillna=None)
+        except TypeError:
+            values = self._reader.values(name, start, end, **options, missing=float("nan"))
+        return np.asarray(values)
 
     def close(self) -> None:
         super().close()

@@ -36,14 +36,17 @@ def letter_path(base: str, centre: float, foot: float, height: float) -> Any:
     return Affine2D().scale(WIDTH, height).translate(centre - WIDTH / 2, foot).transform_path(_letter(base))
 
 
-def draw_letters(axis: Any, shapes: dict[str, list[Any]], colors: dict[str, str] | None = None) -> None:
-    """Fill the outlines `shapes`, by base, each base in its colour."""
+def draw_letters(
+    axis: Any, shapes: dict[str, list[Any]], colors: dict[str, str] | None = None, *, name: str = "letters"
+) -> None:
+    """Fill the outlines `shapes`, by base, each base in its colour; in SVG they are groups ``NAME-A`` and so on."""
     from matplotlib.collections import PathCollection
 
     for base, paths in shapes.items():
         if paths:
             color = (colors or COLORS)[base]
-            axis.add_collection(PathCollection(paths, facecolors=color, linewidths=0, transOffset=None), autolim=False)
+            letters = PathCollection(paths, facecolors=color, linewidths=0, transOffset=None, gid=f"{name}-{base}")
+            axis.add_collection(letters, autolim=False)
 
 
 def draw_logo(axis: Any, heights: NDArray[np.floating], *, first: int = 0) -> None:
