@@ -11,8 +11,9 @@ from tests.hub.conftest import Build
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "hub"
 ASSEMBLY = ["hub.txt", "groups.txt", "igv.json", "index.html", "hub.html", "trackgen.json", "tss_mini_sharp_minus.html"]
-ASSEMBLY += ["tss_mini_sharp_plus_contrib.html"]
-UCSC = ["hub.txt", "igv.json", "index.html"]
+ASSEMBLY += ["tss_mini_sharp_plus_contrib.html", "igv.xml", "config.json", "washu.json", "tracks.ini"]
+UCSC = ["hub.txt", "igv.json", "index.html", "igv.xml", "config.json", "washu.json", "tracks.ini"]
+UCSC += ["igv.absolute.json", "igv.absolute.xml", "config.absolute.json", "washu.absolute.json"]
 URL = "https://example.org/hubs/mini"
 
 
