@@ -202,18 +202,24 @@ def _check_container_quirks(track: Track, seen: set[str], findings: Findings) ->
 
 
 def _check_limits(track: Track, findings: Findings) -> None:
-    """igv.js reads limits with parseInt: -0.15:0.35 becomes 0:0, and the track is drawn empty."""
-    own = track.stanza.get("viewLimits")
-    limits = numbers(own) if own else None
-    if limits is None or len(limits) != 2 or all(value == int(value) for value in limits):
+    """igv.js reads limits with parseInt: -0.15:0.35 becomes 0:0, and the track is drawn empty.
+
+    What counts is what holds for a track of data, be it inherited; igv.js takes ``autoScale group`` for off.
+    """
+    owner: Track | None = track if track.kind == "leaf" else None
+    while owner is not None and "viewLimits" not in owner.stanza.settings:
+        owner = owner.parent
+    if owner is None or track.inherited("autoScale").lower() == "on":
         return
-    if track.inherited("autoScale").lower() not in ("on", "group"):
+    text = owner.stanza.get("viewLimits")
+    limits = numbers(text)
+    if limits is not None and len(limits) == 2 and any(value != int(value) for value in limits):
         cut = ":".join(str(int(value)) for value in limits)
         findings.add(
             "IGV-LIMITS",
-            track.stanza.place("viewLimits"),
+            owner.stanza.place("viewLimits"),
             "fractional viewLimits without autoScale on",
-            found=f"{own}, which igv.js reads as {cut}",
+            found=f"{text}, which igv.js reads as {cut}",
             remedy="add autoScale on, or choose whole numbers",
         )
 
