@@ -246,11 +246,11 @@ def _positions(axis: Any, locus: Interval, width: float, theme: Theme, font: flo
     axis.set_xticks([tick - 0.5 for tick in shown], [f"{tick:,}" for tick in shown])
     axis.tick_params(axis="x", length=3, width=0.6, pad=1.5, color=theme.quiet, labelcolor=theme.text, labelsize=font)
     base = width / (locus.end - locus.start)
-    before = -MARGIN
+    before = -np.inf
     for tick, label in zip(shown, axis.get_xticklabels(), strict=True):
         at, long = (tick - 0.5 - locus.start) * base, measure(f"{tick:,}")
         # A number that would leave the figure ends at its tick, or is left out where another stands.
         inside = at + long / 2 <= width + MARGIN
         label.set_ha("center" if inside else "right")
-        label.set_visible(at - (long / 2 if inside else long) > before)
+        label.set_visible(at - (long / 2 if inside else long) > before + LABEL_GAP)
         before = at + long / 2
