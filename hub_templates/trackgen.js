@@ -67,7 +67,7 @@ async function show() {
     state.drawn = countDrawn(browser, tracks)
     state.locus = browser.currentLoci()
     document.documentElement.dataset.locus = state.locus
-    keepPlace(() => browser.currentLoci()[0])
+    keepPlace(() => [browser.currentLoci()].flat()[0])
     if (locus && String(state.locus).startsWith("all")) {
         complain(`there is no ${locus} on this genome, so all of it is shown`)
     }

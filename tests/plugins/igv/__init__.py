@@ -1,0 +1,1 @@
+"""The igv.js module."""
