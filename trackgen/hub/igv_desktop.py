@@ -126,7 +126,5 @@ def _color(color: tuple[int, int, int]) -> str:
 
 def _element(tag: str, *, close: bool = False, **attributes: str) -> str:
     """An element's start, or the whole of an empty one. Values become one line without what XML cannot hold at all."""
-    # A half of a surrogate pair is a character in Python and none in a file.
-    texts = {key: clean(value.encode("utf-8", "replace").decode()) for key, value in attributes.items()}
-    text = " ".join(f"{key}={quoteattr(value)}" for key, value in texts.items())
+    text = " ".join(f"{key}={quoteattr(clean(value))}" for key, value in attributes.items())
     return f"<{tag} {text}{'/' if close else ''}>"
