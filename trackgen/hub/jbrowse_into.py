@@ -147,30 +147,31 @@ def _put_plugin(config: Entry, plugin: Entry, path: Path) -> None:
 def _put_tracks(config: Entry, hub: Hub, tracks: list[Entry], path: Path) -> tuple[int, int, int]:
     """Counts of tracks added, replaced and removed."""
     present = _list(config, "tracks", path)
-    own = {track["trackId"] for track in tracks}
-    for entry in present:
-        if entry.get("trackId") in own and not _is_of(entry, hub):
+    new = {track["trackId"] for track in tracks}
+    assemblies = {name for track in tracks for name in track["assemblyNames"]}
+    ours = [_is_of(entry, hub, assemblies) for entry in present]
+    for entry, own in zip(present, ours, strict=True):
+        if entry.get("trackId") in new and not own:
             raise UsageError(
                 "JBrowse has another track of this name",
                 path=path,
                 place="tracks",
                 found=entry.get("trackId"),
-                remedy="give one of the two another trackId",
+                remedy="give it another trackId; if it is of the same model on another genome, build one hub of both",
             )
-    assemblies = {name for track in tracks for name in track["assemblyNames"]}
-    stale = [
-        entry
-        for entry in present
-        if _is_of(entry, hub) and entry.get("trackId") not in own and assemblies & set(entry.get("assemblyNames", []))
-    ]
-    present[:] = [entry for entry in present if all(entry is not other for other in stale)]
+    kept = [entry for entry, own in zip(present, ours, strict=True) if not own or entry.get("trackId") in new]
+    removed = len(present) - len(kept)
+    present[:] = kept
     replaced = _put(present, tracks, lambda entry: entry.get("trackId"))
-    return len(tracks) - replaced, replaced, len(stale)
+    return len(tracks) - replaced, replaced, removed
 
 
-def _is_of(track: Entry, hub: Hub) -> bool:
-    metadata = track.get("metadata")
-    return isinstance(metadata, dict) and metadata.get("hub") == hub.name
+def _is_of(track: Entry, hub: Hub, assemblies: set[str]) -> bool:
+    """Whether `hub` put the track there, on one of `assemblies`; on another it may be of another hub of that name."""
+    metadata, names = track.get("metadata"), track.get("assemblyNames")
+    if not isinstance(metadata, dict) or not isinstance(names, list):
+        return False
+    return metadata.get("hub") == hub.name and any(name in assemblies for name in names)
 
 
 def _put(present: list[Entry], entries: Iterable[Entry], key: Callable[[Entry], Any]) -> int:

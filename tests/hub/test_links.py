@@ -1,0 +1,68 @@
+"""The addresses that show a published hub in each browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.hub.conftest import Build
+from tests.hub.made import made_hub
+from trackgen.hub.links import links
+
+BASE = "https://example.org/a hub/"
+
+
+@pytest.fixture
+def run(finished: Path) -> Path:
+    return finished / "out"
+
+
+def asked(address: str) -> dict[str, str]:
+    """The parameters of an address, decoded."""
+    return {key: values[0] for key, values in parse_qs(urlsplit(address).query, strict_parsing=True).items()}
+
+
+def test_a_track_hub_opens_in_every_browser(run: Path) -> None:
+    found = {link.name: link.address for link in links(made_hub(run, names=("hg38",), two_bit=False, base_url=BASE))}
+    assert list(found) == ["Track hub", "UCSC", "IGV on the web", "IGV Desktop", "WashU", "JBrowse", "About"]
+    locus = "chrI:29801-30200"
+    assert asked(found["UCSC"]) == {"db": "hg38", "hubUrl": f"{BASE}hub.txt", "position": locus}
+    assert asked(found["IGV on the web"]) == {"sessionURL": f"{BASE}igv.absolute.json"}
+    assert asked(found["IGV Desktop"]) == {"file": f"{BASE}igv.absolute.xml"}
+    assert asked(found["WashU"]) == {"genome": "hg38", "hub": f"{BASE}washu.absolute.json", "position": locus}
+    assert asked(found["JBrowse"]) == {"config": f"{BASE}config.absolute.json"}
+
+
+def test_an_assembly_hub_names_its_genome_to_ucsc_and_is_not_offered_to_washu(run: Path) -> None:
+    found = {link.name: link.address for link in links(made_hub(run, names=("sacCer3",), base_url=BASE))}
+    assert asked(found["UCSC"])["genome"] == "sacCer3"
+    # This sacCer3 has other sequences than that of WashU.
+    assert "WashU" not in found
+
+
+def test_each_genome_has_its_own_links(run: Path) -> None:
+    hub = made_hub(run, names=("hg38", "mm10"), two_bit=False, base_url=BASE)
+    found = {link.name: link.address for link in links(hub)}
+    assert asked(found["UCSC (mm10)"])["db"] == "mm10"
+    assert asked(found["IGV Desktop (mm10)"]) == {"file": BASE + hub.file_of(hub.genomes[1], "igv.absolute.xml")}
+    assert asked(found["WashU (hg38)"])["hub"] == f"{BASE}washu.absolute.json"
+    assert [name for name in found if "JBrowse" in name] == ["JBrowse"]
+
+
+def test_without_a_public_address_the_hubs_own_files_are_named(run: Path) -> None:
+    found = links(made_hub(run, names=("mini", "maxi")))
+    assert all("/" not in link.address for link in found)
+    assert {"igv.xml", "igv.maxi.xml", "washu.maxi.json", "tracks.maxi.ini"} <= {link.address for link in found}
+
+
+@pytest.mark.parametrize("url", [None, "https://example.org/hub/"])
+def test_every_file_that_a_link_names_is_in_the_hub(build: Build, run: Path, url: str | None) -> None:
+    folder = build(genome="hg38", url=url).path
+    for link in links(made_hub(run, names=("hg38",), two_bit=False, base_url=url or "")):
+        parts = urlsplit(link.address)
+        named = [link.address, *(asked(link.address).values() if parts.query else [])]
+        files = [address.removeprefix(url or "") for address in named if not url or address.startswith(url)]
+        assert all((folder / file).is_file() for file in files)
+        assert files or link.name == "About"
