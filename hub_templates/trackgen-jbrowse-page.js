@@ -73,7 +73,8 @@ async function loadPlugins(jbrowse, definitions) {
 // can be read. A region is gone to at once, if the genome has it.
 function startOf(config, genome, assembly, tracks) {
     const given = (config.defaultSession?.views ?? []).find(view => view.init?.assembly === genome)?.init
-    const names = new Set(tracks.map(track => track.trackId))
+    const sequence = config.assemblies.find(entry => entry.name === genome)?.sequence
+    const names = new Set([...tracks, sequence].map(track => track?.trackId))
     const start = {
         ...given,
         assembly: genome,
@@ -187,6 +188,7 @@ async function show() {
     }
     session.snackbarMessages.forEach(({message}) => complain(message))
     shown.flatMap(problemsOf).forEach(complain)
+    shown = shown.filter(track => track.type !== "ReferenceSequenceTrack")
     state.tracks = shown.length
     state.drawn = shown.filter(hasValues).length
     document.documentElement.dataset.locus = placeOf(view)

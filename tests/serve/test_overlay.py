@@ -9,7 +9,7 @@ import pytest
 
 from tests.serve.conftest import Ask, asker
 from trackgen.resources import IGV_JS, JBROWSE
-from trackgen.serve import Overlay, absent_browsers, create_app, with_tracks
+from trackgen.serve import Overlay, absent_browsers, create_app
 
 PAGE = '<div data-igv="{}" data-igv-public="{}"></div><p>\u00fc "data-igv"</p>'
 GENES = b"chrI\t10\t20\tABC1\n" * 100
@@ -102,7 +102,8 @@ def ask_over(root: Path) -> Ask:
     (root / "genes.bed").write_text("of the folder")
 
     def add(text: bytes) -> bytes:
-        return with_tracks(text, [{"id": "genes"}], key="id")
+        config = json.loads(text)
+        return json.dumps({"tracks": [{"id": "genes"}, *config["tracks"]]}).encode()
 
     return asker(create_app(root, overlay=Overlay({"genes.bed": GENES}, {"igv.json": add})))
 
@@ -138,15 +139,7 @@ def test_a_configuration_gets_its_tracks_on_the_way_out(ask_over: Ask, root: Pat
     assert ask_over("GET", "/igv.json").json() == {"tracks": [{"id": "genes"}]}
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"tracks": 1}', "\u00fc{"])
+@pytest.mark.parametrize("text", ["", "{", "\u00fc{", "[]", "{}", '{"tracks": 1}'])
 def test_a_configuration_that_is_none_is_sent_as_it_is(ask_over: Ask, root: Path, text: str) -> None:
     (root / "igv.json").write_text(text)
     assert ask_over("GET", "/igv.json").text == text
-
-
-def test_a_track_that_is_there_already_is_replaced() -> None:
-    text = json.dumps({"locus": "x", "tracks": [{"id": "a"}, {"id": "genes", "old": True}]}).encode()
-    assert json.loads(with_tracks(text, [{"id": "genes"}], key="id")) == {
-        "locus": "x",
-        "tracks": [{"id": "genes"}, {"id": "a"}],
-    }

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from trackgen.serve import DEFAULT_PORT, absent_browsers, serve
+from trackgen.serve import DEFAULT_PORT, Overlay, absent_browsers, check_root, serve
 
 
 @click.command()
@@ -36,9 +36,15 @@ from trackgen.serve import DEFAULT_PORT, absent_browsers, serve
     help="The path below which a proxy shows the server, such as /user/me/proxy/8765, where the proxy leaves it in.",
 )
 @click.option(
+    "--genes",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Genes to show and to search by name: GTF, GFF3 or BED, plain or gzip; the hub stays as it is.",
+)
+@click.option(
     "--open", "open_page", envvar="TRACKGEN_SERVE_OPEN", is_flag=True, help="Open the page in the web browser."
 )
-def command(root: Path, port: int, host: str, root_path: str, open_page: bool) -> None:
+def command(root: Path, port: int, host: str, root_path: str, genes: Path | None, open_page: bool) -> None:
     """Show the hub in the folder HUB in a web browser, until Ctrl-C."""
 
     def tell(address: str) -> None:
@@ -46,7 +52,19 @@ def command(root: Path, port: int, host: str, root_path: str, open_page: bool) -
         if open_page:
             webbrowser.open(address)
 
-    serve(root, host=host, port=port, on_ready=tell, root_path=root_path)
+    check_root(root)
+    serve(root, host=host, port=port, on_ready=tell, root_path=root_path, overlay=overlay_of(root, genes))
+
+
+def overlay_of(root: Path, genes: Path | None) -> Overlay:
+    """What is shown over the files of the hub `root`: the genes of an annotation, if one is given."""
+    if genes is None:
+        return Overlay()
+    from trackgen.hub.served_genes import genes_over
+
+    added = genes_over(root, genes)
+    click.echo(added.note, err=True)
+    return Overlay(added.files, added.edits)
 
 
 def tell_address(address: str, port: int, root: Path) -> None:

@@ -13,7 +13,7 @@ from trackgen.hub.model import GeneTrack, HubGenome, HubTrack, MotifTrack
 from trackgen.hub.templates import escaped
 from trackgen.resources import IGV_JS
 
-__all__ = ["IGV_ADDRESS", "IGV_VERSION", "render_igv"]
+__all__ = ["IGV_ADDRESS", "IGV_VERSION", "igv_genes_track", "render_igv"]
 
 IGV_VERSION = IGV_JS.version
 IGV_ADDRESS = IGV_JS.address
@@ -27,7 +27,7 @@ GUIDE_COLOR = "rgb(120,120,120)"
 def render_igv(genome: HubGenome, base: str = "") -> str:
     """The text of igv.json for the tracks on `genome`; every address of the hub's own files starts with `base`."""
     several_models = len(genome.models) > 1
-    genes = [] if genome.genes is None else [_genes(genome.genes, base)]
+    genes = [] if genome.genes is None else [igv_genes_track(genome.genes, base)]
     config: dict[str, Any] = {
         **_genome(genome, base),
         "locus": genome.locus.text,
@@ -91,7 +91,8 @@ def _motifs(track: MotifTrack, base: str, several_models: bool) -> dict[str, Any
     }
 
 
-def _genes(genes: GeneTrack, base: str) -> dict[str, Any]:
+def igv_genes_track(genes: GeneTrack, base: str = "") -> dict[str, Any]:
+    """The track's entry in igv.json; addresses start with `base`."""
     return {
         "id": genes.name,
         "name": "Genes",
@@ -109,6 +110,7 @@ def _genes(genes: GeneTrack, base: str) -> dict[str, Any]:
 def _named(track: HubTrack | MotifTrack, base: str, several_models: bool) -> dict[str, Any]:
     return {
         "id": track.name,
-        "name": f"{track.model}: {track.display_name}" if several_models else track.display_name,
+        # igv.js puts names into the page as HTML.
+        "name": escaped(f"{track.model}: {track.display_name}" if several_models else track.display_name),
         "description": f'<a href="{base}{track.page}" target="_blank">{escaped(track.long_label)}</a>',
     }

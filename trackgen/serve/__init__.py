@@ -3,7 +3,7 @@
 Needs the extra ``serve`` (starlette, uvicorn), which is imported only when a server is made.
 """
 
-from trackgen.serve.overlay import Overlay, absent_browsers, with_tracks
+from trackgen.serve.overlay import Overlay, absent_browsers
 from trackgen.serve.server import DEFAULT_PORT, check_root, create_app, serve
 
-__all__ = ["DEFAULT_PORT", "Overlay", "absent_browsers", "check_root", "create_app", "serve", "with_tracks"]
+__all__ = ["DEFAULT_PORT", "Overlay", "absent_browsers", "check_root", "create_app", "serve"]

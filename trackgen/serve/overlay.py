@@ -7,16 +7,14 @@ had not. So the server answers the names of that code itself, and sets the addre
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trackgen.resources import IGV_JS, JBROWSE, BrowserCode, browser_assets
 
-__all__ = ["Overlay", "absent_browsers", "asset_named", "page_with_addresses", "with_tracks"]
+__all__ = ["Overlay", "absent_browsers", "asset_named", "page_with_addresses"]
 
 # Page of a hub -> the code that it loads, and the attribute that holds the address.
 PAGES = {"index.html": (IGV_JS, "data-igv"), "jbrowse.html": (JBROWSE, "data-jbrowse")}
@@ -29,8 +27,8 @@ class Overlay:
 
     Attributes:
         files: whole files by name; they win over files of the folder.
-        edits: what is done to a file of the folder, by name, before it is sent. An edit that raises ValueError leaves
-            the file as it is.
+        edits: what is done to a file of the folder, by name, before it is sent. An edit that fails on a file of
+            another shape leaves it as it is.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -72,21 +70,3 @@ def page_with_addresses(path: Path) -> bytes | None:
 def _address(code: BrowserCode, folder: Path) -> str:
     here = (folder / code.file).is_file() or asset_named(code.file) is not None
     return f"./{code.file}" if here else code.address
-
-
-def with_tracks(text: bytes, tracks: Iterable[Mapping[str, Any]], *, key: str) -> bytes:
-    """A browser's configuration, JSON, with `tracks` at the head of its list ``tracks``.
-
-    Args:
-        key: what names a track in it, such as ``id``; tracks of the same name that are there already are replaced.
-
-    Raises:
-        ValueError: `text` is no configuration.
-    """
-    config = json.loads(text)
-    if not isinstance(config, dict) or not isinstance(config.get("tracks"), list):
-        raise ValueError("this is no browser configuration: it has no list of tracks")
-    new = [dict(track) for track in tracks]
-    names = {track.get(key) for track in new}
-    config["tracks"] = new + [track for track in config["tracks"] if track.get(key) not in names]
-    return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()

@@ -181,7 +181,8 @@ def _edited(site: Site, name: str, path: Path) -> bytes | None:
     edit = site.overlay.edits.get(name)
     try:
         return page_with_addresses(path) if edit is None else edit(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        # Not of the shape that is to be changed: whoever asked sees what there is.
         return None
 
 
