@@ -5,13 +5,13 @@
  */
 ;(function (root, factory) {
   "use strict"
-  const plugin = factory()
+  const plugin = factory(root.JBrowseExports)
   if (typeof module === "object" && module.exports) {
     module.exports = plugin
   }
   // JBrowse looks for JBrowsePlugin<name>, in a window as well as in a worker.
   root.JBrowsePluginTrackgen = plugin
-})(typeof globalThis === "object" ? globalThis : self, function () {
+})(typeof globalThis === "object" ? globalThis : self, function (jbrowse) {
   "use strict"
 
   const VERSION = "0.1.0"
@@ -59,22 +59,41 @@
     ],
   }
 
+  // Steps of a curve where a drawing is recorded by a JBrowse that does not record curves.
+  const STEPS = 8
+
+  /** A curve from `from` over two control points to its end: [x, y] each. */
+  function curve(context, from, one, two, end) {
+    if (context.bezierCurveTo) {
+      context.bezierCurveTo(...one, ...two, ...end)
+      return
+    }
+    for (let step = 1; step <= STEPS; step += 1) {
+      const t = step / STEPS
+      const at = axis =>
+        (1 - t) ** 3 * from[axis] + 3 * t * (1 - t) ** 2 * one[axis] + 3 * t * t * (1 - t) * two[axis] + t ** 3 * end[axis]
+      context.lineTo(at(0), at(1))
+    }
+  }
+
   /** Fill the outline of `base` into a box. `top` is where the head of the letter goes: below `bottom`, it stands on
    * its head. Coordinates are written out and no transformation is used, so that recorded drawings (SVG) are plain. */
   function fillLetter(context, base, left, width, top, bottom) {
-    const x = value => left + value * width
-    const y = value => top + value * (bottom - top)
+    const point = (x, y) => [left + x * width, top + y * (bottom - top)]
+    let last
     context.beginPath()
     for (const [command, ...at] of OUTLINES[base]) {
+      const end = point(...at.slice(-2))
       if (command === "M") {
-        context.moveTo(x(at[0]), y(at[1]))
+        context.moveTo(...end)
       } else if (command === "L") {
-        context.lineTo(x(at[0]), y(at[1]))
+        context.lineTo(...end)
       } else if (command === "C") {
-        context.bezierCurveTo(x(at[0]), y(at[1]), x(at[2]), y(at[3]), x(at[4]), y(at[5]))
+        curve(context, last, point(at[0], at[1]), point(at[2], at[3]), end)
       } else {
         context.closePath()
       }
+      last = end
     }
     context.fill()
   }
@@ -420,8 +439,13 @@
     })
   }
 
-  class TrackgenPlugin {
+  // JBrowse before 2.2 knows plugins by their class; an application that bundles this file has no such exports, and
+  // needs none.
+  const pluginClass = jbrowse && jbrowse["@jbrowse/core/Plugin"]
+
+  class TrackgenPlugin extends (pluginClass ? whole(pluginClass) : Object) {
     constructor() {
+      super()
       this.name = "TrackgenPlugin"
       this.version = VERSION
       this.url = "https://www.npmjs.com/package/jbrowse-plugin-trackgen"
