@@ -35,7 +35,7 @@ BASES = "ACGTACGT"
 VALUES = (1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0)
 FROM, TO = 990, 1020
 """What the view shows: 40 pixels a base at 1,200 pixels."""
-WIDTH, HEIGHT = 1240, 700
+WIDTH, HEIGHT = 1240, 900
 
 
 def load(path: Path) -> ModuleType:
@@ -74,15 +74,12 @@ SEQUENCE = {
 }
 
 
-def configuration(
-    bigwig: str = "values.bw", regions: Sequence[tuple[int, int]] = ((0, LENGTH),), first: int = FROM, last: int = TO
-) -> dict[str, Any]:
-    """A config.json with one track of letters, opened at `first` to `last`, in the form that all versions read."""
-    scale = (last - first) / 1200
-    track = {
+def track(name: str, bigwig: str) -> dict[str, Any]:
+    """A track of letters in config.json."""
+    return {
         "type": "QuantitativeTrack",
-        "trackId": "letters",
-        "name": "letters",
+        "trackId": name,
+        "name": name,
         "assemblyNames": ["small"],
         "adapter": {
             "type": "TrackgenDynseqAdapter",
@@ -92,13 +89,24 @@ def configuration(
         "displays": [
             {
                 "type": "LinearDynseqDisplay",
-                "displayId": "letters-display",
+                "displayId": f"{name}-display",
                 "minScore": -1,
                 "maxScore": 1,
                 "height": 100,
             }
         ],
     }
+
+
+def configuration(
+    *bigwigs: str, regions: Sequence[tuple[int, int]] = ((0, LENGTH),), first: int = FROM, last: int = TO
+) -> dict[str, Any]:
+    """A config.json with a track of letters for each file, opened at `first` to `last`.
+
+    The session has the form that every version of JBrowse reads.
+    """
+    scale = (last - first) / 1200
+    tracks = [track(name.partition(".")[0], name) for name in bigwigs or ("values.bw",)]
     view = {
         "id": "view",
         "type": "LinearGenomeView",
@@ -112,9 +120,10 @@ def configuration(
         "tracks": [
             {
                 "type": "QuantitativeTrack",
-                "configuration": "letters",
-                "displays": [{"type": "LinearDynseqDisplay", "configuration": "letters-display"}],
+                "configuration": each["trackId"],
+                "displays": [{"type": "LinearDynseqDisplay", "configuration": each["displays"][0]["displayId"]}],
             }
+            for each in tracks
         ],
     }
     return {
@@ -125,7 +134,7 @@ def configuration(
             }
         ],
         "plugins": [{"name": "Trackgen", "umdLoc": location("trackgen-jbrowse.js")}],
-        "tracks": [track],
+        "tracks": tracks,
         "defaultSession": {"name": "test", "views": [view]},
     }
 
@@ -180,13 +189,14 @@ class Site:
         """Says that the page no longer shows what it was opened with."""
         self.shown.clear()
 
-    def blocks(self) -> list[Block]:
-        return [Block(**block) for block in self.page.ask("window.blocksOf(0)")]
+    def blocks(self, number: int = 0) -> list[Block]:
+        """What the track of this number, from 0, consists of."""
+        return [Block(**block) for block in self.page.ask(f"window.blocksOf({number})")]
 
-    def letter(self, place: int, scale: float = 1) -> np.ndarray:
-        """The picture of one base's column in the track, (height, width, 3)."""
+    def letter(self, place: int, scale: float = 1, number: int = 0) -> np.ndarray:
+        """The picture of one base's column in a track, (height, width, 3)."""
         picture = self.page.picture()
-        for block in self.blocks():
+        for block in self.blocks(number):
             box = block.box(place, scale)
             if box is not None:
                 return picture[box]

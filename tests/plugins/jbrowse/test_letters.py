@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import Any
 
 import numpy as np
@@ -99,15 +100,15 @@ def assert_letter(letter: np.ndarray, base: str, value: float, colors: dict[str,
         assert not any(half.any() for half in halves(letter, colors[other])), f"{base} has no colour of {other}"
 
 
-def assert_letters(site: Site, colors: dict[str, tuple[int, int, int]] = NEW) -> None:
+def assert_letters(site: Site, colors: dict[str, tuple[int, int, int]] = NEW, number: int = 0) -> None:
     for step, (base, value) in enumerate(zip(BASES, VALUES, strict=True)):
-        assert_letter(site.letter(WRITTEN + step), base, value, colors)
+        assert_letter(site.letter(WRITTEN + step, number=number), base, value, colors)
 
 
-def drawn_pixels(site: Site) -> int:
-    """Pixels of the track that have any colour of a base."""
+def drawn_pixels(site: Site, number: int = 0) -> int:
+    """Pixels of a track that have any colour of a base."""
     picture = site.page.picture()
-    (top, height) = {(block.top, block.height) for block in site.blocks()}.pop()
+    (top, height) = {(block.top, block.height) for block in site.blocks(number)}.pop()
     track = picture[round(top) : round(top + height)]
     return int(sum(is_near(track, color).sum() for color in NEW.values()))
 
@@ -174,42 +175,47 @@ def test_a_turned_view_shows_the_complement_in_its_order(newest: Site) -> None:
         assert_letter(newest.letter(WRITTEN + step), COMPLEMENT[base], value, NEW)
 
 
-def test_a_changed_sign_turns_the_letter(newest: Site) -> None:
-    turned = list(VALUES)
-    turned[3] = -turned[3]
-    write_values(newest.folder / "turned.bw", turned)
-    newest.show(configuration("turned.bw"))
-    assert_letter(newest.letter(WRITTEN + 3), "T", -1.0, NEW)
-    assert_letter(newest.letter(WRITTEN + 2), "G", 1.0, NEW)
+TURNED = (*VALUES[:3], -VALUES[3], *VALUES[4:])
+LOW = (0.5, -0.5, 0.25, 0.4)
 
 
-def test_the_height_of_a_letter_is_its_value(newest: Site) -> None:
-    write_values(newest.folder / "small.bw", [0.5, -0.5, 0.25, 0.4])
-    newest.show(configuration("small.bw"))
-    for step, value in enumerate((0.5, -0.5, 0.25, 0.4)):
-        drawn = halves(newest.letter(WRITTEN + step), NEW[BASES[step]])[0 if value > 0 else 1]
-        assert abs((widths(drawn) > 0).sum() - FULL * abs(value)) <= 2
-
-
-def test_without_data_nothing_is_drawn(newest: Site) -> None:
+@pytest.fixture
+def several(newest: Site) -> Site:
+    """One page with tracks 0 to 3: one sign changed, low values, nothing in the view, and a plain BigWig."""
+    write_values(newest.folder / "turned.bw", TURNED)
+    write_values(newest.folder / "low.bw", LOW)
     write_values(newest.folder / "elsewhere.bw", VALUES, at=3000)
-    newest.show(configuration("elsewhere.bw"))
-    assert drawn_pixels(newest) == 0
-    newest.show(configuration())
-    assert drawn_pixels(newest) > 4000, "the check for pixels can fail"
+    shutil.copy(newest.folder / "values.bw", newest.folder / "plain.bw")
+    config = configuration("turned.bw", "low.bw", "elsewhere.bw", "plain.bw")
+    config["tracks"][3]["adapter"] = config["tracks"][3]["adapter"]["wiggleAdapter"]
+    newest.show(config)
+    return newest
+
+
+def test_a_changed_sign_turns_the_letter(several: Site) -> None:
+    assert_letter(several.letter(WRITTEN + 3), "T", -1.0, NEW)
+    assert_letter(several.letter(WRITTEN + 2), "G", 1.0, NEW)
+
+
+def test_the_height_of_a_letter_is_its_value(several: Site) -> None:
+    for step, value in enumerate(LOW):
+        above, below = halves(several.letter(WRITTEN + step, number=1), NEW[BASES[step]])
+        assert abs((widths(above if value > 0 else below) > 0).sum() - FULL * abs(value)) <= 2
+
+
+def test_without_data_nothing_is_drawn(several: Site) -> None:
+    assert drawn_pixels(several, 2) == 0
+    assert drawn_pixels(several, 3) > 4000, "the check for pixels can fail"
+
+
+def test_a_plain_bigwig_track_has_letters_with_the_bases_of_its_assembly(several: Site) -> None:
+    assert_letters(several, number=3)
 
 
 @pytest.mark.slow
 def test_a_missing_file_is_said_on_the_track(newest: Site) -> None:
     newest.show(configuration("gone.bw"))
     assert any("404" in error for error in newest.page.ask("window.errorsOf(0)"))
-
-
-def test_a_plain_bigwig_track_has_letters_with_the_bases_of_its_assembly(newest: Site) -> None:
-    config = configuration()
-    config["tracks"][0]["adapter"] = config["tracks"][0]["adapter"]["wiggleAdapter"]
-    newest.show(config)
-    assert_letters(newest)
 
 
 @pytest.mark.slow
