@@ -16,9 +16,7 @@ from typing import Any
 
 from trackgen.hub.check.findings import Findings, Place
 from trackgen.hub.check.hub_files import Hub, report_fault
-from trackgen.hub.check.setting_table import find_track_setting
 from trackgen.hub.check.sources import FileFault, FolderSource, Source
-from trackgen.hub.check.stanzas import Stanza, parse_stanzas
 
 __all__ = ["check_companions", "check_leaks"]
 
@@ -165,7 +163,7 @@ _READERS: tuple[tuple[str, Callable[[str, Place, Findings], Iterable[str]]], ...
 def check_leaks(hub: Hub, source: Source, findings: Findings) -> None:
     """Paths of the machine that the hub was made on, in any of its texts."""
     for address, data in hub.texts.items():
-        _leaks_of_settings(data, source.shown(address), findings)
+        _report_leaks(data, source.shown(address), findings)
     if not isinstance(source, FolderSource):
         return
     read = {source.root.joinpath(*address.split("/")) for address in hub.texts if "://" not in address}
@@ -176,27 +174,19 @@ def check_leaks(hub: Hub, source: Source, findings: Findings) -> None:
             continue
         try:
             with open(path, "rb") as file:
-                text = file.read(MOST_BYTES).decode("utf-8", "replace")
+                data = file.read(MOST_BYTES)
         except OSError:
             # Unreadable files are reported where something names them.
             continue
-        for line_number, line in enumerate(text.splitlines(), 1):
-            _report_leak(line, Place(path.relative_to(source.root).as_posix(), line_number), findings)
+        _report_leaks(data, path.relative_to(source.root).as_posix(), findings)
 
 
-def _leaks_of_settings(data: bytes, file: str, findings: Findings) -> None:
-    for item in parse_stanzas(data, file, Findings()) or []:
-        if not isinstance(item, Stanza):
-            continue
-        for name, (value, line) in item.settings.items():
-            row = find_track_setting(name)
-            # A path in place of an address is reported as such.
-            if not findings.has(Place(file, line)) or row is None or row.rule not in ("address", "name"):
-                _report_leak(value, Place(file, line), findings)
-
-
-def _report_leak(text: str, place: Place, findings: Findings) -> None:
-    match = LEAK.search(text)
-    if match:
-        remedy = "remove it, or write the file's name alone"
-        findings.add("LEAK-PATH", place, "a path of one machine", found=match[0], remedy=remedy)
+def _report_leaks(data: bytes, file: str, findings: Findings) -> None:
+    text = data.decode("utf-8", "replace")
+    line, counted = 1, 0
+    for match in LEAK.finditer(text):
+        line, counted = line + text.count("\n", counted, match.start()), match.start()
+        # A path in place of an address has been reported as such.
+        if not findings.has(Place(file, line)):
+            remedy = "remove it, or write the file's name alone"
+            findings.add("LEAK-PATH", Place(file, line), "a path of one machine", found=match[0], remedy=remedy)

@@ -87,6 +87,8 @@ def check_files(hub: Hub, source: Source, findings: Findings) -> list[DataFile]:
     job = _Job(source, findings, scheme == "https", bool(scheme), [])
     _check_named(job, hub.stanza, hub.address, HUB_SETTINGS)
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        # A disk answers at once; many requests to a server are worth threads.
+        each = pool.map if job.on_web else map
         for genome in hub.genomes:
             _check_named(job, genome.stanza, genome.address, GENOME_SETTINGS)
             lengths = _genome_lengths(job, genome)
@@ -95,7 +97,7 @@ def check_files(hub: Hub, source: Source, findings: Findings) -> list[DataFile]:
                 _check_track(job, genome, track, lengths)
 
             # Consuming the results passes errors on.
-            list(pool.map(check, genome.tracks))
+            list(each(check, genome.tracks))
     return job.found
 
 

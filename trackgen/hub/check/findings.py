@@ -17,6 +17,8 @@ MOST_OF_A_RULE = 1000
 def shown(text: object) -> str:
     """`text` safe on a terminal and short: control characters as escapes, a long middle left out."""
     whole = str(text)
+    if len(whole) <= LONGEST_VALUE and whole.isprintable():
+        return whole
     if len(whole) > LONGEST_VALUE:
         whole = f"{whole[: LONGEST_VALUE - 20]}...{whole[-17:]}"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in whole)
@@ -76,12 +78,13 @@ class Findings:
         self, rule: str, place: Place, what: str, *, found: object = "", wanted: object = "", remedy: str = ""
     ) -> None:
         """Add one; `found` and `wanted` are shortened and made safe to print."""
-        finding = Finding(rule, place, shown(what), shown(found), str(wanted), remedy)
-        if finding in self._found:
-            return
-        self._of_rule[rule] += 1
         self._places.add(place)
-        if self._of_rule[rule] <= MOST_OF_A_RULE:
+        if self._of_rule[rule] >= MOST_OF_A_RULE:
+            self._of_rule[rule] += 1
+            return
+        finding = Finding(rule, place, shown(what), shown(found), str(wanted), remedy)
+        if finding not in self._found:
+            self._of_rule[rule] += 1
             self._found[finding] = None
 
     def has(self, place: Place) -> bool:

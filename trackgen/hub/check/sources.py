@@ -167,7 +167,7 @@ class FolderSource:
                 raise FileFault("FILE-OUTSIDE", what, found=text, remedy=RELATIVE_REMEDY)
         literal = posixpath.normpath(posixpath.join(posixpath.dirname(base), text))
         decoded = posixpath.normpath(posixpath.join(posixpath.dirname(base), unquote(text)))
-        return decoded if not self._path(literal).exists() and "\0" not in decoded else literal
+        return literal if decoded == literal or self._has(literal) else decoded
 
     def read(self, address: str) -> bytes:
         self.require(address)
@@ -220,6 +220,12 @@ class FolderSource:
 
     def _path(self, address: str) -> Path:
         return self.root.joinpath(*address.split("/"))
+
+    def _has(self, address: str) -> bool:
+        try:
+            return self._path(address).exists()
+        except (OSError, ValueError):
+            return False
 
     def _near(self, path: Path) -> str:
         """A remedy that names a file whose name differs in case alone."""

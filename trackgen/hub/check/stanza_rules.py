@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable, Mapping
 
@@ -173,8 +174,14 @@ def _check_value(stanza: Stanza, name: str, row: Setting, findings: Findings) ->
 
 def _guess(name: str, table: Mapping[str, Setting]) -> str:
     """Did you mean ...: a name that differs in case or a little."""
-    for known in table:
+    return _nearest(name[:60], tuple(table))
+
+
+@functools.lru_cache(maxsize=4096)
+def _nearest(name: str, names: tuple[str, ...]) -> str:
+    # Kept, since a fault of a program that writes hubs is in each of its tracks.
+    for known in names:
         if known.lower() == name.lower():
             return f"write {known}: case counts"
-    close = difflib.get_close_matches(name[:60], [known for known in table if known[-1] != "."], n=1, cutoff=MAYBE)
+    close = difflib.get_close_matches(name, [known for known in names if known[-1] != "."], n=1, cutoff=MAYBE)
     return f"did you mean {close[0]}?" if close else ""

@@ -19,7 +19,7 @@ class Fault(NamedTuple):
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
-MEMBER = re.compile(r"[^\s=]+=\S*")
+MEMBER = re.compile(r"[^\s=]+=[^\s=]*")
 
 
 def numbers(text: str, mark: str = ":") -> list[float] | None:
