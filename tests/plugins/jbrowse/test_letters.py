@@ -325,7 +325,9 @@ def test_the_scale_of_a_track_without_limits_is_its_datas(newest: Site) -> None:
         del config["tracks"][0]["displays"][0][limit]
     newest.show(config)
     lowest, highest = newest.page.ask("view.tracks[0].displays[0].domain.map(Number)")
-    assert (lowest, highest) == pytest.approx((-0.002, 0.004), rel=0.01)
+    # JBrowse rounds outwards, to numbers that read well.
+    assert -0.003 <= lowest <= -0.002
+    assert 0.004 <= highest <= 0.005
     assert halves(newest.letter(WRITTEN), NEW["A"])[0].any()
 
 
