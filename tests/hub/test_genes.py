@@ -84,9 +84,10 @@ def found(index: bytes, prefixes: bytes, word: str) -> list[list[str]]:
 
 
 def test_text_search_finds_a_gene_by_name_and_by_identifier(files: dict[str, bytes]) -> None:
-    expected = [["chrI:101..900", "genes", "TFC3", "Y1"]]
-    for word in ("tfc3", "tf", "y1"):
-        assert found(files["genes.ix"], files["genes.ixx"], word) == expected
+    place = ["chrI:101..900", "genes"]
+    # What is asked for comes first, since JBrowse goes there only then.
+    for word, names in {"tfc3": ["TFC3", "Y1"], "tf": ["TFC3", "Y1"], "y1": ["Y1", "TFC3"]}.items():
+        assert found(files["genes.ix"], files["genes.ixx"], word) == [place + names]
     assert found(files["genes.ix"], files["genes.ixx"], "zzz") == []
     assert json.loads(files["genes.meta.json"])["assemblyNames"] == ["mini"]
 
@@ -100,7 +101,7 @@ def test_text_search_of_many_genes_begins_near_the_word() -> None:
     for number in (0, 1234, 19_999):
         expected = [f"chr1:{number + 1}..{number + 9}", "genes", f"GENE{number:05}", f"ID{number}"]
         assert found(index, prefixes, f"gene{number:05}") == [expected]
-        assert expected in found(index, prefixes, f"id{number}")
+        assert [*expected[:2], *expected[:1:-1]] in found(index, prefixes, f"id{number}")
 
 
 def test_entries_for_jbrowse_name_the_files_of_the_hub(tmp_path: Path) -> None:

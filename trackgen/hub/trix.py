@@ -1,7 +1,7 @@
 """JBrowse's text search: the files ``.ix`` and ``.ixx`` that its own ``jbrowse text-index`` writes (trix, of UCSC).
 
 ``.ix`` has one line a word, sorted: the word in lower case, then each record that has it, as ``RECORD,NUMBER``. A
-record is a JSON list of percent-encoded texts with ``|`` for commas: locus (1-based closed), track, name, identifier.
+record is a JSON list of percent-encoded texts with ``|`` for commas: locus (1-based closed), track, name, other names.
 ``.ixx`` says where in ``.ix`` the words of a prefix begin: the prefix, then ten hexadecimal digits.
 """
 
@@ -25,14 +25,17 @@ def search_index(entries: Iterable[tuple[str, Sequence[str]]], track: str) -> tu
     """The contents of ``.ix`` and ``.ixx``.
 
     Args:
-        entries: for each feature its locus (``chrI:1..100``) and its names, the one to show first.
+        entries: for each feature its locus (``chrI:1..100``) and its names, no two alike.
         track: the track's id in config.json.
     """
     words: dict[str, list[str]] = {}
     for locus, names in entries:
-        record = json.dumps([quote(text, safe=UNRESERVED) for text in (locus, track, *names)], separators=("|", ":"))
-        for word in dict.fromkeys(word for name in names for word in name.lower().split()):
-            words.setdefault(word, []).append(record)
+        for name in names:
+            # JBrowse goes at once to what is asked for only where that is the first name of the record.
+            texts = (locus, track, name, *(other for other in names if other != name))
+            record = json.dumps([quote(text, safe=UNRESERVED) for text in texts], separators=("|", ":"))
+            for word in dict.fromkeys(name.lower().split()):
+                words.setdefault(word, []).append(record)
     lines = []
     for word in sorted(words):
         records = (f"{record},{number}" for number, record in enumerate(sorted(words[word]), 1))
