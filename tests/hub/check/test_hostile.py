@@ -159,19 +159,20 @@ def test_deep_chains_of_parents_are_no_circle_and_no_recursion(tmp_path: Path) -
     assert not check.findings
 
 
-def test_a_hub_of_a_million_lines_takes_seconds_and_shows_few_of_its_faults(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tracks", [5_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_hub_of_up_to_a_million_lines_is_checked_in_linear_time(tmp_path: Path, tracks: int) -> None:
     rest = "shortLabel t\nlongLabel t\ntype bigWig\nhtml a.html\nbigDataUrl gone.bw\ncolour 1\ncolor 1\npriority 1\n\n"
-    text = HEAD + "".join(f"track t{number}\n{rest}" for number in range(100_000))
-    assert text.count("\n") > 1_000_000
-    start = time.monotonic()
+    text = HEAD + "".join(f"track t{number}\n{rest}" for number in range(tracks))
+    assert text.count("\n") > 10 * tracks
+    start = time.process_time()
     check = check_text(text, tmp_path)
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     assert rules(check) == {"FILE-MISSING", "SETTING-UNKNOWN", "VALUE-COLOR"}
-    assert check.counts["error"] == 300_000
-    assert check.left_out == 300_000 - 3000
+    assert check.counts["error"] == 3 * tracks
+    assert check.left_out == 3 * tracks - 3000
     assert report_text(check).count("\n") < 100
-    # Generous: a busy machine is no fault.
-    assert seconds < 200
+    # Some 0.2 ms a track; generous, since a busy machine is no fault. What is not linear takes minutes.
+    assert seconds < 10 + tracks / 1000
 
 
 def test_latin_letters_windows_lines_tabs_and_marks_at_once_are_all_named(tmp_path: Path) -> None:

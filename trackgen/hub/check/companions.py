@@ -28,6 +28,8 @@ LEAK = re.compile(
 """Paths that lie on one machine; not part of a web address, whose slashes follow a letter or another slash."""
 LEAKY = (".txt", ".json", ".xml", ".ini", ".html", ".css", ".sizes", ".tsv", ".md")
 MOST_LEAKY_FILES = 5000
+MOST_LEAKY_BYTES = 4 << 20
+"""Of each, from its start."""
 SCHEMES = ("http://", "https://", "data:", "blob:")
 OPTIONAL = ("igv.json", "igv.xml", "config.json", "washu.json", "tracks.ini", "trackgen.json")
 """Asked for on a server, where a folder cannot be listed."""
@@ -174,7 +176,7 @@ def check_leaks(hub: Hub, source: Source, findings: Findings) -> None:
             continue
         try:
             with open(path, "rb") as file:
-                data = file.read(MOST_BYTES)
+                data = file.read(MOST_LEAKY_BYTES)
         except OSError:
             # Unreadable files are reported where something names them.
             continue

@@ -171,16 +171,15 @@ class FolderSource:
 
     def read(self, address: str) -> bytes:
         self.require(address)
+        path = self._path(address)
         try:
-            with open(self._path(address), "rb") as file:
-                data = file.read(LARGEST_TEXT + 1)
+            if path.stat().st_size > LARGEST_TEXT:
+                wanted = f"up to {LARGEST_TEXT:,} bytes"
+                raise FileFault("TEXT-TOO-LARGE", "the file is too large for a text", wanted=wanted)
+            with open(path, "rb") as file:
+                return file.read(LARGEST_TEXT)
         except OSError as error:
             raise _unreadable(error) from None
-        if len(data) > LARGEST_TEXT:
-            raise FileFault(
-                "TEXT-TOO-LARGE", "the file is too large for a text", wanted=f"up to {LARGEST_TEXT:,} bytes"
-            )
-        return data
 
     def open(self, address: str) -> RangeReader:
         self.require(address)

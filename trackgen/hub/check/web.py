@@ -110,6 +110,9 @@ def _answer(response: http.client.HTTPResponse | urllib.error.HTTPError, most: i
         body += piece
         if time.monotonic() > end:
             raise TimeoutError("the answer takes too long")
+    stated = response.headers.get("Content-Length", "")
+    if stated.isdecimal() and len(body) < min(most, int(stated)):
+        raise ConnectionError("the answer is cut off")
     headers: dict[str, str] = {}
     for name, value in response.headers.items():
         key = name.lower()
