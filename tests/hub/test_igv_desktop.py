@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import socket
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.hub.conftest import Build
 from tests.hub.made import GENES, HOSTILE, LONG, made_hub, relabelled
+from tests.igv_desktop import igv_picture, needs_igv, rows
 from trackgen.hub.igv_desktop import render_igv_desktop
 
 # What the reader of IGV 3 takes from each element: igvteam/igv, src/main/java/org/igv/session/XMLSessionReader.java and
@@ -125,74 +119,23 @@ def test_labels_of_any_kind_are_text_in_one_attribute(run: Path, text: str) -> N
     assert len(written.splitlines()) == 27
 
 
-HAS_IGV = shutil.which("igv") and shutil.which("xvfb-run") and shutil.which("java")
-needs_igv = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not HAS_IGV, reason="Debian's IGV is not installed: tools/system_packages.sh igv xvfb"),
-]
-# All that IGV may complain about: without a network it misses its own lists of genomes.
-EXPECTED_COMPLAINTS = ("OAuthUtils", "GenomeListManager")
-
-
-def igv_picture(hub: Path, genome: Path, folder: Path) -> tuple[np.ndarray, list[str]]:
-    """What IGV draws of the hub's session, uint8 (height, width, 3), and what it complains about."""
-    home = folder / "home"
-    home.mkdir()
-    # IGV 2.16 reads no 2bit: it gets the sequence as FASTA, under the name that the session gives the genome.
-    description = {"id": "mini.2bit", "name": "mini", "fastaURL": str(genome), "indexURL": f"{genome}.fai"}
-    (folder / "genome.json").write_text(json.dumps(description))
-    commands = [
-        "genome genome.json",
-        f"load {hub / 'igv.xml'}",
-        f"snapshotDirectory {folder}",
-        "snapshot igv.png",
-        "exit",
-    ]
-    (folder / "batch.txt").write_text("\n".join(commands).replace("genome.json", str(folder / "genome.json")))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    igv = ["igv", "--igvDirectory", str(home), "-p", port, "-b", str(folder / "batch.txt")]
-    done = subprocess.run(
-        ["xvfb-run", "-a", "-s", "-screen 0 1200x900x24", *igv],
-        env={**os.environ, "JAVA_TOOL_OPTIONS": f"-Duser.home={home} -Xmx1g"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    lines = (done.stdout + done.stderr).splitlines()
-    complaints = [line for line in lines if line.startswith(("SEVERE", "WARN"))]
-    with Image.open(folder / "igv.png") as image:
-        picture = np.asarray(image.convert("RGB"))
-    return picture, [line for line in complaints if not any(word in line for word in EXPECTED_COMPLAINTS)]
-
-
-def rows(picture: np.ndarray, color: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that hold pixels of exactly `color`: bars, and the lines of zero, which go across the whole picture."""
-    found = (picture == color).all(axis=2).sum(axis=1)
-    line = found > picture.shape[1] // 2
-    return np.flatnonzero((found > 0) & ~line), np.flatnonzero(line)
-
-
-@pytest.fixture
-def igv_hub(finished: Path, build: Build, tmp_path: Path) -> tuple[Path, Path]:
-    """The hub's folder, and its genome as FASTA with an index."""
-    for name in ("mini.fa", "mini.fa.fai"):
-        if (finished / name).exists():
-            shutil.copyfile(finished / name, tmp_path / name)
-    hub = build(genome=str(tmp_path / "mini.fa")).path
-    assert (tmp_path / "mini.fa.fai").exists()
-    return hub, tmp_path / "mini.fa"
-
-
+@needs_igv
 class TestInIgv:
-    pytestmark = needs_igv
+    @pytest.fixture
+    def hub(self, build: Build) -> Path:
+        return build().path
+
+    @pytest.fixture
+    def genome(self, finished: Path, hub: Path) -> dict[str, str]:
+        """The hub's genome as FASTA; the build made the index."""
+        fasta = finished / "mini.fa"
+        assert fasta.with_name("mini.fa.fai").exists()
+        return {"id": "mini.2bit", "name": "mini", "fastaURL": str(fasta), "indexURL": f"{fasta}.fai"}
 
     def test_igv_2_16_opens_the_session_without_complaint_and_draws_every_track(
-        self, igv_hub: tuple[Path, Path], tmp_path: Path
+        self, hub: Path, genome: dict[str, str], tmp_path: Path
     ) -> None:
-        picture, complaints = igv_picture(*igv_hub, tmp_path)
+        picture, complaints = igv_picture(hub / "igv.xml", genome, tmp_path / "igv")
         assert not complaints
         for color in (SHARP, BROAD, BARS):
             assert len(rows(picture, color)[0]) > 20, color
@@ -202,10 +145,9 @@ class TestInIgv:
         assert bars.min() < lines.min() < lines.max() < bars.max()
         assert not ((bars > lines.min()) & (bars < lines.max())).any()
 
-    def test_without_data_igv_draws_nothing_of_it(self, igv_hub: tuple[Path, Path], tmp_path: Path) -> None:
-        hub, genome = igv_hub
+    def test_without_data_igv_draws_nothing_of_it(self, hub: Path, genome: dict[str, str], tmp_path: Path) -> None:
         for path in hub.glob("*.bw"):
             path.unlink()
-        picture, complaints = igv_picture(hub, genome, tmp_path)
+        picture, complaints = igv_picture(hub / "igv.xml", genome, tmp_path / "igv")
         assert complaints
         assert all(len(rows(picture, color)[0]) == 0 for color in (SHARP, BROAD, BARS))
