@@ -27,6 +27,7 @@ COMMANDS = {
     "assemble": ("assemble", "Put the shards of a scan together that several processes made."),
     "hub": ("hub", "Turn the tracks of one or more runs into a hub for genome browsers."),
     "serve": ("serve", "Show a hub in a local browser page."),
+    "view": ("view", "Open a hub's page, or show hubs and files in a running IGV Desktop."),
     "plot": ("plot", "Draw the tracks of a hub over a locus as PNG, SVG or PDF (needs trackgen[plot])."),
     "model": ("model", "List, show and check models, or put a card into one."),
     "train": ("train", "Train a model on real data (needs trackgen[train])."),
