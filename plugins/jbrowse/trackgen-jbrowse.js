@@ -228,7 +228,8 @@
       /** A function of start and end that gives the bases between, "N" where there are none. */
       async bases(region, options) {
         const sequence = await this.part("sequenceAdapter")
-        if (!sequence) {
+        // An assembly can have lengths alone, and no bases.
+        if (!sequence || !sequence.getFeatures) {
           return () => ""
         }
         const names = await this.namesOf(sequence)

@@ -48,10 +48,10 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def write_values(path: Path, values: Sequence[float], at: int = WRITTEN) -> None:
+def write_values(path: Path, values: Sequence[float], at: int = WRITTEN, sequence: str = "chrA") -> None:
     with pyBigWig.open(str(path), "w") as file:
-        file.addHeader([("chrA", LENGTH)])
-        file.addEntries("chrA", at, values=list(map(float, values)), span=1, step=1)
+        file.addHeader([(sequence, LENGTH)])
+        file.addEntries(sequence, at, values=list(map(float, values)), span=1, step=1)
 
 
 def write_genome(folder: Path) -> None:

@@ -227,6 +227,53 @@ def test_a_track_without_a_sequence_of_its_own_takes_the_assemblys(newest: Site)
 
 
 @pytest.mark.slow
+def test_a_bigwig_with_other_names_of_sequences_finds_its_bases(newest: Site) -> None:
+    write_values(newest.folder / "renamed.bw", VALUES, sequence="1")
+    config = configuration("renamed.bw")
+    alias = {"refName": "chrA", "uniqueId": "alias", "aliases": ["1"]}
+    config["assemblies"][0]["refNameAliases"] = {"adapter": {"type": "FromConfigAdapter", "features": [alias]}}
+    newest.show(config)
+    assert_letters(newest)
+
+
+@pytest.mark.slow
+def test_bases_that_nobody_knows_are_gray_bars(newest: Site) -> None:
+    config = configuration()
+    config["tracks"][0]["adapter"]["sequenceAdapter"] = {
+        "type": "ChromSizesAdapter",
+        "chromSizesLocation": {"uri": "genome.sizes", "locationType": "UriLocation"},
+    }
+    newest.show(config)
+    letter = newest.letter(WRITTEN)
+    assert is_near(letter[10:40], (136, 136, 136)).mean() > 0.9
+    assert drawn_pixels(newest) == 0
+
+
+@pytest.mark.slow
+def test_an_ordinary_track_can_be_switched_to_letters_in_its_menu(newest: Site) -> None:
+    config = configuration()
+    del config["tracks"][0]["displays"]
+    config["tracks"][0]["adapter"] = config["tracks"][0]["adapter"]["wiggleAdapter"]
+    ordinary = {"type": "LinearWiggleDisplay", "configuration": "values-LinearWiggleDisplay"}
+    config["defaultSession"]["views"][0]["tracks"][0]["displays"] = [ordinary]
+    newest.show(config)
+    newest.changed()
+    assert drawn_pixels(newest) == 0
+    newest.page.ask("view.tracks[0].replaceDisplay('values-LinearWiggleDisplay', 'values-LinearDynseqDisplay') && 0")
+    newest.page.wait("view.tracks[0].displays[0].type === 'LinearDynseqDisplay' && window.isDrawn()")
+    assert_letters(newest)
+
+
+@pytest.mark.slow
+def test_an_inverted_track_has_its_letters_upside_down(newest: Site) -> None:
+    config = configuration()
+    config["tracks"][0]["displays"][0]["inverted"] = True
+    newest.show(config)
+    assert_letter(newest.letter(WRITTEN + 3), "T", -1.0, NEW)
+    assert_letter(newest.letter(WRITTEN + 7), "T", 1.0, NEW)
+
+
+@pytest.mark.slow
 def test_values_outside_of_the_scale_end_at_its_edge_with_a_mark(newest: Site) -> None:
     write_values(newest.folder / "large.bw", [5.0, 5.0, -5.0])
     newest.show(configuration("large.bw"))
