@@ -134,8 +134,9 @@ function problemsOf(track) {
     return errors.map(error => `${track.name}: ${error.message ?? error}`).slice(0, 1)
 }
 
+// Values are kept with a block; of genes and the like only the places that they are drawn at.
 function hasValues(track) {
-    return blocks(track).some(part => (part?.features?.size ?? part?.features?.length ?? 0) > 0)
+    return blocks(track).some(part => part?.features?.size > 0 || part?.layout?.getRectangles?.().size > 0)
 }
 
 // A region, or a name that the hub's genes have. JBrowse throws where it finds neither.

@@ -20,12 +20,20 @@ settings.load_profile("trackgen")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regold", action="store_true", help="write the golden files anew from what the code gives now")
+    parser.addoption("--pictures", action="store_true", help="write the pictures of docs/pictures anew")
 
 
 @pytest.fixture
 def regold(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be written anew; the differences are then for a person to read."""
     return bool(request.config.getoption("--regold"))
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path | None:
+    """The folder of the documentation's pictures where they are to be taken anew, else None."""
+    folder = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+    return folder if request.config.getoption("--pictures") else None
 
 
 @pytest.fixture
