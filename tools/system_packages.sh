@@ -6,6 +6,7 @@ set -eu
 is_there() {
     case $1 in
         chromium) names="chromium chromium-browser google-chrome" ;;
+        xvfb) names=Xvfb ;;
         *) names=$1 ;;
     esac
     for name in $names; do
