@@ -40,9 +40,10 @@ def write_bigwig(path: Path, values: dict[int, float]) -> Path:
     file = pyBigWig.open(str(path), "w")
     file.addHeader(list(LENGTHS.items()))
     starts = sorted(values)
-    file.addEntries(
-        ["chrI"] * len(starts), starts, ends=[at + 1 for at in starts], values=[values[at] for at in starts]
-    )
+    if starts:
+        file.addEntries(
+            ["chrI"] * len(starts), starts, ends=[at + 1 for at in starts], values=[values[at] for at in starts]
+        )
     file.close()
     return path
 
@@ -74,6 +75,32 @@ def test_values_are_nan_where_there_are_none_and_outside(signal: SignalReader, s
 
 def test_a_sequence_without_values_is_all_nan(signal: SignalReader) -> None:
     assert np.isnan(signal.values("chrII", 0, 30)).all()
+
+
+@pytest.mark.parametrize(
+    ("statistic", "first", "second"), [("max", 1.5, 1e-30), ("min", -2.0, 1e-30), ("mean", -1 / 6, 1e-30)]
+)
+def test_summaries_are_of_the_bases_that_have_a_value(
+    signal: SignalReader, statistic: str, first: float, second: float
+) -> None:
+    parts = signal.summary("chrI", 0, 100, 10, statistic)
+    np.testing.assert_allclose(parts[[1, 2, 9]], [first, second, 3.0], rtol=1e-6)
+    assert np.isnan(parts[[0, 3, 4, 5, 6, 7, 8]]).all()
+
+
+def test_summaries_of_an_unknown_sequence_are_refused(signal: SignalReader) -> None:
+    with refused("dataset.dat", "no sequence of this name", "found chrIII", "chrII"):
+        signal.summary("chrIII", 0, 10, 2, "max")
+
+
+def test_summaries_of_nothing_are_nan(signal: SignalReader) -> None:
+    assert np.isnan(signal.summary("chrII", 0, 30, 3, "mean")).all()
+
+
+def test_summaries_of_an_empty_file_are_nan(tmp_path: Path) -> None:
+    # pyBigWig writes an empty file without an index, which pybigtools does not read at all.
+    with open_signal(write_bigwig(tmp_path / "none.bw", {})) as reader:
+        assert np.isnan(reader.summary("chrI", 0, 30, 3, "mean")).all()
 
 
 def test_an_unknown_sequence_is_refused(signal: SignalReader) -> None:
