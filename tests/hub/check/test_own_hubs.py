@@ -16,6 +16,7 @@ import uvicorn
 
 from tests.hub.conftest import Build
 from tests.hub.test_motifs import write_hits
+from tests.hubs import OTHER_LENGTHS, write_fasta, write_run
 from trackgen.hub.check import HubCheck, check_hub, report_text
 from trackgen.serve import create_app
 
@@ -60,6 +61,21 @@ def test_the_form_of_three_files_is_clean(build: Build) -> None:
     check = check_hub(str(build(layout="three-file").path))
     assert clean(check)
     assert check.tracks > 4
+
+
+def test_several_genomes_with_genes_and_renamed_sequences_are_clean(
+    build: Build, finished: Path, tmp_path: Path
+) -> None:
+    write_fasta(tmp_path / "other.fa", lengths=OTHER_LENGTHS)
+    other = write_run(tmp_path / "other", genome="other.fa", lengths=OTHER_LENGTHS)
+    (tmp_path / "genes.bed").write_text("chrI\t100\t900\tYAL1\t0\t+\nchrII\t50\t700\tYBL1\t0\t-\n")
+    genomes = [str(finished / "mini.fa"), str(tmp_path / "other.fa")]
+    check = check_hub(str(build(finished / "out", other, genome=genomes).path))
+    assert clean(check)
+    assert check.genomes == ("mini", "other")
+    with_genes = build(genes=[tmp_path / "genes.bed"], names="ensembl", output=tmp_path / "genes")
+    assert (with_genes.path / "genes.bb").is_file()
+    assert clean(check_hub(str(with_genes.path)))
 
 
 def test_on_the_own_server_nothing_is_found(build: Build) -> None:

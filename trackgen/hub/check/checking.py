@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trackgen.errors import DataError
-from trackgen.hub.check.companions import check_companions, check_leaks
+from trackgen.hub.check.companions import check_companions, check_leaks, check_pages
 from trackgen.hub.check.files import check_files
 from trackgen.hub.check.findings import Finding, Findings
 from trackgen.hub.check.hub_files import Genome, Hub, read_hub
@@ -93,6 +93,7 @@ def _apply_rules(hub: Hub, source: Source, web: Web | None, findings: Findings) 
         check_quirks(hub, genome, findings)
     files = check_files(hub, source, findings)
     check_companions(hub, source, findings)
+    check_pages(source, findings)
     check_leaks(hub, source, findings)
     if web is not None:
         check_servers(web, files, findings)

@@ -12,13 +12,14 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
+from html.parser import HTMLParser
 from typing import Any
 
 from trackgen.hub.check.findings import Findings, Place
 from trackgen.hub.check.hub_files import Hub, report_fault
 from trackgen.hub.check.sources import FileFault, FolderSource, Source
 
-__all__ = ["check_companions", "check_leaks"]
+__all__ = ["check_companions", "check_leaks", "check_pages"]
 
 MOST_BYTES = 32 << 20
 LEAK = re.compile(
@@ -30,6 +31,7 @@ LEAKY = (".txt", ".json", ".xml", ".ini", ".html", ".css", ".sizes", ".tsv", ".m
 MOST_LEAKY_FILES = 5000
 MOST_LEAKY_BYTES = 4 << 20
 """Of each, from its start."""
+SCHEME_OR_ROOT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/")
 SCHEMES = ("http://", "https://", "data:", "blob:")
 OPTIONAL = ("igv.json", "igv.xml", "config.json", "washu.json", "tracks.ini", "trackgen.json")
 """Asked for on a server, where a folder cannot be listed."""
@@ -160,6 +162,45 @@ _READERS: tuple[tuple[str, Callable[[str, Place, Findings], Iterable[str]]], ...
     ("tracks.ini", _read_tracks_ini),
     ("tracks.*.ini", _read_tracks_ini),
 )
+
+
+class _Links(HTMLParser):
+    """Addresses that a page loads or leads to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, int] = {}
+        self.has_base = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        # A base changes what all other addresses mean; such pages are left alone.
+        self.has_base |= tag == "base"
+        for name, value in attrs:
+            if name in ("src", "href") and value:
+                self.found.setdefault(re.split(r"[?#]", value)[0], self.getpos()[0])
+
+
+def check_pages(source: Source, findings: Findings) -> None:
+    """Every file of the folder that a page beside hub.txt names is there."""
+    if not isinstance(source, FolderSource):
+        return
+    for path in sorted(source.root.glob("*.html"))[:MOST_LEAKY_FILES]:
+        links = _Links()
+        try:
+            links.feed(source.read(path.name)[:MOST_LEAKY_BYTES].decode("utf-8", "replace"))
+        except FileFault:
+            # Said where a setting names the page; nobody misses another.
+            continue
+        for text, line in ({} if links.has_base else links.found).items():
+            # Elsewhere, or a folder.
+            if not text or text.endswith("/") or SCHEME_OR_ROOT.match(text):
+                continue
+            try:
+                source.require(source.resolve(text, path.name))
+            except FileFault as fault:
+                if fault.rule == "FILE-MISSING":
+                    what = "a page names a file that is not there"
+                    findings.add("PAGE-LINK", Place(path.name, line), what, found=text, remedy=fault.remedy)
 
 
 def check_leaks(hub: Hub, source: Source, findings: Findings) -> None:

@@ -132,6 +132,7 @@ SERVER-EXPOSE warning pages of other sites may not see Content-Range
 COMPANION-FORM error a browser's configuration that is not well formed
 COMPANION-FILE error a browser's configuration names a file that is not there
 COMPANION-ASSEMBLY error JBrowse's configuration has a track on an assembly that it does not declare
+PAGE-LINK warning a page of the hub names a file that is not there
 LEAK-PATH warning a path of the machine that the hub was made on
 """
 
