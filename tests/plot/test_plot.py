@@ -149,6 +149,17 @@ def test_a_single_base_is_seen_from_far_away(hub: MadeHub) -> None:
     assert low - high == pytest.approx(0.75 * HEIGHT, abs=CLOSE)
 
 
+@pytest.mark.parametrize("dpi", [40, 97, 300])
+def test_a_single_base_has_a_pixel_of_its_full_color(hub: MadeHub, dpi: int) -> None:
+    hub.add("a", values_at({7_777: 0.75}, 0.0), min=0, max=1)
+    hub.plot("chrI", "a.png", dpi=dpi)
+    pixels = np.asarray(Image.open(hub.folder / "a.png").convert("RGB")).astype(int)
+    red = np.abs(pixels - (200, 30, 30)).max(axis=2) < 12
+    columns = np.flatnonzero(red.any(axis=0))
+    assert len(columns) == 1
+    assert red.sum() == pytest.approx(0.75 * HEIGHT * dpi / 72, abs=2)
+
+
 def test_a_mean_is_drawn_over_its_extremes(hub: MadeHub) -> None:
     array = values_at({}, 0.5)
     array[::2] = -0.5

@@ -21,9 +21,6 @@ from trackgen.plot.values import Columns, read_columns
 
 __all__ = ["Made", "make_figure"]
 
-FINEST = 300
-"""Columns an inch, at least: a figure in SVG or PDF is looked at closely."""
-
 
 class Made(NamedTuple):
     """A matplotlib figure of a locus, and what a person should know of it."""
@@ -81,7 +78,8 @@ def _in_sight(genes: tuple[Gene, ...], place: Interval) -> tuple[Gene, ...]:
 def _columns(
     panels: tuple[Panel, ...], place: Interval, layout: Layout, options: PlotOptions
 ) -> tuple[tuple[Columns, ...], ...]:
-    count = round(layout.axes_width / 72 * max(options.dpi, FINEST))
+    # A column is a pixel: were it less, a narrow peak would fade.
+    count = max(1, round(layout.axes_width / 72 * options.dpi))
     result = []
     for panel in panels:
         layers = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,8 +67,10 @@ def layout_of(panels: Sequence[Panel], options: PlotOptions) -> Layout:
     label = max((measure(line) for name in names for line in name.splitlines()), default=0.0)
     # Numbers of the scales stand between names and axes.
     numbers = _measure(options.font_size * SMALLER)("−0.0000")
-    left = MARGIN + label + LABEL_GAP + numbers + TICK + 1
-    axes_width = width - left - MARGIN
+    # Axes begin and end at the border of a pixel, so that columns of one pixel are sharp.
+    pixel = 72 / options.dpi
+    left = math.ceil((MARGIN + label + LABEL_GAP + numbers + TICK + 1) / pixel) * pixel
+    axes_width = math.floor((width - left - MARGIN) / pixel) * pixel
     if axes_width < 36:
         raise UsageError(
             "the figure is too narrow for its names", place="--width", found=f"{options.width:g} mm", remedy="raise it"
