@@ -22,6 +22,7 @@ from trackgen.errors import DataError, UsageError
 from trackgen.serve.files import find_file, media_type
 from trackgen.serve.overlay import Overlay, asset_named, page_with_addresses
 from trackgen.serve.ranges import UNSATISFIABLE, served_ranges
+from trackgen.serve.stream import FileStretch
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -140,7 +141,7 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def _answer(site: Site, request: Request) -> Response:
+def _answer(site: Site, request: Request) -> ASGIApp:
     from starlette.responses import Response
 
     if request.method == "OPTIONS":
@@ -211,7 +212,7 @@ def _is_known(tag: str, request: Request) -> bool:
     return tag in known
 
 
-def _file(path: Path, request: Request) -> Response:
+def _file(path: Path, request: Request) -> ASGIApp:
     """The file, the part of it that is asked for, or the word that it has not changed."""
     from starlette.responses import FileResponse, Response
 
@@ -219,13 +220,24 @@ def _file(path: Path, request: Request) -> Response:
     headers = COMMON_HEADERS | {"accept-ranges": "bytes", "etag": f'"{status.st_mtime_ns:x}-{status.st_size:x}"'}
     if _is_known(headers["etag"], request):
         return Response(status_code=304, headers=headers)
-    ranges = served_ranges(request.headers.get("range"), status.st_size)
+    asked = request.headers.get("range")
+    if request.headers.get("if-range", headers["etag"]) != headers["etag"]:
+        # The part that the reader has is of an older file.
+        asked = None
+    ranges = served_ranges(asked, status.st_size)
     if ranges == UNSATISFIABLE:
         return Response(status_code=416, headers=headers | {"content-range": f"bytes */{status.st_size}"})
-    # The response reads the header again: what it sees is already cut to the file, or nothing.
-    rest = [(name, value) for name, value in request.scope["headers"] if name != b"range"]
-    request.scope["headers"] = rest if ranges is None else [*rest, (b"range", ranges.encode("ascii"))]
-    return FileResponse(path, headers=headers, media_type=media_type(path), stat_result=status)
+    kind = media_type(path)
+    if ranges is None:
+        return FileStretch(path, 0, status.st_size, status=200, headers=headers | {"content-type": kind})
+    if "," not in ranges:
+        first, last = (int(part) for part in ranges.removeprefix("bytes=").split("-"))
+        headers |= {"content-type": kind, "content-range": f"bytes {first}-{last}/{status.st_size}"}
+        return FileStretch(path, first, last + 1, status=206, headers=headers)
+    # The response reads the header again: what it sees is already cut to the file.
+    rest = [(name, value) for name, value in request.scope["headers"] if name not in (b"range", b"if-range")]
+    request.scope["headers"] = [*rest, (b"range", ranges.encode("ascii"))]
+    return FileResponse(path, headers=headers, media_type=kind, stat_result=status)
 
 
 def check_root(root: Path) -> None:
