@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pyBigWig
 import pytest
 
 from tests.hub.conftest import Build
-from tests.hubs import LENGTHS, sequences
+from tests.hub.stanzas import read_stanzas
+from tests.hubs import LENGTHS, change_run, sequences
 from trackgen.bigwig import BigWigWriter, copy_renamed
 from trackgen.bigwig.trees import chromosome_tree, read_chromosome_tree
 from trackgen.errors import DataError, UsageError
@@ -133,6 +135,18 @@ def test_names_of_unknown_genomes_as_ucsc_writes_them(name: str, ucsc: str) -> N
 def test_the_names_decide_whether_the_assembly_of_ucsc_can_be_taken(build: Build, finished: Path) -> None:
     run = finished / "out"
     assert "genome hg38" in (build(run, genome="hg38", names="ucsc").path / "hub.txt").read_text()
+
+
+def test_an_assembly_under_other_names_is_none_that_ucsc_has(build: Build, finished: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished / "out", tmp_path / "out"))
+    change_run(run, "genome", "assembly", value="sacCer3")
+    genome = read_stanzas((build(run).path / "hub.txt").read_text())[1]
+    assert (genome["genome"], genome["organism"]) == ("sacCer3", "Saccharomyces cerevisiae")
+    genome = read_stanzas((build(run, names="ensembl").path / "hub.txt").read_text())[1]
+    assert (genome["genome"], genome["organism"]) == ("mini", "Saccharomyces cerevisiae")
+    change_run(run, "genome", "file", value="sacCer3.fa.gz")
+    genome = read_stanzas((build(run, names="ensembl").path / "hub.txt").read_text())[1]
+    assert genome["genome"] == "sacCer3_renamed"
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def _genomes(chosen: Sequence[tuple[GenomeSource, list[Run]]], motifs: Sequence[
             HubGenome(
                 id=source.id,
                 title=source.id,
-                organism=_organism(source.id),
+                organism=_organism(source.assembly or source.id),
                 lengths={source.names[name]: length for name, length in lengths.items()},
                 locus=replace(locus, name=source.names[locus.name]),
                 two_bit="" if source.file is None else f"{source.id}.2bit",

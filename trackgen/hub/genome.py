@@ -27,12 +27,14 @@ SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
 class GenomeSource:
     """The genome's name and, for an assembly hub, the file that holds its sequence (None: UCSC has it).
 
-    `names` holds the hub's name of each sequence of the runs.
+    `names` holds the hub's name of each sequence of the runs. `assembly` is UCSC's name of it, where there is one: not
+    `id` where the sequences have other names than there.
     """
 
     id: str
     file: Path | None
     names: Mapping[str, str] = field(default_factory=dict)
+    assembly: str = ""
 
     @property
     def renamed(self) -> bool:
@@ -105,10 +107,10 @@ def _choose(run: Run, genome: str | None, names: Sequence[str], output: Path, pr
     if genome is None:
         file = _find_file(run, output)
         if file is not None:
-            return _from_file(file, run)
+            return _from_file(file, run, names)
         if run.assembly and all(name.startswith("chr") for name in names):
             progress.note(f"the hub stands on UCSC's own {run.assembly}; --genome FILE puts the sequence into it")
-            return GenomeSource(run.assembly, None)
+            return GenomeSource(run.assembly, None, assembly=run.assembly)
         raise UsageError(
             f"the genome file {run.genome_file or 'of the run'} is in none of the places looked at "
             "(the current folder, beside the hub, in and beside the run), or is another file of that name",
@@ -116,7 +118,7 @@ def _choose(run: Run, genome: str | None, names: Sequence[str], output: Path, pr
             remedy="say where it is: --genome FILE, or name the UCSC assembly: --genome NAME",
         )
     if Path(genome).is_file():
-        return _from_file(Path(genome), run)
+        return _from_file(Path(genome), run, names)
     return _named(genome, run, names, progress)
 
 
@@ -175,10 +177,10 @@ def _named(name: str, run: Run, names: Sequence[str], progress: Progress) -> Gen
     if not any(sequence.startswith("chr") for sequence in names):
         shown = quoted_names(list(names), 3)
         progress.note(f"the sequence names ({shown}) are not those of UCSC; --names ucsc changes them")
-    return GenomeSource(name, None)
+    return GenomeSource(name, None, assembly=name)
 
 
-def _from_file(path: Path, run: Run) -> GenomeSource:
+def _from_file(path: Path, run: Run, names: Sequence[str]) -> GenomeSource:
     with open_genome(path) as genome:
         lengths = dict(genome.lengths)
     if lengths != dict(run.lengths):
@@ -187,8 +189,11 @@ def _from_file(path: Path, run: Run) -> GenomeSource:
             path=path,
             remedy=f"give the file that was scanned ({run.genome_file}) with --genome FILE",
         )
-    name = run.assembly or assembly_name(lengths) or _stem(run.genome_file)
-    return GenomeSource(name, path)
+    assembly, stem = run.assembly or assembly_name(lengths) or "", _stem(run.genome_file)
+    if not assembly or any(name.startswith("chr") for name in names):
+        return GenomeSource(assembly or stem, path, assembly=assembly)
+    # By its own name UCSC would show its own assembly, which has other names of sequences, and every track empty.
+    return GenomeSource(stem if stem != assembly else f"{assembly}_renamed", path, assembly=assembly)
 
 
 def _stem(file: str) -> str:
