@@ -90,6 +90,28 @@ def test_of_a_server_without_ranges_only_the_first_part_is_taken(hub: Path) -> N
         assert caught.value.rule == "SERVER-RANGES"
 
 
+def test_a_server_without_ranges_is_reported_once_not_for_each_file(hub: Path) -> None:
+    text = (hub / "hub.txt").read_text()
+    stanza = text[text.index("track signal") :]
+    for name in ("more", "most"):
+        shutil.copy(hub / "signal.bw", hub / f"{name}.bw")
+        text += "\n" + stanza.replace("track signal", f"track {name}").replace("signal.bw", f"{name}.bw")
+    (hub / "hub.txt").write_text(text)
+    for path in hub.glob("*.bw"):
+        # The index lies behind what may be read of a file that comes whole.
+        data = path.read_bytes()
+        path.write_bytes(data[:8] + (3 << 20).to_bytes(8, "little") + data[16:] + bytes(4 << 20))
+    with served(hub, "no-ranges") as (address, _):
+        check = check_hub(address)
+    origin = address.rstrip("/")
+    assert {(finding.rule, finding.place.file) for finding in check.findings} == {
+        ("SERVER-RANGES", origin),
+        ("SERVER-HEAD", origin),
+    }
+    assert check.tracks == 3
+    assert check.counts["error"] <= 2
+
+
 def test_a_hub_behind_a_redirect_is_read(hub: Path) -> None:
     with served(hub) as (address, handler):
         assert check_hub(f"{address}moved/hub.txt").passed()

@@ -19,6 +19,7 @@ from trackgen.hub.check.sources import FileFault, Source
 from trackgen.hub.check.stanzas import Stanza
 from trackgen.hub.check.track_rules import BIGBED_TYPES, INDEXED_TYPES
 from trackgen.hub.check.values import numbers
+from trackgen.hub.check.web import origin_of
 
 __all__ = ["DataFile", "check_files"]
 
@@ -66,14 +67,20 @@ class _Job:
         return address
 
     def attempt(self, place: Place, address: str | None, step: Callable[[str], None]) -> bool:
-        """Run `step` on a file, if it has an address; its fault becomes a finding at `place`."""
+        """Run `step` on a file, if it has an address; its fault becomes a finding at `place`.
+
+        Returns:
+            Whether the file is there, be it that its server gives it whole alone.
+        """
         if address is None:
             return False
         try:
             step(address)
         except FileFault as fault:
-            report_fault(self.findings, fault, place)
-            return False
+            # What is wrong with a server is said once, not for each of its files.
+            at_fault = Place(origin_of(address)) if fault.rule.startswith("SERVER-") else place
+            report_fault(self.findings, fault, at_fault)
+            return fault.rule == "SERVER-RANGES"
         return True
 
 
