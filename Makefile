@@ -51,7 +51,7 @@ assets:
 	$(PYTHON) plugins/assets/install_assets.py
 
 clean:
-	rm -rf build dist *.egg-info $(DEMO) trackgen/serve/assets
+	rm -rf build dist *.egg-info $(DEMO) trackgen/serve/assets plugins/jbrowse/cache
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 install-demo: $(VENV)/installed-demo
