@@ -58,6 +58,7 @@ async function show() {
         ...(REGION.test(locus) && {locus}),
         tracks
     })
+    state.browser = browser
     explainSearch(browser, searchable)
     if (locus && !REGION.test(locus)) {
         // Names are known only now that the tracks are there.

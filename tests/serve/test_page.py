@@ -1,50 +1,30 @@
 """The page in a real browser: the tracks are drawn, and what cannot be drawn is said.
 
-Chromium runs without a screen. The page tells how it went in attributes of <html>, which the dumped page keeps; the
-picture is then searched for the tracks' own colours, since only pixels prove that something was drawn.
+The page tells how it went in attributes of <html>; the picture is then searched for the tracks' own colours, since only
+pixels prove that something was drawn.
 """
 
 from __future__ import annotations
 
-import re
+import json
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from tests.hubs import write_fasta, write_run
+from tests.chromium import CHROMIUM, Page, chromium
+from tests.hubs import LENGTHS, write_fasta, write_run
+from tests.serve.looks import BROAD, SHARP, Look, glance, look, need
 from tests.serve.test_process import running
-from trackgen import resources
 from trackgen.hub import build_hub
 from trackgen.progress import NullProgress
+from trackgen.resources import IGV_JS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--force-color-profile=srgb",
-    "--enable-logging=stderr",
-    "--window-size=1280,1250",
-    # Makes network and canvas finish before the picture is taken.
-    "--virtual-time-budget=25000",
-]
-SHARP, BROAD = (200, 30, 30), (30, 30, 200)
 # igv.js's letters A and C, which the contributions are drawn with.
 LETTER_A, LETTER_C = (0, 200, 0), (0, 0, 200)
+GENES = "chrI\t20000\t20900\tABC1\t0\t+\nchrII\t100\t900\tXYZ9\t0\t-\n"
 
 pytestmark = [
     pytest.mark.browser,
@@ -52,60 +32,20 @@ pytestmark = [
 ]
 
 
-INSTALL = Path(__file__).resolve().parent.parent.parent / "plugins" / "assets" / "install_assets.py"
-
-
 @pytest.fixture(scope="module", autouse=True)
 def igv_is_installed() -> None:
-    """igv.js as ``make assets`` installs it; fetched here where that was not run."""
-    if resources.browser_assets() is None:
-        done = subprocess.run([sys.executable, str(INSTALL)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"igv.js is not installed (make assets): {done.stderr.strip().splitlines()[-1]}")
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a browser made of a page: its text after loading, its console, its picture (height, width, 3)."""
-
-    page: str
-    console: str
-    picture: np.ndarray
-
-    def data(self, name: str) -> str | None:
-        found = re.search(rf'<html[^>]*\bdata-{name}="([^"]*)"', self.page)
-        return None if found is None else found[1]
-
-    def pixels(self, color: tuple[int, int, int], tolerance: int = 12) -> int:
-        """How many pixels of the picture have this colour."""
-        return int((np.abs(self.picture.astype(int) - color).max(axis=2) <= tolerance).sum())
-
-
-def look(address: str, *flags: str) -> Look:
-    assert CHROMIUM is not None
-    with tempfile.TemporaryDirectory() as folder:
-        picture = Path(folder) / "page.png"
-        done = subprocess.run(
-            [
-                CHROMIUM,
-                *FLAGS,
-                *flags,
-                f"--user-data-dir={folder}/profile",
-                "--dump-dom",
-                f"--screenshot={picture}",
-                address,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-        return Look(done.stdout, console, np.asarray(Image.open(picture).convert("RGB")))
+    need(IGV_JS)
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory, igv_is_installed: None) -> Path:
+def tab() -> Iterator[Page]:
+    with chromium() as page:
+        page.size(1280, 1250)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     genome = write_fasta(folder / "mini.fa")
     run = write_run(folder / "out")
@@ -120,15 +60,15 @@ def address(hub: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def sound(address: str) -> Look:
-    return look(address)
+def sound(tab: Page, address: str) -> Look:
+    return look(tab, address)
 
 
 def test_every_track_is_loaded_and_drawn_without_a_complaint(sound: Look) -> None:
     assert (sound.data("state"), sound.data("tracks"), sound.data("drawn")) == ("ready", "4", "4")
     assert sound.data("errors") == "0"
-    assert sound.console == ""
-    assert re.search(r'<ul id="messages"[^>]*\bhidden', sound.page)
+    assert sound.console == []
+    assert sound.messages == []
 
 
 def test_the_picture_has_the_colors_of_the_tracks(sound: Look) -> None:
@@ -142,14 +82,17 @@ def test_contributions_are_letters(sound: Look) -> None:
     assert sound.pixels(LETTER_C) > 100
 
 
-def test_another_region_can_be_asked_for_in_the_address(address: str) -> None:
-    seen = look(f"{address}?locus=chrII:1-2000")
+def test_another_region_can_be_asked_for_in_the_address(tab: Page, address: str) -> None:
+    seen = look(tab, f"{address}?locus=chrII:1-2000")
     assert seen.data("drawn") == "4"
     assert seen.pixels(SHARP) < 4000, "there are no peaks on chrII, so the check for colours can fail"
 
 
 def test_the_page_is_dark_where_the_system_is(address: str, sound: Look) -> None:
-    dark = look(address, "--force-dark-mode")
+    with chromium() as night:
+        night.size(1280, 1250)
+        night.dark()
+        dark = look(night, address)
     assert sound.picture[:8].mean() > 230
     assert dark.picture[:8].mean() < 60
     assert np.median(dark.picture) < 60, "the browser's panel is dark, too"
@@ -173,11 +116,11 @@ try {
 """
 
 
-def test_igv_draws_the_hub_of_ucsc_as_well(hub: Path, tmp_path: Path) -> None:
+def test_igv_draws_the_hub_of_ucsc_as_well(tab: Page, hub: Path, tmp_path: Path) -> None:
     folder = damaged(hub, tmp_path)
     (folder / "via_hub.html").write_text(VIA_HUB)
     with running(str(folder), "--port", "0") as (_, address):
-        seen = look(f"{address}via_hub.html")
+        seen = look(tab, f"{address}via_hub.html", "document.documentElement?.dataset.tracks")
     assert seen.data("failure") is None
     assert seen.data("tracks") == "4"
     assert seen.data("groups") == "Predictions;Contributions of each base"
@@ -189,47 +132,146 @@ def damaged(hub: Path, folder: Path) -> Path:
     return Path(shutil.copytree(hub, folder / "damaged"))
 
 
-def test_a_missing_track_is_said_on_the_page_and_the_others_are_drawn(hub: Path, tmp_path: Path) -> None:
+def test_a_missing_track_is_said_on_the_page_and_the_others_are_drawn(tab: Page, hub: Path, tmp_path: Path) -> None:
     folder = damaged(hub, tmp_path)
     (folder / "tss-mini.broad.plus.bw").unlink()
     with running(str(folder), "--port", "0") as (_, address):
-        seen = look(address)
+        seen = look(tab, address)
     assert (seen.data("state"), seen.data("tracks"), seen.data("errors")) == ("incomplete", "3", "1")
-    assert "broad TSS +: tss-mini.broad.plus.bw cannot be loaded (the server answers 404)" in seen.page
-    assert not re.search(r'<ul id="messages"[^>]*\bhidden', seen.page)
+    assert seen.messages == ["broad TSS +: tss-mini.broad.plus.bw cannot be loaded (the server answers 404)"]
     assert seen.pixels(SHARP) > 4000
     assert seen.pixels(BROAD) < 2000
 
 
-def test_data_that_are_gone_leave_nothing_drawn(hub: Path, tmp_path: Path) -> None:
+def test_data_that_are_gone_leave_nothing_drawn(tab: Page, hub: Path, tmp_path: Path) -> None:
     folder = damaged(hub, tmp_path)
     for path in folder.glob("*.bw"):
         path.write_bytes(b"")
     with running(str(folder), "--port", "0") as (_, address):
-        seen = look(address)
+        seen = look(tab, address)
     assert (seen.data("state"), seen.data("drawn"), seen.data("errors")) == ("incomplete", "0", "4")
     assert seen.pixels(SHARP) < 4000
 
 
-def test_a_missing_genome_is_said_on_the_page(hub: Path, tmp_path: Path) -> None:
+def test_a_missing_genome_is_said_on_the_page(tab: Page, hub: Path, tmp_path: Path) -> None:
     folder = damaged(hub, tmp_path)
     (folder / "mini.2bit").unlink()
     with running(str(folder), "--port", "0") as (_, address):
-        seen = look(address)
+        seen = look(tab, address)
     assert seen.data("state") == "incomplete"
     assert int(seen.data("errors") or 0) >= 1
 
 
-def test_the_page_works_behind_a_path_prefix(hub: Path, tmp_path: Path) -> None:
+def test_the_page_works_behind_a_path_prefix(tab: Page, hub: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     shutil.copytree(hub, site / "lab" / "hubs" / "mini")
     (site / "hub.txt").write_text("hub site\n")
     with running(str(site), "--port", "0") as (_, address):
-        seen = look(f"{address}lab/hubs/mini/")
+        seen = look(tab, f"{address}lab/hubs/mini/")
     assert (seen.data("state"), seen.data("drawn")) == ("ready", "4")
 
 
-def test_the_pages_of_tracks_are_shown_with_their_style(address: str) -> None:
-    seen = look(f"{address}tss_mini_sharp_plus.html")
-    assert seen.console == ""
+def test_the_pages_of_tracks_are_shown_with_their_style(tab: Page, address: str) -> None:
+    seen = look(tab, f"{address}tss_mini_sharp_plus.html", "document.readyState === 'complete'")
+    assert seen.console == []
     assert seen.pixels(SHARP) > 200
+
+
+def test_a_hub_without_igv_gets_it_from_the_machine(tab: Page, hub: Path, tmp_path: Path) -> None:
+    folder = damaged(hub, tmp_path)
+    (folder / IGV_JS.file).unlink()
+    with running(str(folder), "--port", "0") as (process, address):
+        seen = look(tab, address)
+        tab.open("about:blank")
+    assert (seen.data("state"), seen.data("drawn"), seen.console) == ("ready", "4", [])
+    assert process.stderr is not None
+    assert "igv.js" not in process.stderr.read()
+
+
+def test_an_igv_that_is_nowhere_is_said_on_the_page(tab: Page, hub: Path, tmp_path: Path) -> None:
+    folder = damaged(hub, tmp_path)
+    page = (folder / "index.html").read_text().replace(IGV_JS.address, "http://127.0.0.1:9/igv.js")
+    (folder / "index.html").write_text(page.replace(IGV_JS.file, "gone.js"))
+    with running(str(folder), "--port", "0") as (_, address):
+        seen = look(tab, address)
+    assert seen.data("state") == "incomplete"
+    assert len(seen.messages) == 1
+    assert "neither from the hub nor from http://127.0.0.1:9/igv.js" in seen.messages[0]
+
+
+@pytest.fixture(scope="module")
+def with_genes(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    genes = tmp_path_factory.mktemp("genes") / "mini.bed"
+    genes.write_text(GENES)
+    with running(str(hub), "--port", "0", "--genes", str(genes)) as (_, address):
+        yield address
+
+
+def test_a_gene_is_found_by_its_name_in_the_address_and_in_the_search_box(tab: Page, with_genes: str) -> None:
+    seen = look(tab, f"{with_genes}?locus=abc1")
+    assert (seen.data("tracks"), seen.data("drawn"), seen.messages) == ("5", "5", [])
+    name, _, place = (seen.data("locus") or "").partition(":")
+    start, end = (int(part) for part in place.split("-"))
+    assert name == "chrI"
+    assert start <= 20001 < 20900 <= end < 30000
+    tab.ask("trackgenReady.browser.search('XYZ9')")
+    assert tab.ask("trackgenReady.browser.currentLoci()").startswith("chrII:")
+    assert seen.console == [], "names of genes stay on this server"
+
+
+def test_a_name_that_is_not_found_is_said_on_the_page_until_one_is(tab: Page, with_genes: str) -> None:
+    before = look(tab, with_genes)
+    tab.ask("trackgenReady.browser.search('<b>NO</b>')")
+    seen = glance(tab)
+    assert len(seen.messages) == 1
+    assert seen.messages[0].startswith("There is no &lt;b&gt;NO&lt;/b&gt; on this genome. Ask for the name of a gene")
+    assert tab.ask("trackgenReady.browser.currentLoci()") == before.data("locus")
+    tab.ask("trackgenReady.browser.search('ABC1')")
+    assert glance(tab).messages == []
+
+
+@pytest.fixture(scope="module")
+def two_genomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("two")
+    lengths = LENGTHS | {"chrI": LENGTHS["chrI"] + 500}
+    first, second = write_fasta(folder / "mini.fa"), write_fasta(folder / "maxi.fa", lengths=lengths)
+    runs = [
+        write_run(folder / "mini", genome="mini.fa"),
+        write_run(folder / "maxi", genome="maxi.fa", lengths=lengths),
+    ]
+    options = {"email": None, "url": None, "progress": NullProgress()}
+    path = build_hub(runs, folder / "hub", genome=[str(first), str(second)], **options).path  # type: ignore[arg-type]
+    with running(str(path), "--port", "0") as (_, address):
+        yield address
+
+
+def test_one_of_several_genomes_is_chosen_in_the_address_or_on_the_page(tab: Page, two_genomes: str) -> None:
+    first = look(tab, two_genomes)
+    assert (first.data("state"), first.data("drawn")) == ("ready", "4")
+    assert tab.ask("[...document.getElementById('genome').options].map(option => option.value)") == ["mini", "maxi"]
+    assert tab.ask("trackgenReady.browser.genome.id") == "mini"
+    second = look(tab, f"{two_genomes}?genome=maxi&locus=chrI:29,000-31,000")
+    assert (second.data("drawn"), second.data("locus")) == ("4", "chrI:29000-31000")
+    assert tab.ask("trackgenReady.browser.genome.id") == "maxi"
+    assert tab.ask("document.getElementById('genome').checkVisibility()")
+    link = "document.querySelector('a[data-page]')"
+    tab.ask(f"{link}.addEventListener('click', event => event.preventDefault()), {link}.click()")
+    assert tab.ask(f"new URL({link}.href).search") == "?genome=maxi&locus=chrI%3A29000-31000"
+    wrong = look(tab, f"{two_genomes}?genome=other")
+    assert wrong.messages == ["there is no genome other in this hub, which has mini, maxi"]
+
+
+def test_a_hub_of_one_genome_has_no_chooser(sound: Look, tab: Page, address: str) -> None:
+    look(tab, address)
+    assert not tab.ask("document.getElementById('genome').checkVisibility()")
+
+
+def test_hostile_labels_are_text_on_the_page(tab: Page, hub: Path, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "out", labels={"sharp": "<img src=x onerror='window.broken = 1'>"})
+    fasta = str(write_fasta(tmp_path / "mini.fa"))
+    path = build_hub([run], tmp_path / "hub", genome=fasta, email=None, url=None, progress=NullProgress()).path
+    assert "<img" not in json.loads((path / "igv.json").read_text())["tracks"][0]["name"]
+    with running(str(path), "--port", "0") as (_, address):
+        seen = look(tab, address)
+    assert (seen.data("state"), seen.console) == ("ready", [])
+    assert tab.ask("window.broken") is None
