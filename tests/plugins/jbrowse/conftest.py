@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,12 +211,18 @@ def fetched() -> Any:
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     module = load(PLUGIN / "test" / "fetch.py")
+    # A registry that does not answer must not hold up the tests, and is asked once for each build.
+    for name, value in {"fetch_retries": "1", "fetch_timeout": "30000"}.items():
+        os.environ.setdefault(f"npm_config_{name}", value)
+    missing: dict[str, str] = {}
 
     def path_of(name: str) -> Path:
-        try:
-            return Path(module.install(name))
-        except module.NotInstalledError as error:
-            pytest.skip(f"{name} cannot be fetched: {error}")
+        if name not in missing:
+            try:
+                return Path(module.install(name))
+            except module.NotInstalledError as error:
+                missing[name] = f"{name} cannot be fetched: {error}"
+        pytest.skip(missing[name])
 
     return path_of
 
@@ -250,6 +258,6 @@ def serve(folder: Path) -> tuple[uvicorn.Server, str]:
     server = uvicorn.Server(uvicorn.Config(create_app(folder), port=0, log_level="error"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
-        pass
+        time.sleep(0.01)
     (port,) = {socket.getsockname()[1] for part in server.servers for socket in part.sockets}
     return server, f"http://127.0.0.1:{port}/"
