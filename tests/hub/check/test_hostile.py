@@ -140,6 +140,50 @@ def test_a_line_of_a_megabyte_is_reported_briefly(tmp_path: Path) -> None:
     assert len(report_text(check)) < 2000
 
 
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("viewLimits " + "1" * 200_000 + "x", "VALUE-LIMITS"),
+        ("viewLimits 0:" + "9" * 200_000, "VALUE-LIMITS"),
+        ("priority " + "1" * 200_000 + "..", "VALUE-NUMBER"),
+        ("maxItems " + "1" * 200_000 + "x", "VALUE-NUMBER"),
+        ("smoothingWindow " + "9" * 200_000, "VALUE-NUMBER"),
+        ("color " + "1," * 100_000, "VALUE-COLOR"),
+        ("maxHeightPixels " + "9" * 200_000 + ":1:1", "VALUE-HEIGHT"),
+        ("subGroups " + "a=b" * 60_000, "SUBGROUP-FORM"),
+        ("signalFilterLimitsFilter" * 10_000 + " 1", "TEXT-LONG-LINE"),
+    ],
+)
+def test_long_values_neither_stop_the_check_nor_take_long(tmp_path: Path, line: str, rule: str) -> None:
+    write_bigwig(tmp_path / "x.bw", {"chrA": 1000})
+    start = time.process_time()
+    check = check_text(f"{HEAD}{track('x.bw')}{line}\n", tmp_path)
+    assert rule in rules(check)
+    assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("defaultPos chrA:1-" + "9" * 5000, "GENOME-POSITION"),
+        ("defaultPos chrA:" + ",,,-,,,", "GENOME-POSITION"),
+        ("orderKey " + "9" * 5000, "VALUE-NUMBER"),
+    ],
+)
+def test_absurd_numbers_of_a_genome_are_findings(tmp_path: Path, line: str, rule: str) -> None:
+    write_bigwig(tmp_path / "x.bw", {"chrA": 1000})
+    text = HEAD.replace("genome madeUp1\n", f"genome madeUp1\n{line}\n") + track("x.bw")
+    assert rules(check_text(text, tmp_path)) == {rule}
+
+
+def test_an_address_of_dots_and_signs_takes_no_time(tmp_path: Path) -> None:
+    write_bigwig(tmp_path / "x.bw", {"chrA": 1000})
+    start = time.process_time()
+    check = check_text(HEAD.replace("a@b.org", "a@" + "." * 60_000 + "@") + track("x.bw"), tmp_path)
+    assert rules(check) == {"HUB-EMAIL"}
+    assert time.process_time() - start < 20
+
+
 def test_circles_of_parents_of_any_length_end(tmp_path: Path) -> None:
     names = [f"c{number}" for number in range(3000)]
     stanzas = [

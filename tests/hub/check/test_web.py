@@ -144,6 +144,16 @@ def test_an_answer_that_is_no_hub_is_refused(answer: bytes, message: str) -> Non
         check_hub(address, seconds=5)
 
 
+@pytest.mark.parametrize("header", ["Content-Length", "Content-Range"])
+def test_absurd_numbers_in_headers_are_no_numbers(hub: Path, header: str) -> None:
+    data = (hub / "signal.bw").read_bytes()
+    value = b"9" * 5000 if header == "Content-Length" else b"bytes 0-32767/" + b"9" * 5000
+    with answering(b"HTTP/1.1 206 Partial\r\n" + header.encode() + b": " + value + b"\r\n\r\n" + data) as address:
+        reader = WebSource(address, Web(5)).open(address)
+        assert reader.size is None
+        assert reader.read(0, 4) == data[:4]
+
+
 def test_a_login_page_in_place_of_a_hub_is_found() -> None:
     page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 30\r\n\r\n<!DOCTYPE html><title>in</title>"
     with answering(page) as address:

@@ -16,6 +16,7 @@ from trackgen.hub.check.findings import Findings, Place
 from trackgen.hub.check.hub_files import Genome, Hub, Track, report_fault
 from trackgen.hub.check.setting_table import GENOME_SETTINGS, HUB_SETTINGS, find_track_setting
 from trackgen.hub.check.sources import FileFault, Source
+from trackgen.hub.check.stanza_rules import POSITION
 from trackgen.hub.check.stanzas import Stanza
 from trackgen.hub.check.track_rules import BIGBED_TYPES, INDEXED_TYPES
 from trackgen.hub.check.values import numbers
@@ -27,6 +28,7 @@ READ_AT_ONCE = 8
 SEQUENCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 TEXT_SETTINGS = {"genomesFile", "trackDb", "groups"}
 """Read as text before; what is wrong with them has been said."""
+PAGE_SETTINGS = {"html", "htmlPath", "descriptionUrl"}
 DATA_SETTINGS = {"bigDataUrl", "twoBitPath", "chromSizes"}
 MAGIC_OF_TYPE = {"bam": (b"\x1f\x8b",), "vcfTabix": (b"\x1f\x8b",), "vcfPhasedTrio": (b"\x1f\x8b",), "hic": (b"HIC",)}
 MOST_NAMES = 5
@@ -54,14 +56,14 @@ class _Job:
     on_web: bool
     found: list[DataFile]
 
-    def resolve(self, text: str, base: str, place: Place) -> str | None:
+    def resolve(self, text: str, base: str, place: Place, *, data: bool = True) -> str | None:
         try:
             address = self.source.resolve(text, base)
         except FileFault as fault:
             report_fault(self.findings, fault, place)
             return None
-        # A folder may be published by https; then what it names by http is lost.
-        if address.startswith("http://") and (self.on_https or not self.on_web):
+        # A folder may be published by https; then the data that it names by http are lost. Pages are opened by people.
+        if data and address.startswith("http://") and (self.on_https or not self.on_web):
             remedy = "publish it by https, beside the hub"
             self.findings.add("ADDRESS-HTTP", place, "an address by http", found=address, remedy=remedy)
         return address
@@ -120,7 +122,16 @@ def _check_present(job: _Job, stanza: Stanza, name: str, base: str) -> None:
     value = next(iter(stanza.get(name).split()), "")
     if not value:
         return
-    address = job.resolve(value, base, stanza.place(name))
+    is_page = name in PAGE_SETTINGS
+    address = job.resolve(value, base, stanza.place(name), data=not is_page)
+    if is_page and address is not None and not address.endswith((".html", ".htm")):
+        try:
+            # UCSC adds the ending where it is left out.
+            job.source.require(f"{address}.html")
+        except FileFault:
+            pass
+        else:
+            return
     job.attempt(stanza.place(name), address, job.source.require)
 
 
@@ -181,7 +192,7 @@ def _compare_names(job: _Job, two_bit: dict[str, int | None], sizes: dict[str, i
 
 
 def _check_default_position(job: _Job, stanza: Stanza, lengths: Mapping[str, int | None]) -> None:
-    match = re.fullmatch(r"([^:\s]+)(?::([\d,]+)-([\d,]+))?", stanza.get("defaultPos"))
+    match = POSITION.fullmatch(stanza.get("defaultPos"))
     if not lengths or match is None:
         return
     place = stanza.place("defaultPos")

@@ -12,7 +12,7 @@ from trackgen.hub.check.files import DataFile
 from trackgen.hub.check.findings import Findings, Place
 from trackgen.hub.check.hub_files import report_fault
 from trackgen.hub.check.sources import FileFault
-from trackgen.hub.check.web import Answer, Web, origin_of
+from trackgen.hub.check.web import Answer, Web, origin_of, size_of
 
 __all__ = ["check_servers"]
 
@@ -20,7 +20,7 @@ PAGE = "https://igv.org"
 """The site whose page asks, in the checks of cross-origin headers."""
 FIRST_BYTES = 16
 BEHIND = 1000
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE | re.ASCII)
 OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
 
 
@@ -65,8 +65,7 @@ def _check_head(web: Web, url: str, place: Place, findings: Findings) -> int | N
         found = f"status {answer.status}, Accept-Ranges {units or 'not given'}"
         wanted = "status 200, Accept-Ranges: bytes"
         findings.add("SERVER-HEAD", place, "HEAD does not announce ranges", found=found, wanted=wanted)
-    length = answer.headers.get("content-length", "")
-    return int(length) if answer.status == OK and length.isdecimal() else None
+    return size_of(answer.headers.get("content-length", "")) if answer.status == OK else None
 
 
 def _check_first(answer: Answer, place: Place, findings: Findings) -> bool:

@@ -65,8 +65,9 @@ full limits for {SIGNAL}: viewLimitsMax
 full text: meta chromosomes dataVersion directUrl directUrl_for_hubs downloadUrl iframeUrl iframeOptions mouseOver
     mouseOverField origAssembly otherDb pennantIcon tableBrowser url urlLabel url_for_hubs urls skipFields sepFields
     release metaDb metaTab refUrl bamMergeMultiple denseCoverage scoreFilter scoreFilterLimits scoreLabel
-    minGrayLevel noScoreFilter decorator searchIndex labelFields defaultLabelFields labelSeparator filter filter.
-    filterBy filterLabel filterLabel. filterLimits. filterText filterText. filterValues filterValues.
+    minGrayLevel noScoreFilter decorator searchIndex searchTable
+    searchPriority searchType searchMethod searchDescription termRegex labelFields defaultLabelFields labelSeparator
+    filter filter. filterBy filterLabel filterLabel. filterLimits. filterText filterText. filterValues filterValues.
     filterValuesDefault. parentFilter bedNameLabel itemImagePath itemBigImagePath itemDetailsHtmlTable nextExonText
     prevExonText squishyPackField squishyPackPoint chainColor baseColorUseSequence baseColorUseCds
     showDiffBasesAllScales speciesOrder speciesGroups speciesDefaultOff speciesDefaultOn speciesCodonDefault
@@ -174,7 +175,7 @@ base 0|1: defaultIsClosed
 
 FAMILIES = re.compile(
     r"subGroup[1-9]|dimension[A-Z]checked|sGroup_\w+|s[Gg]roup\d*"
-    r"|(signal|pValue|qValue|score|thickStart|[A-Za-z]\w*)Filter(Limits|ByRange)?"
+    r"|[A-Za-z]\w*Filter(Limits|ByRange|Range|Text|Type|Values)?"
 )
 """Names with a number, a clade or a column in them."""
 

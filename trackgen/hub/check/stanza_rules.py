@@ -22,12 +22,13 @@ from trackgen.hub.check.setting_table import (
 from trackgen.hub.check.stanzas import Stanza
 from trackgen.hub.check.values import value_fault
 
-__all__ = ["check_genomes", "check_hub_stanza", "check_track_settings"]
+__all__ = ["POSITION", "check_genomes", "check_hub_stanza", "check_track_settings"]
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
-POSITION = re.compile(r"([^:\s]+)(?::([\d,]+)-([\d,]+))?")
+POSITION = re.compile(r"([^:\s]+)(?::([\d,]{1,20})-([\d,]{1,20}))?", re.ASCII)
 ASSEMBLY_KEYS = ("description", "organism", "defaultPos")
 REPLACEMENTS = {"useScore": "spectrum on", "metadata": "meta or subGroups", "subTrack": "parent"}
+LONGEST_EMAIL = 320
 MAYBE = 0.75
 
 
@@ -42,8 +43,8 @@ def check_hub_stanza(hub: Hub, findings: Findings) -> None:
     if hub.one_file and "genomesFile" in stanza.settings:
         what = "both genomesFile and useOneFile on"
         findings.add("HUB-FORM", stanza.place("genomesFile"), what, wanted="one of them", remedy="remove genomesFile")
-    if stanza.get("email") and not EMAIL.fullmatch(stanza.get("email")):
-        found = stanza.get("email")
+    found = stanza.get("email")
+    if found and (len(found) > LONGEST_EMAIL or not EMAIL.fullmatch(found)):
         findings.add("HUB-EMAIL", stanza.place("email"), "this is no e-mail address", found=found, wanted="NAME@HOST")
     if "descriptionUrl" not in stanza.settings:
         remedy = "write a page about the hub and add descriptionUrl FILE.html"

@@ -97,7 +97,8 @@ def _check_required(track: Track, findings: Findings) -> None:
         if track.type not in FREE_OF_DATA:
             needed.append("bigDataUrl")
     elif track.kind == "view":
-        needed = ["shortLabel"]
+        # Large hubs give their views none, and UCSC shows those of the composite.
+        needed = []
     for name in needed:
         # Where the setting stands without a value, that has been said.
         if name not in settings:
@@ -145,7 +146,7 @@ def _type_fault(words: list[str]) -> str:
             return "bigWig, or bigWig LOWEST HIGHEST"
     if words[0] == "bigBed" and rest and not (rest[0].isdecimal() and 3 <= int(rest[0][:3]) <= 15):
         return "bigBed FIELDS, from 3 to 12, and + where there are more"
-    if words[0] == "bigBed" and (len(rest) > 2 or (len(rest) == 2 and not re.fullmatch(r"\+\d*|\.", rest[1]))):
+    if words[0] == "bigBed" and not re.fullmatch(r"(\+ ?\d*|\.)?", " ".join(rest[1:])):
         return "bigBed FIELDS, and + where there are more"
     return ""
 

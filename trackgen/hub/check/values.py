@@ -17,7 +17,7 @@ class Fault(NamedTuple):
     wanted: str
 
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 MEMBER = re.compile(r"[^\s=]+=[^\s=]*")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import time
 import urllib.error
@@ -14,7 +15,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from trackgen.hub.check.sources import BLOCK, LARGEST_TEXT, Blocks, FileFault, RangeReader, check_scheme, is_private
 
-__all__ = ["Answer", "Web", "WebSource", "origin_of"]
+__all__ = ["Answer", "Web", "WebSource", "origin_of", "size_of"]
 
 SECONDS = 20.0
 """Until a server must have answered, and between two pieces of its answer."""
@@ -110,14 +111,19 @@ def _answer(response: http.client.HTTPResponse | urllib.error.HTTPError, most: i
         body += piece
         if time.monotonic() > end:
             raise TimeoutError("the answer takes too long")
-    stated = response.headers.get("Content-Length", "")
-    if stated.isdecimal() and len(body) < min(most, int(stated)):
+    stated = size_of(response.headers.get("Content-Length", ""))
+    if stated is not None and len(body) < min(most, stated):
         raise ConnectionError("the answer is cut off")
     headers: dict[str, str] = {}
     for name, value in response.headers.items():
         key = name.lower()
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     return Answer(int(response.status or 0), headers, bytes(body), response.url)
+
+
+def size_of(header: str) -> int | None:
+    """A number of bytes in a header; None where it is none, or absurd."""
+    return int(header) if re.fullmatch(r"[0-9]{1,18}", header.strip()) else None
 
 
 def _down(url: str, reason: str) -> FileFault:
@@ -210,12 +216,10 @@ class _RangedFile:
             return b""
         _check_status(answer, self._url)
         total = answer.headers.get("content-range", "").rpartition("/")[2]
-        if total.isdecimal():
-            self._size = int(total)
+        self._size = size_of(total) if size_of(total) is not None else self._size
         if answer.status == http.HTTPStatus.PARTIAL_CONTENT:
             return answer.body[:BLOCK]
-        if answer.headers.get("content-length", "").isdecimal():
-            self._size = int(answer.headers["content-length"])
+        self._size = size_of(answer.headers.get("content-length", ""))
         if offset >= MOST_WITHOUT_RANGES:
             raise FileFault("SERVER-RANGES", "the file cannot be read in ranges", found=f"status {answer.status}")
         return answer.body[offset : offset + BLOCK]
