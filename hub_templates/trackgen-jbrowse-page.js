@@ -62,11 +62,21 @@ async function loadPlugins(jbrowse, definitions) {
         try {
             plugins.push(...await jbrowse.loadPlugins([definition]))
         } catch (error) {
-            complain(`the plugin ${definition.name}, which draws contributions as letters, cannot be loaded: ` +
-                `${error.message}`)
+            complain(`the plugin ${definition.name} cannot be loaded (${error.message}); contributions are bars, ` +
+                "not letters")
         }
     }
     return plugins
+}
+
+// What the plugin draws as letters, as JBrowse draws it by itself; a type that it does not know would end the view.
+function asBars(track) {
+    if (track.adapter?.type !== "TrackgenDynseqAdapter") {
+        return track
+    }
+    const displays = track.displays.map(({displayId, minScore, maxScore, height}) =>
+        ({type: "LinearWiggleDisplay", displayId, minScore, maxScore, height}))
+    return {...track, adapter: track.adapter.wiggleAdapter, displays}
 }
 
 // Where the view starts and what it shows: as the configuration's own session, for this genome and for the tracks that
@@ -124,6 +134,9 @@ async function settledTracks(view, count) {
             complain(`JBrowse has not drawn all tracks within ${LOOK_FOR / 1000} seconds`)
             break
         }
+        if (panel.innerText.includes("[mobx-state-tree]")) {
+            throw new Error("JBrowse cannot draw this hub; what it says stands below")
+        }
         await wait(LOOK_EVERY)
     }
     return view.tracks
@@ -161,7 +174,9 @@ async function show() {
     const genome = chosenGenome().value
     const [config, jbrowse] = await Promise.all([loadJson(panel.dataset.config), loadJBrowse()])
     const plugins = await loadPlugins(jbrowse, withBase(config.plugins ?? []))
-    const tracks = await soundTracks(config, genome)
+    const hasLetters = plugins.some(({definition}) => definition.name === "Trackgen")
+    const sound = await soundTracks(config, genome)
+    const tracks = hasLetters ? sound : sound.map(asBars)
     const viewState = jbrowse.createViewState({
         config: {
             ...withBase({...config, tracks, plugins: []}),

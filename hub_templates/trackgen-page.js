@@ -58,7 +58,8 @@ export function chosenGenome() {
     const wanted = asked.get("genome")
     const found = options.find(option => option.value === wanted)
     if (wanted && !found) {
-        complain(`there is no genome ${wanted} in this hub, which has ${options.map(option => option.value).join(", ")}`)
+        const known = options.map(option => option.value).join(", ")
+        complain(`there is no genome ${wanted} in this hub, which has ${known}`)
     }
     const chosen = found ?? options[0]
     chooser.value = chosen.value
@@ -104,8 +105,8 @@ export async function loadCode(title, named, publicly, load) {
             console.warn(`${title} cannot be loaded from ${address}: ${error?.message ?? error}`)
         }
     }
-    throw new Error(`${title} cannot be loaded, neither from the hub nor from ${publicly}; without a network, show the ` +
-        "hub with trackgen serve where trackgen has its browser assets (make assets)")
+    throw new Error(`${title} cannot be loaded, neither from the hub nor from ${publicly}; without a network, show ` +
+        "the hub with trackgen serve where trackgen has its browser assets (make assets)")
 }
 
 // The reason why a browser could not read a file, or null. Four bytes tell: is it there, is it of its format, and does
