@@ -59,7 +59,10 @@ class Finding:
             text += f"; found {self.found}"
         if self.wanted:
             text += f"; wanted {self.wanted}"
-        return text + (f". {self.remedy[0].upper()}{self.remedy[1:]}." if self.remedy else ".")
+        if not self.remedy:
+            return f"{text}."
+        remedy = self.remedy[0].upper() + self.remedy[1:]
+        return f"{text}. {remedy}" + ("" if remedy.endswith("?") else ".")
 
     def order(self) -> tuple[int, str, int, str, str]:
         """By weight, file, line and rule."""

@@ -113,7 +113,7 @@ DATA-LENGTHS error a sequence has another length in the data than in the genome
 DATA-RANGE warning hardly any of the data lies between the limits at which the track is drawn
 LOGO-TYPE error letters (logo on) of a track that is not bigWig
 LOGO-DENSE warning letters (logo on) of a track that is shown dense, which hides them
-IGV-LIMITS warning fractional viewLimits without autoScale on: igv.js cuts them to whole numbers and draws nothing
+IGV-LIMITS warning fractional viewLimits without autoScale on (group does not do): igv.js cuts them to whole numbers
 IGV-ALIAS warning a relative chromAlias, which IGV and igv.js do not resolve
 IGV-CONTAINER-LABEL warning a container's long label of 50 characters or more, which igv.js does not show
 IGV-ORDER warning a container that stands after its tracks, which IGV then does not find
