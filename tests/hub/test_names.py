@@ -41,6 +41,11 @@ def test_every_file_of_the_hub_has_the_new_names_and_the_old_data(build: Build, 
                 assert new.stats(names[name], nBins=7, type="max") == old.stats(name, nBins=7, type="max")
         with pybigtools.open(str(path)) as second:
             assert second.chroms() == {names[name]: length for name, length in LENGTHS.items()}
+            assert second.zooms()
+            with pybigtools.open(str(finished / "out" / path.name)) as first:
+                for reduction in first.zooms():
+                    zoomed = list(first.zoom_records(reduction, "chrI"))
+                    assert list(second.zoom_records(reduction, "one")) == zoomed != []
             assert second.values("one", 29_990, 30_010, fillna=None).tolist() == pytest.approx(
                 pyBigWig.open(str(finished / "out" / path.name)).values("chrI", 29_990, 30_010)
             )
@@ -81,6 +86,29 @@ def test_many_sequences_are_renamed_in_files_of_our_own_writer(tmp_path: Path) -
         for number, name in enumerate(lengths):
             assert set(track.values(names[name], 0, lengths[name])) == {number}
     assert (tmp_path / "b.bw").read_bytes()[-4:] == (tmp_path / "a.bw").read_bytes()[:4]
+
+
+def test_items_of_a_bigbed_keep_their_places_and_the_names_come_before_them(tmp_path: Path) -> None:
+    lengths = {f"chr{number}": 100_000 + number for number in range(40)}
+    sql = 'table items "x" (string chrom; "" uint chromStart; "" uint chromEnd; "" string name; "")'
+    rows = [(name, start, start + 5, f"item{start}") for name in sorted(lengths) for start in range(0, 90_000, 130)]
+    pybigtools.open(str(tmp_path / "a.bb"), "w").write(lengths, iter(rows), sql)
+    names = {name: name.removeprefix("chr") + "_renamed" for name in lengths}
+    copy_renamed(tmp_path / "a.bb", tmp_path / "b.bb", names)
+    old, new = pybigtools.open(str(tmp_path / "a.bb")), pyBigWig.open(str(tmp_path / "b.bb"))
+    second = pybigtools.open(str(tmp_path / "b.bb"))
+    assert new.chroms() == {names[name]: length for name, length in lengths.items()}
+    assert (second.sql(), second.info()["summary"]) == (old.sql(), old.info()["summary"])
+    for name in lengths:
+        records = list(old.records(name))
+        assert [(start, end, rest) for start, end, rest in new.entries(names[name], 0, lengths[name])] == records
+        assert list(second.records(names[name], 50_000, 51_000)) == list(old.records(name, 50_000, 51_000))
+        for reduction in old.zooms():
+            assert list(second.zoom_records(reduction, names[name])) == list(old.zoom_records(reduction, name))
+    assert old.zooms()
+    data = (tmp_path / "b.bb").read_bytes()
+    tree, first_item = (int.from_bytes(data[offset : offset + 8], "little") for offset in (8, 16))
+    assert tree < first_item
 
 
 def test_a_file_of_another_kind_is_refused_and_nothing_is_left(tmp_path: Path) -> None:

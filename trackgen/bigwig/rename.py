@@ -1,7 +1,8 @@
 """Copies of BigWig and bigBed files whose sequences have other names, without reading their data.
 
-All data name sequences by number; only the chromosome tree holds names. A copy gets a new tree behind its data, and
-the header points there. Layout: see `trackgen.bigwig.assembly`.
+All data name sequences by number; only the chromosome tree holds names. A copy gets a new tree, right before its data,
+and every offset of what then stands further back is raised. Old readers of JBrowse (to 3.1) need the tree before the
+data, where not every writer puts it. Layout: see `trackgen.bigwig.assembly`.
 """
 
 from __future__ import annotations
@@ -11,47 +12,95 @@ import shutil
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from trackgen.bigwig.spool import read_exactly
-from trackgen.bigwig.trees import chromosome_tree, read_chromosome_tree
+from trackgen.bigwig.trees import chromosome_tree, raise_offsets, read_chromosome_tree
 from trackgen.errors import DataError
 
 __all__ = ["copy_renamed"]
 
 MAGICS = (0x888FFC26, 0x8789F2EB)
-_START = struct.Struct("<IHHQ")
-_MAGIC = struct.Struct("<I")
+_HEADER = struct.Struct("<IHHQQQHHQQIQ")
+_ZOOM_HEADER = struct.Struct("<IIQQ")
+_EXTENSION = struct.Struct("<HH")
+
+
+class _Header(NamedTuple):
+    """The header of a file, in its order; offsets are from the start of the file, 0 for nothing."""
+
+    magic: int
+    version: int
+    zooms: int
+    tree: int
+    data: int
+    index: int
+    fields: int
+    defined_fields: int
+    auto_sql: int
+    summary: int
+    buffer: int
+    extension: int
 
 
 def copy_renamed(source: Path, target: Path, names: Mapping[str, str]) -> None:
     """Write `source` to the new file `target`, its sequences renamed; those not in `names` keep their names.
 
     Raises:
-        DataError: `source` is neither a BigWig nor a bigBed file of the usual byte order, or is damaged.
+        DataError: `source` is neither a BigWig nor a bigBed file of the usual byte order, has further indexes, or is
+            damaged.
     """
     with source.open("rb") as original:
-        tree_offset, magic = _tree_offset(original, source)
-        sequences = read_chromosome_tree(lambda offset, size: read_exactly(original, offset, size), tree_offset)
+        header = _read_header(original, source)
+        sequences = read_chromosome_tree(lambda offset, size: os.pread(original.fileno(), size, offset), header.tree)
         renamed = sorted((names.get(name, name).encode(), number, length) for name, number, length in sequences)
+        keys, numbers, lengths = zip(*renamed, strict=True)
+        place = min(header.data, header.tree)
+        tree = chromosome_tree(keys, lengths, place, numbers)
         try:
-            with target.open("xb") as copy:
-                original.seek(0)
+            with target.open("xb+") as copy:
+                copy.write(read_exactly(original, 0, place))
+                copy.write(tree)
+                original.seek(place)
                 shutil.copyfileobj(original, copy, 1 << 22)
-                end = copy.tell()
-                keys, numbers, lengths = zip(*renamed, strict=True)
-                copy.write(chromosome_tree(keys, lengths, end, numbers))
-                copy.write(_MAGIC.pack(magic))
-                copy.seek(_START.size - 8)
-                copy.write(struct.pack("<Q", end))
+                copy.flush()
+                _raise_all(copy, header, place, len(tree))
         except BaseException:
             target.unlink(missing_ok=True)
             raise
 
 
-def _tree_offset(file: BinaryIO, path: Path) -> tuple[int, int]:
-    if os.fstat(file.fileno()).st_size >= _START.size:
-        magic, _, _, offset = _START.unpack(read_exactly(file, 0, _START.size))
-        if magic in MAGICS:
-            return int(offset), int(magic)
-    raise DataError("this is neither a BigWig nor a bigBed file", path=path, remedy="scan again")
+def _read_header(file: BinaryIO, path: Path) -> _Header:
+    data = os.pread(file.fileno(), _HEADER.size, 0)
+    if len(data) < _HEADER.size or int.from_bytes(data[:4], "little") not in MAGICS:
+        raise DataError("this is neither a BigWig nor a bigBed file", path=path, remedy="scan again")
+    header = _Header(*_HEADER.unpack(data))
+    if header.extension and _EXTENSION.unpack(read_exactly(file, header.extension, _EXTENSION.size))[1]:
+        raise DataError("the bigBed file has an index of names, which cannot be copied", path=path)
+    return header
+
+
+def _raise_all(copy: BinaryIO, header: _Header, place: int, size: int) -> None:
+    """Mend all offsets of a file in which `size` bytes of tree were put in at byte `place`."""
+
+    def raised(offset: int) -> int:
+        return offset + size if offset >= place else offset
+
+    mended = header._replace(
+        tree=place,
+        data=raised(header.data),
+        index=raised(header.index),
+        auto_sql=raised(header.auto_sql),
+        summary=raised(header.summary),
+        extension=raised(header.extension),
+    )
+    indexes = [mended.index]
+    zooms = []
+    for number in range(header.zooms):
+        raw = read_exactly(copy, _HEADER.size + number * _ZOOM_HEADER.size, _ZOOM_HEADER.size)
+        reduction, reserved, data, index = _ZOOM_HEADER.unpack(raw)
+        zooms.append(_ZOOM_HEADER.pack(reduction, reserved, raised(data), raised(index)))
+        indexes.append(raised(index))
+    os.pwrite(copy.fileno(), _HEADER.pack(*mended) + b"".join(zooms), 0)
+    for index in indexes:
+        raise_offsets(copy, index, place, size)

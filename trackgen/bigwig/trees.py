@@ -6,20 +6,23 @@ padded with zeros. Offsets are 64-bit. Layouts: Kent et al. 2010 (doi 10.1093/bi
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trackgen.bigwig.spool import read_exactly
 from trackgen.errors import DataError
 
-__all__ = ["NODE_ITEMS", "chromosome_tree", "range_tree", "read_chromosome_tree"]
+__all__ = ["NODE_ITEMS", "chromosome_tree", "raise_offsets", "range_tree", "read_chromosome_tree"]
 
 NODE_ITEMS = 256
 _CHROMOSOME_TREE_MAGIC = 0x78CA8C91
 _RANGE_TREE_MAGIC = 0x2468ACE0
+_RANGE_TREE_HEADER = struct.Struct("<IIQIIIIQII")
 _TREE_HEADER = struct.Struct("<IIIIQQ")
 # More levels than any genome needs; a damaged tree may lead round in circles.
 _DEEPEST = 16
@@ -124,8 +127,34 @@ def range_tree(extents: NDArray[Any], data_offset: int, offset: int) -> bytes:
     bounds = [0, 0, 0, 0]
     if len(leaves):
         bounds = [*leaves[["start_chromosome", "start"]][0], *leaves[["end_chromosome", "end"]][-1]]
-    header = struct.pack("<IIQIIIIQII", _RANGE_TREE_MAGIC, NODE_ITEMS, len(leaves), *bounds, offset, 1, 0)
+    header = _RANGE_TREE_HEADER.pack(_RANGE_TREE_MAGIC, NODE_ITEMS, len(leaves), *bounds, offset, 1, 0)
     return header + _nodes(levels, offset + len(header))
+
+
+def raise_offsets(file: BinaryIO, offset: int, first: int, by: int) -> None:
+    """Mend the R-tree at `offset` of an unbuffered file after `by` bytes were put in before the old offset `first`.
+
+    Raises:
+        DataError: there is no such tree, or it is damaged.
+    """
+    header = list(_RANGE_TREE_HEADER.unpack(read_exactly(file, offset, _RANGE_TREE_HEADER.size)))
+    if header[0] != _RANGE_TREE_MAGIC:
+        raise DataError("this is no tree of ranges", place=f"byte {offset}", found=f"{header[0]:#x}")
+    header[7] += by * (header[7] >= first)
+    os.pwrite(file.fileno(), _RANGE_TREE_HEADER.pack(*header), offset)
+    nodes = [(offset + _RANGE_TREE_HEADER.size, 0)]
+    while nodes:
+        place, depth = nodes.pop()
+        is_leaf, _, count = struct.unpack("<BBH", read_exactly(file, place, _NODE_HEADER.itemsize))
+        if depth > _DEEPEST:
+            raise DataError("the tree of ranges is damaged", place=f"byte {place}")
+        kind = _LEAF if is_leaf else _BRANCH
+        start = place + _NODE_HEADER.itemsize
+        items = np.frombuffer(read_exactly(file, start, count * kind.itemsize), kind).copy()
+        items["offset"] += np.where(items["offset"] >= first, np.uint64(by), np.uint64(0))
+        os.pwrite(file.fileno(), items.tobytes(), start)
+        if not is_leaf:
+            nodes += [(int(child), depth + 1) for child in items["offset"]]
 
 
 def _bounds(children: NDArray[Any]) -> NDArray[Any]:

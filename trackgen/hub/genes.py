@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trackgen.bigwig import copy_renamed
 from trackgen.errors import UsageError
 from trackgen.genome import describe
 from trackgen.genome.annotation import Annotation, Gene, read_annotation
@@ -164,10 +165,12 @@ def _big_bed(rows: list[tuple[str, int, int, str]], lengths: Mapping[str, int]) 
             remedy="run `pip install 'trackgen[genes]'` (in a checkout: `pip install '.[genes]'`)",
         ) from None
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "genes.bb"
-        writer = pybigtools.open(os.fspath(path), "w")
+        written, path = Path(folder) / "written.bb", Path(folder) / "genes.bb"
+        writer = pybigtools.open(os.fspath(written), "w")
         # The format wants sequences in the order of their names.
         writer.write(dict(lengths), iter(sorted(rows, key=lambda row: row[:3])), AUTO_SQL)
+        # Its names of sequences stand behind the data, where JBrowse before 3.2 does not find them.
+        copy_renamed(written, path, {})
         return path.read_bytes()
 
 

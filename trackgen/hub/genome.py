@@ -137,8 +137,11 @@ def put_two_bit(genome: GenomeSource, target: Path, progress: Progress) -> None:
 
 
 def put_track(source: Path, genome: GenomeSource, target: Path) -> None:
-    """Put a track at `target`: linked or copied, or written where sequences of its genome get other names."""
-    if genome.renamed:
+    """Put a track at `target`: linked or copied, or written where sequences of its genome get other names.
+
+    Files of hits are always written, since their writer puts the sequences' names where old JBrowse does not find them.
+    """
+    if genome.renamed or source.suffix == ".bb":
         copy_renamed(source, target, genome.names)
     else:
         link_or_copy(source, target)
