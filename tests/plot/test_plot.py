@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pybigtools
 import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
@@ -222,7 +223,7 @@ def test_genes_are_drawn_with_their_names_and_found_by_them(hub: MadeHub) -> Non
     picture = Picture(hub.folder / "a.svg")
     assert "TFC3" in picture.words
     assert "Y2" not in picture.words
-    exons = sorted(picture.outlines("exons"), key=lambda points: points[:, 0].min())
+    exons = sorted(picture.outlines("genes-exons"), key=lambda points: points[:, 0].min())
     assert len(exons) == 2
     widths = [float(np.ptp(points[:, 0])) for points in exons]
     assert widths[0] == pytest.approx(widths[1], rel=1e-3)
@@ -242,8 +243,8 @@ def test_many_genes_are_drawn_by_strand_without_names(hub: MadeHub) -> None:
     (hub.folder / "genes.bed").write_text("".join(lines))
     picture = hub.picture("chrI", genes=hub.folder / "genes.bed")
     assert not any(word.startswith("gene0") for word in picture.words)
-    assert len(picture.outlines("exons")) == len(lines)
-    assert len({round(float(points[:, 1].min()), 2) for points in picture.outlines("exons")}) == 2
+    assert len(picture.outlines("genes-exons")) == len(lines)
+    assert len({round(float(points[:, 1].min()), 2) for points in picture.outlines("genes-exons")}) == 2
 
 
 def test_text_stays_text(hub: MadeHub) -> None:
@@ -440,3 +441,28 @@ def test_files_outside_the_hub_are_never_read(hub: MadeHub, tmp_path: Path) -> N
         (hub.folder / "igv.json").write_text(json.dumps(config))
         with pytest.raises(DataError, match="a track's file is not in the hub"):
             hub_source(hub.folder)
+
+
+def test_motif_hits_of_the_hub_are_drawn_in_their_colors(hub: MadeHub) -> None:
+    hub.add("a", values_at({110: 0.5}), min=0, max=1)
+    path = hub.folder / "hits.bb"
+    rows = [
+        ("chrI", 110, 120, "REB1\t900\t+\t110\t120\t200,30,30"),
+        ("chrI", 115, 125, "RAP1\t900\t-\t115\t125\t0,0,255"),
+        ("chrI", 9_000, 9_010, "ABF1\t900\t+\t9000\t9010\t0,0,255"),
+    ]
+    pybigtools.open(str(path), "w").write({"chrI": LENGTH, "chrII": 500}, iter(rows))
+    hub.tracks.append(
+        {"id": "motifs", "name": "the motifs", "type": "annotation", "format": "bigbed", "url": path.name}
+    )
+    hub.write()
+    picture = hub.picture("chrI:101-200")
+    assert {"REB1", "RAP1", "the motifs"} <= set(picture.words)
+    assert "ABF1" not in picture.words
+    assert "#0000ff" in picture.text
+    red, blue = sorted(picture.outlines("genes-exons"), key=lambda points: points[:, 0].min())
+    assert red[:, 1].max() < blue[:, 1].min() or blue[:, 1].max() < red[:, 1].min(), "they overlap, so in two rows"
+    assert not Picture(hub.folder / "picture.svg").has("intervals1-exons")
+    only = hub.plot("chrI:101-200", "only.svg", tracks=("motifs",))
+    assert only.notes == ()
+    assert "track a" not in Picture(hub.folder / "only.svg").words

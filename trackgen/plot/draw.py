@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from trackgen.errors import DataError
 from trackgen.genome import Interval, open_genome, open_signal
 from trackgen.genome.annotation import Gene, read_annotation
-from trackgen.plot.figure import LETTER_WIDTH, Content, Layout, draw_figure, layout_of
+from trackgen.genome.intervals import read_big_bed
+from trackgen.plot.figure import LETTER_WIDTH, Content, Intervals, Layout, draw_figure, layout_of
 from trackgen.plot.places import find_locus, parse_highlight
-from trackgen.plot.sources import Panel, Source
+from trackgen.plot.sources import Panel, Source, parse_color
 from trackgen.plot.style import THEMES, PlotOptions, settings
 from trackgen.plot.values import Columns, read_columns
 
 __all__ = ["Made", "make_figure"]
+
+GENES = "genes"
 
 
 class Made(NamedTuple):
@@ -47,18 +50,21 @@ def make_figure(locus: str, source: Source, options: PlotOptions) -> Iterator[Ma
     with warnings.catch_warnings(), matplotlib.rc_context(settings(THEMES[options.theme], options.font_size)):
         # A letter that the font lacks is drawn as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        layout = layout_of(source.panels, options)
+        intervals = _intervals(source, genes, place)
+        layout = layout_of([panel.name for panel in source.panels] + [part.name for part in intervals], options)
         codes, notes = _letters(source, place, layout)
         content = Content(
             locus=place,
             panels=source.panels,
             columns=_columns(source.panels, place, layout, options),
-            genes=None if genes is None else _in_sight(genes, place),
+            intervals=intervals,
             codes=codes,
             highlights=highlights,
             heading=_heading(options, source, heading),
         )
-        if not any(np.isfinite(columns.value).any() for layers in content.columns for columns in layers):
+        if source.panels and not any(
+            np.isfinite(columns.value).any() for layers in content.columns for columns in layers
+        ):
             notes = (*notes, f"no track has a value in {heading}")
         yield Made(draw_figure(content, layout, options), heading, notes)
 
@@ -69,10 +75,22 @@ def _heading(options: PlotOptions, source: Source, locus: str) -> str:
     return f"{source.genome}  {locus}" if source.genome else locus
 
 
-def _in_sight(genes: tuple[Gene, ...], place: Interval) -> tuple[Gene, ...]:
-    return tuple(
-        gene for gene in genes if gene.sequence == place.name and gene.start < place.end and gene.end > place.start
-    )
+def _intervals(source: Source, genes: tuple[Gene, ...] | None, place: Interval) -> tuple[Intervals, ...]:
+    """The genes in sight, then the hits of each file."""
+    result = []
+    if genes is not None:
+        seen = (gene for gene in genes if gene.sequence == place.name)
+        shown = tuple(gene for gene in seen if gene.start < place.end and gene.end > place.start)
+        result.append(Intervals(GENES, shown, {}))
+    for hits in source.hits:
+        colors = {}
+        for item in read_big_bed(hits.path, place):
+            name, _, strand, _, _, color = (*item.columns, *[""] * 6)[:6]
+            span = (item.start, item.end)
+            gene = Gene(name, name, place.name, *span, strand or ".", (span,), span, 0)
+            colors[gene] = parse_color(color)
+        result.append(Intervals(hits.name, tuple(colors), colors))
+    return tuple(result)
 
 
 def _columns(

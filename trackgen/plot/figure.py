@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,10 @@ from trackgen.genome.annotation import Gene
 from trackgen.plot.models import GeneRows, draw_genes, place_genes
 from trackgen.plot.panels import draw_panel, panel_limits
 from trackgen.plot.sources import Panel
-from trackgen.plot.style import MM, THEMES, PlotOptions, Theme
+from trackgen.plot.style import MM, THEMES, Color, PlotOptions, Theme
 from trackgen.plot.values import Columns
 
-__all__ = ["LETTER_WIDTH", "Content", "Layout", "draw_figure", "layout_of"]
+__all__ = ["LETTER_WIDTH", "Content", "Intervals", "Layout", "draw_figure", "layout_of"]
 
 LETTER_WIDTH = 0.8
 """Points; where a base has less, contributions are bars."""
@@ -35,13 +35,22 @@ SMALLER = 0.86
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """Genes, or what is drawn as they are, in sight; `colors` are of those that have their own."""
+
+    name: str
+    genes: tuple[Gene, ...]
+    colors: Mapping[Gene, Color]
+
+
+@dataclass(frozen=True)
 class Content:
-    """What is drawn: panels with the columns of each layer, genes in sight, codes of single bases or None."""
+    """What is drawn: panels with the columns of each layer, intervals under them, codes of single bases or None."""
 
     locus: Interval
     panels: tuple[Panel, ...]
     columns: tuple[tuple[Columns, ...], ...]
-    genes: tuple[Gene, ...] | None
+    intervals: tuple[Intervals, ...]
     codes: NDArray[np.uint8] | None
     highlights: tuple[tuple[int, int], ...]
     heading: str
@@ -49,22 +58,22 @@ class Content:
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes in points: of the figure, and of its axes, which begin at `left`; `names` wrapped into lines."""
+    """Sizes in points: of the figure, and of its axes, which begin at `left`; `names` by their wrapped forms."""
 
     width: float
     left: float
     axes_width: float
-    names: tuple[str, ...]
+    names: Mapping[str, str]
 
 
-def layout_of(panels: Sequence[Panel], options: PlotOptions) -> Layout:
+def layout_of(names: Sequence[str], options: PlotOptions) -> Layout:
     """How wide names and axes are, before any value is read."""
     width = options.width * MM
     measure = _measure(options.font_size)
     most = width * LABELS_AT_MOST
-    letter = max(measure(panel.name) / max(len(panel.name), 1) for panel in panels)
-    names = tuple(_wrapped(panel.name, max(4, int(most / letter))) for panel in panels)
-    label = max((measure(line) for name in names for line in name.splitlines()), default=0.0)
+    letter = max(measure(name) / max(len(name), 1) for name in names) or 1.0
+    wrapped = {name: _wrapped(name, max(4, int(most / letter))) for name in names}
+    label = max((measure(line) for name in wrapped.values() for line in name.splitlines()), default=0.0)
     # Numbers of the scales stand between names and axes.
     numbers = _measure(options.font_size * SMALLER)("−0.0000")
     # Axes begin and end at the border of a pixel, so that columns of one pixel are sharp.
@@ -75,7 +84,7 @@ def layout_of(panels: Sequence[Panel], options: PlotOptions) -> Layout:
         raise UsageError(
             "the figure is too narrow for its names", place="--width", found=f"{options.width:g} mm", remedy="raise it"
         )
-    return Layout(width, left, axes_width, names)
+    return Layout(width, left, axes_width, wrapped)
 
 
 def _measure(font_size: float) -> Callable[[str], float]:
@@ -113,9 +122,10 @@ def draw_figure(content: Content, layout: Layout, options: PlotOptions) -> Any:
     from matplotlib.figure import Figure
 
     theme, font = THEMES[options.theme], options.font_size
-    rows = None
-    if content.genes is not None:
-        rows = place_genes(content.genes, content.locus, layout.axes_width, _measure(font * SMALLER), font * SMALLER)
+    small = _measure(font * SMALLER)
+    rows = [
+        place_genes(part.genes, content.locus, layout.axes_width, small, font * SMALLER) for part in content.intervals
+    ]
     heights, total = _heights(content.panels, rows, options)
     figure = Figure(figsize=(layout.width / 72, total / 72))
     FigureCanvasAgg(figure)
@@ -125,18 +135,23 @@ def draw_figure(content: Content, layout: Layout, options: PlotOptions) -> Any:
     _highlight(canvas.axes(bottom, top - bottom), content, theme)
     _head(figure, canvas, content, total, theme, font)
     limits = panel_limits(content.panels, content.columns, options.scale)
-    drawn = zip(content.panels, content.columns, limits, heights, layout.names, strict=True)
-    for number, (panel, columns, extent, height, name) in enumerate(drawn, 1):
+    drawn = zip(content.panels, content.columns, limits, heights, strict=True)
+    for number, (panel, columns, extent, height) in enumerate(drawn, 1):
         top -= height
         axis = canvas.axes(top, height)
         draw_panel(axis, panel, columns, extent, theme, content.codes, name=f"track{number}")
         _scale(axis, extent, panel.downwards, theme, font * SMALLER)
-        _label(figure, canvas, name, top + height / 2, font)
+        _label(figure, canvas, layout.names[panel.name], top + height / 2, font)
         top -= GAP
-    if rows is not None and rows.rows:
-        top -= rows.height
-        draw_genes(canvas.axes(top, rows.height), rows, content.locus, layout.axes_width, theme, font * SMALLER)
-        _label(figure, canvas, "genes", top + rows.height / 2, font)
+    for number, (part, placed) in enumerate(zip(content.intervals, rows, strict=True)):
+        if placed.rows:
+            top -= placed.height
+            axis, gid = canvas.axes(top, placed.height), f"intervals{number}" if number else "genes"
+            draw_genes(
+                axis, placed, content.locus, layout.axes_width, theme, font * SMALLER, colors=part.colors, name=gid
+            )
+            _label(figure, canvas, layout.names[part.name], top + placed.height / 2, font)
+            top -= GAP
     _positions(canvas.axes(bottom - 1, 1), content.locus, layout.axes_width, theme, font * SMALLER)
     return figure
 
@@ -157,11 +172,11 @@ class _Canvas:
         return axis
 
 
-def _heights(panels: Sequence[Panel], rows: GeneRows | None, options: PlotOptions) -> tuple[list[float], float]:
+def _heights(panels: Sequence[Panel], rows: Sequence[GeneRows], options: PlotOptions) -> tuple[list[float], float]:
     """Points of each panel, and of the whole figure."""
     font = options.font_size
     around = 2 * MARGIN + font * 2.0 + font * SMALLER + 8 + GAP * len(panels)
-    around += rows.height + 2 if rows is not None and rows.rows else 0.0
+    around += sum(part.height + GAP for part in rows if part.rows)
     natural = [max(LEAST_PANEL, min(panel.height, 1000.0) * POINTS_PER_PIXEL) for panel in panels]
     if options.height is None:
         return natural, around + sum(natural)

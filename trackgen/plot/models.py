@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from trackgen.genome import Interval
 from trackgen.genome.annotation import Gene
-from trackgen.plot.style import Theme
+from trackgen.plot.style import Color, Theme, readable
 
 __all__ = ["GeneRows", "draw_genes", "place_genes"]
 
@@ -71,8 +71,23 @@ def _by_strand(genes: Sequence[Gene]) -> GeneRows:
     return GeneRows(placed, 2, False, 2 * (MODEL + ROW_GAP))
 
 
-def draw_genes(axis: Any, rows: GeneRows, locus: Interval, width: float, theme: Theme, font_size: float) -> None:
-    """Draw genes on axes of `width` points that are `rows.height` points high."""
+def draw_genes(
+    axis: Any,
+    rows: GeneRows,
+    locus: Interval,
+    width: float,
+    theme: Theme,
+    font_size: float,
+    *,
+    colors: Mapping[Gene, Color] | None = None,
+    name: str = "genes",
+) -> None:
+    """Draw genes on axes of `width` points that are `rows.height` points high.
+
+    Args:
+        colors: of single genes, or of other intervals that are drawn as genes are.
+        name: what the names of its groups in SVG begin with.
+    """
     from matplotlib.collections import LineCollection, PatchCollection
     from matplotlib.patches import Rectangle
 
@@ -80,20 +95,22 @@ def draw_genes(axis: Any, rows: GeneRows, locus: Interval, width: float, theme: 
     step = rows.height / rows.rows if rows.rows else 0.0
     base = (locus.end - locus.start) / width
     boxes, lines, light, dark = [], [], [], []
+    fills: list[Any] = []
     for gene, row, middle in rows.placed:
         centre = rows.height - (row + 1) * step + ROW_GAP / 2 + MODEL / 2
         lines.append([(gene.start, centre), (gene.end, centre)])
         for start, end, height in _boxes(gene):
             boxes.append(Rectangle((start, centre - height / 2), end - start, height))
+            fills.append(readable(colors[gene], theme.ground) if colors and gene in colors else theme.genes)
         if rows.named:
             inside, outside = _chevrons(gene, centre, locus, base)
             light += inside
             dark += outside
             foot = centre + MODEL / 2 + NAME_GAP
             axis.text(middle, foot, gene.name, ha="center", va="baseline", fontsize=font_size, fontstyle="italic")
-    axis.add_collection(LineCollection(lines, colors=theme.genes, linewidths=0.7, gid="introns"), autolim=False)
+    axis.add_collection(LineCollection(lines, colors=theme.genes, linewidths=0.7, gid=f"{name}-introns"), autolim=False)
     edge = 0 if rows.named else 0.3
-    shapes = PatchCollection(boxes, facecolors=theme.genes, edgecolors=theme.genes, linewidths=edge, gid="exons")
+    shapes = PatchCollection(boxes, facecolors=fills, edgecolors=fills, linewidths=edge, gid=f"{name}-exons")
     axis.add_collection(shapes, autolim=False)
     for segments, color in ((light, theme.ground), (dark, theme.genes)):
         axis.add_collection(LineCollection(segments, colors=color, linewidths=0.6, zorder=4), autolim=False)
@@ -106,8 +123,9 @@ def _boxes(gene: Gene) -> list[tuple[int, int, float]]:
         if gene.coding is None:
             found.append((start, end, MODEL * 0.7))
             continue
-        found.append((start, end, MODEL * THIN))
         first, last = max(start, gene.coding[0]), min(end, gene.coding[1])
+        if (first, last) != (start, end):
+            found.append((start, end, MODEL * THIN))
         if first < last:
             found.append((first, last, MODEL))
     return found

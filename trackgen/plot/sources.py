@@ -16,7 +16,17 @@ from trackgen.errors import DataError, UsageError
 from trackgen.genome import open_genome, open_signal
 from trackgen.genome.sequence import near_files
 
-__all__ = ["Layer", "Panel", "Source", "bigwig_source", "chosen", "config_source", "hub_source"]
+__all__ = [
+    "Hits",
+    "Layer",
+    "Panel",
+    "Source",
+    "bigwig_source",
+    "chosen",
+    "config_source",
+    "hub_source",
+    "parse_color",
+]
 
 Color = tuple[float, float, float]
 """Red, green, blue, 0 to 1."""
@@ -62,6 +72,15 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Hits:
+    """Intervals with names and colours, such as motif hits: a bigBed file."""
+
+    identifier: str
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
 class Source:
     """All panels, and what they stand on; `sequence` is FASTA or 2bit, `genes` an annotation; None without one."""
 
@@ -70,6 +89,7 @@ class Source:
     sequence: Path | None = None
     genes: Path | None = None
     genome: str = ""
+    hits: tuple[Hits, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -117,10 +137,11 @@ def config_source(config: Any, file: Path, lengths: Mapping[str, int] | None = N
     panels = tuple(panel for panel in found if panel)
     sequence = _local(file, reference.get("twoBitURL") or reference.get("fastaURL"))
     genes = next((_local(file, track.get("url")) for track in tracks if _is_genes(track)), None)
+    hits = [_hits(track, file) for track in tracks]
     notes = tuple(
-        f"{track.get('name', 'a track')} is not drawn: a figure shows values and genes"
-        for track, panel in zip(tracks, found, strict=True)
-        if panel is None and not _is_genes(track)
+        f"{_clean(str(track.get('name', 'a track')))} is not drawn: a figure shows values, genes and motif hits"
+        for track, panel, hit in zip(tracks, found, hits, strict=True)
+        if panel is None and hit is None and not _is_genes(track)
     )
     return Source(
         panels=panels,
@@ -128,12 +149,19 @@ def config_source(config: Any, file: Path, lengths: Mapping[str, int] | None = N
         sequence=sequence,
         genes=genes,
         genome=_clean(str(reference.get("id") or config.get("genome") or "")),
+        hits=tuple(hit for hit in hits if hit),
         notes=notes,
     )
 
 
 def _is_genes(track: Mapping[str, Any]) -> bool:
     return track.get("type") == "annotation" and track.get("format") == "bed" and not track.get("indexed")
+
+
+def _hits(track: Mapping[str, Any], file: Path) -> Hits | None:
+    path = _local(file, track.get("url")) if track.get("format") == "bigbed" else None
+    name = str(track.get("name", ""))
+    return None if path is None else Hits(str(track.get("id", name)), _clean(name), path)
 
 
 def _local(file: Path, address: object) -> Path | None:
@@ -186,14 +214,14 @@ def _layer(track: Mapping[str, Any], file: Path) -> Layer:
     statistic = track.get("windowFunction", "mean")
     return Layer(
         path=path,
-        color=_color(track.get("color")),
+        color=parse_color(track.get("color")),
         statistic=statistic if statistic in ("max", "min") else "mean",
         letters=track.get("graphType") == "dynseq",
     )
 
 
-def _color(text: object) -> Color:
-    """``rgb(1,2,3)``, ``1,2,3`` or ``#010203``."""
+def parse_color(text: object) -> Color:
+    """The colour of ``rgb(1,2,3)``, ``1,2,3`` or ``#010203``; igv.js's own of anything else."""
     if isinstance(text, str):
         if match := re.fullmatch(r"#([0-9a-fA-F]{6})", text.strip()):
             red, green, blue = bytes.fromhex(match[1])
@@ -241,7 +269,7 @@ def bigwig_source(paths: Sequence[Path]) -> Source:
     for number, path in enumerate(paths):
         name = _clean(re.sub(r"\.(bw|bigwig)$", "", path.name, flags=re.IGNORECASE))
         letters = name.endswith(".contrib")
-        color = (0.31, 0.31, 0.31) if letters else _color(PALETTE[number % len(PALETTE)])
+        color = (0.31, 0.31, 0.31) if letters else parse_color(PALETTE[number % len(PALETTE)])
         layer = Layer(path, color, statistic="mean", letters=letters)
         panels.append(Panel(name, name, (layer,), height=LETTERS_HEIGHT if letters else HEIGHT))
     return Source(tuple(panels), _track_lengths(panels))
@@ -253,14 +281,16 @@ def chosen(source: Source, wanted: Sequence[str]) -> Source:
     Raises:
         UsageError: a name fits no track, or there is no track at all.
     """
-    if not source.panels:
+    if not source.panels and not source.hits:
         raise UsageError("there is nothing to draw", found="no track of values", wanted="BigWig tracks")
     if not wanted:
         return source
     panels: list[Panel] = []
+    hits: list[Hits] = []
     for pattern in wanted:
         found = [panel for panel in source.panels if _fits(panel, pattern)]
-        if not found:
+        also = [entry for entry in source.hits if _fits(entry, pattern)]
+        if not found and not also:
             names = ", ".join(repr(panel.identifier) for panel in source.panels[:6])
             raise UsageError(
                 "no track has this name",
@@ -270,11 +300,12 @@ def chosen(source: Source, wanted: Sequence[str]) -> Source:
                 remedy="see all with --list",
             )
         panels += [panel for panel in found if panel not in panels]
-    return replace(source, panels=tuple(panels))
+        hits += [entry for entry in also if entry not in hits]
+    return replace(source, panels=tuple(panels), hits=tuple(hits))
 
 
-def _fits(panel: Panel, pattern: str) -> bool:
-    files = [os.path.basename(layer.path) for layer in panel.layers]
-    names = (panel.identifier, panel.name, *files)
+def _fits(track: Panel | Hits, pattern: str) -> bool:
+    paths = [track.path] if isinstance(track, Hits) else [layer.path for layer in track.layers]
+    names = (track.identifier, track.name, *(path.name for path in paths))
     folded = pattern.casefold()
     return any(name == pattern or fnmatch.fnmatchcase(name.casefold(), folded) for name in names)

@@ -9,7 +9,7 @@ from typing import Any
 from trackgen.errors import UsageError
 from trackgen.plot.letters import COLORS
 
-__all__ = ["FORMATS", "MM", "SCALES", "THEMES", "PlotOptions", "Theme", "readable", "settings"]
+__all__ = ["FORMATS", "MM", "SCALES", "THEMES", "Color", "PlotOptions", "Theme", "readable", "settings"]
 
 MM = 72 / 25.4
 """Points in a millimetre."""
