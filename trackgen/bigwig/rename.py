@@ -34,7 +34,7 @@ class _Header(NamedTuple):
     zooms: int
     tree: int
     data: int
-    index: int
+    data_index: int
     fields: int
     defined_fields: int
     auto_sql: int
@@ -89,12 +89,12 @@ def _raise_all(copy: BinaryIO, header: _Header, place: int, size: int) -> None:
     mended = header._replace(
         tree=place,
         data=raised(header.data),
-        index=raised(header.index),
+        data_index=raised(header.data_index),
         auto_sql=raised(header.auto_sql),
         summary=raised(header.summary),
         extension=raised(header.extension),
     )
-    indexes = [mended.index]
+    indexes = [mended.data_index]
     zooms = []
     for number in range(header.zooms):
         raw = read_exactly(copy, _HEADER.size + number * _ZOOM_HEADER.size, _ZOOM_HEADER.size)

@@ -24,7 +24,6 @@ def command() -> None:
 @click.option("-o", "--output", metavar="HUB", required=True, type=click.Path(path_type=Path), help="The hub's folder.")
 @click.option(
     "--genome",
-    "genomes",
     metavar="NAME|FILE",
     multiple=True,
     help="The UCSC name of the assembly (hg38), or its FASTA or 2bit file, which the hub then carries; once for each "
@@ -53,7 +52,6 @@ def command() -> None:
 )
 @click.option(
     "--into",
-    "jbrowse_config",
     metavar="CONFIG",
     type=click.Path(path_type=Path),
     help="Also put the tracks into the config.json of your own JBrowse, beside what is there.",
@@ -67,13 +65,13 @@ def command() -> None:
 def build(
     runs: tuple[Path, ...],
     output: Path,
-    genomes: tuple[str, ...],
+    genome: tuple[str, ...],
     motifs: tuple[Path, ...],
     email: str | None,
     url: str | None,
     layout: Layout | None,
     genes: tuple[Path, ...],
-    jbrowse_config: Path | None,
+    into: Path | None,
     names: str | None,
     quiet: bool,
     log_file: Path | None,
@@ -85,7 +83,7 @@ def build(
         report = build_hub(
             runs,
             output,
-            genome=genomes,
+            genome=genome,
             email=email,
             url=url,
             progress=progress,
@@ -93,7 +91,7 @@ def build(
             layout=layout,
             names=names,
             genes=genes,
-            jbrowse_config=jbrowse_config,
+            jbrowse_config=into,
         )
         progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
     click.echo(report.path)

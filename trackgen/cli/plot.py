@@ -39,7 +39,9 @@ class Length(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     "-o", "--output", metavar="FIGURE", multiple=True, type=click.Path(path_type=Path),
     help="The file to write: .png, .svg or .pdf; may be given several times.",
 )  # fmt: skip
-@click.option("--list", "only_list", is_flag=True, help="List the tracks and end.")
+@click.option(
+    "--list", "only_list", envvar="TRACKGEN_PLOT_LIST", is_flag=True, help="List the tracks and end."
+)  # fmt: skip
 @click.option(
     "--tracks", metavar="A,B", multiple=True, callback=split_names,
     help="Draw these alone, in this order: names, ids or patterns, such as '*contrib*'.",
