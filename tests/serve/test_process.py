@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,3 +129,17 @@ def test_importing_the_server_imports_neither_package() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_stall_of_the_machine_costs_no_request(root: Path) -> None:
+    with running(str(root), "--port", "0") as (process, address):
+        client = http.client.HTTPConnection("127.0.0.1", int(address.rstrip("/").rpartition(":")[2]), timeout=20)
+        client.request("GET", "/hub.txt")
+        assert client.getresponse().read() == b"hub small\n"
+        # Longer than web servers usually keep a quiet connection: they close it before they read what came meanwhile.
+        process.send_signal(signal.SIGSTOP)
+        client.request("GET", "/hub.txt")
+        time.sleep(7)
+        process.send_signal(signal.SIGCONT)
+        assert client.getresponse().status == 200

@@ -34,6 +34,9 @@ __all__ = ["DEFAULT_PORT", "check_root", "create_app", "serve"]
 DEFAULT_PORT = 8765
 PORTS_TRIED = 20
 SECONDS_TO_END = 2
+# A quiet connection is kept this long. The usual 5 are too few: after a stall of the machine that lasts longer, all
+# connections would be closed before what they have asked meanwhile is read.
+SECONDS_KEPT = 75
 SERVE_REMEDY = "install what the server needs: pip install 'trackgen[serve]'"
 COMMON_HEADERS = {
     "access-control-allow-origin": "*",
@@ -124,6 +127,7 @@ def serve(
         ws="none",
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=SECONDS_KEPT,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
     # Ctrl-C during a download is no error that anybody must read.
