@@ -28,6 +28,8 @@ CORE = "core"
 PACKAGES = (
     (CORE, "", ("click", "numpy", "onnx", "pysam", "isal", "pooch")),
     ("the page in the browser", "serve", ("starlette", "uvicorn")),
+    ("figures of a locus", "plot", ("matplotlib",)),
+    ("genes in hubs and pages", "genes", ("pybigtools",)),
     ("training and export", "train", ("torch", "onnxscript", "pybedtools", "scikit-learn", "scipy", "matplotlib")),
     (
         "explaining: motifs, pictures, reports",
@@ -196,7 +198,7 @@ def _problems(packages: tuple[Part, ...], devices: tuple[DeviceCheck, ...]) -> l
     lacking = [code.title for code in (IGV_JS, JBROWSE) if assets is None or not (assets / code.file).is_file()]
     if lacking:
         problems.append(
-            f"not installed here: {', '.join(lacking)}; pages load them from public addresses; in a checkout, make assets"
+            f"not installed: {', '.join(lacking)}; pages load them from public addresses (in a checkout: make assets)"
         )
     return problems
 
