@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import pyBigWig
 import pytest
 
 from tests.hub.conftest import Build
 from tests.hub.stanzas import read_stanzas
-from tests.hubs import LENGTHS, OTHER_LENGTHS, write_fasta, write_run
+from tests.hubs import LENGTHS, OTHER_LENGTHS, change_run, write_fasta, write_run
 from trackgen.errors import DataError, UsageError
+from trackgen.genome import rename_sequences
+from trackgen.genome.assemblies import ASSEMBLIES
 
 
 @pytest.fixture
@@ -97,6 +101,50 @@ def test_two_genomes_for_one_run_are_refused(build: Build, finished: Path) -> No
 def test_the_other_genome_is_not_taken_for_a_run(build: Build, other: Path) -> None:
     with pytest.raises(DataError, match="not the one that was scanned"):
         build(genome=str(other.parent / "other.fa"))
+
+
+def yeast(folder: Path, leave_out: str = "", style: str = "") -> Path:
+    """A run with the names and lengths of sacCer3, whose tracks hold next to nothing."""
+    lengths = {f"chr{row.label}": row.length for row in ASSEMBLIES["sacCer3"] if row.label != leave_out}
+    names = rename_sequences(lengths, style) if style else {name: name for name in lengths}
+    run = write_run(folder, tracks=[("sharp", "plus", "probability", "probability", 0.3)])
+    with pyBigWig.open(str(run / "tss-mini.sharp.plus.bw"), "w") as track:
+        track.addHeader([(names[name], length) for name, length in lengths.items()])
+        track.addEntries([names["chrI"]], [1000], ends=[1010], values=[0.25])
+    digest = hashlib.sha256((run / "tss-mini.sharp.plus.bw").read_bytes()).hexdigest()
+    change_run(run, "tracks", 0, "sha256", value=digest)
+    change_run(run, "genome", value={
+        "file": "elsewhere.fa", "assembly": "sacCer3",
+        "names": [names[name] for name in lengths], "lengths": list(lengths.values()),
+    })  # fmt: skip
+    return run
+
+
+def test_runs_on_more_and_fewer_sequences_of_an_assembly_of_ucsc_share_it(build: Build, tmp_path: Path) -> None:
+    report = build(yeast(tmp_path / "all"), yeast(tmp_path / "few", leave_out="M"), genome=None)
+    hub = read_stanzas((report.path / "hub.txt").read_text())
+    assert hub[1] == {"genome": "sacCer3"}
+    assert sum("bigDataUrl" in stanza for stanza in hub) == 2
+
+
+def test_runs_under_two_kinds_of_names_share_a_genome_once_they_are_renamed(build: Build, tmp_path: Path) -> None:
+    report = build(yeast(tmp_path / "one"), yeast(tmp_path / "two", style="ensembl"), genome=None, names="ucsc")
+    assert read_stanzas((report.path / "hub.txt").read_text())[1] == {"genome": "sacCer3"}
+    for name in report.tracks:
+        with pyBigWig.open(str(report.path / name)) as track:
+            assert (track.chroms("chrI"), track.values("chrI", 999, 1001)[1]) == (230_218, 0.25)
+
+
+@pytest.mark.parametrize("style", ["ensembl", "table"])
+def test_tracks_that_ucsc_would_show_empty_are_refused(build: Build, tmp_path: Path, style: str) -> None:
+    if style == "table":
+        style = str(tmp_path / "names.tsv")
+        Path(style).write_text("chrI\tchr01\n")
+    run = yeast(tmp_path / "all")
+    with pytest.raises(UsageError, match=r"UCSC would show every track on its sacCer3 empty.*--names ucsc"):
+        build(run, genome="sacCer3", names=style)
+    with pytest.raises(UsageError, match=r"elsewhere\.fa is in none of the places"):
+        build(run, genome=None, names=style)
 
 
 def test_genomes_of_one_name_are_told_apart(build: Build, finished: Path, tmp_path: Path) -> None:

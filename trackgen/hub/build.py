@@ -18,13 +18,14 @@ from trackgen.errors import DataError, ResourceError, UsageError
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
 from trackgen.hub.contents import write_contents
 from trackgen.hub.genes import CompiledGenes, compile_genes, gene_files
-from trackgen.hub.genome import GenomeSource, choose_genomes, put_track, put_two_bit
+from trackgen.hub.genome import GenomeSource, choose_genomes
+from trackgen.hub.genome_files import put_track, put_two_bit
 from trackgen.hub.jbrowse_into import merge_into
 from trackgen.hub.links import links
 from trackgen.hub.locus import informative_locus
 from trackgen.hub.model import Hub, HubGenome
 from trackgen.hub.motifs import motifs_by_genome, read_motif_tracks
-from trackgen.hub.runs import Run, read_run
+from trackgen.hub.runs import read_run
 from trackgen.hub.text import clean, shorten, track_name
 from trackgen.progress import Progress
 
@@ -108,13 +109,13 @@ def build_hub(
         raise UsageError(
             "a hub in one file has one genome, and the runs are of several",
             place="--layout",
-            found=", ".join(source.id for source, _ in chosen),
+            found=", ".join(source.id for source in chosen),
             remedy="leave --layout out, or build a hub for each genome",
         )
     genomes, annotations = _with_genes(_genomes(chosen, motifs), genes, progress)
     hub = _hub(genomes, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
     with _replacing(output) as folder:
-        _write_data(hub, [source for source, _ in chosen], folder, progress)
+        _write_data(hub, chosen, folder, progress)
         _write_genes(hub, annotations, folder)
         write_contents(hub, folder, progress)
         _write_manifest(hub, folder)
@@ -160,25 +161,28 @@ def _base_url(url: str | None) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
-def _genomes(chosen: Sequence[tuple[GenomeSource, list[Run]]], motifs: Sequence[Path]) -> list[HubGenome]:
+def _genomes(chosen: Sequence[GenomeSource], motifs: Sequence[Path]) -> list[HubGenome]:
     """Each genome with its tracks, named apart over the whole hub."""
     taken = Taken()
-    folders = motifs_by_genome(motifs, [runs[0].lengths for _, runs in chosen])
+    folders = motifs_by_genome(motifs, [source.runs for source in chosen])
     genomes: list[HubGenome] = []
-    for (source, runs), own_motifs in zip(chosen, folders, strict=True):
-        groups = compose_groups(runs, taken, genome=source.id if genomes else "")
-        lengths = runs[0].lengths
-        locus = informative_locus([track for group in groups for track in group.tracks], lengths)
+    for source, own_motifs in zip(chosen, folders, strict=True):
+        groups = compose_groups(source.runs, taken, genome=source.id if genomes else "")
+        lengths = source.runs[0].lengths
+        # Runs under other names of the same sequences are left out of this: one name is looked up in all tracks.
+        alike = {run.folder for run in source.runs if run.lengths == lengths}
+        tracks = [track for group in groups for track in group.tracks if track.source.parent in alike]
+        locus = informative_locus(tracks, lengths)
         genomes.append(
             HubGenome(
                 id=source.id,
                 title=source.id,
                 organism=_organism(source.assembly or source.id),
-                lengths={source.names[name]: length for name, length in lengths.items()},
+                lengths=source.lengths,
                 locus=replace(locus, name=source.names[locus.name]),
                 two_bit="" if source.file is None else f"{source.id}.2bit",
                 groups=groups,
-                motifs=read_motif_tracks(own_motifs, runs, taken),
+                motifs=read_motif_tracks(own_motifs, source.runs, taken),
             )
         )
     return genomes

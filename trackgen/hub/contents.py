@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from trackgen import resources
-from trackgen.hub.genome import link_or_copy
+from trackgen.hub.genome_files import link_or_copy
 from trackgen.hub.igv import render_igv
 from trackgen.hub.igv_desktop import render_igv_desktop
 from trackgen.hub.jbrowse import render_jbrowse

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from trackgen.bigwig import copy_renamed
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import assembly_name, open_genome, rename_sequences, write_twobit
+from trackgen.genome import assembly_name, open_genome, rename_sequences
 from trackgen.genome.assemblies import ASSEMBLIES
-from trackgen.genome.sequence import TWOBIT_MAGIC
 from trackgen.hub.runs import UCSC_NAME, Run
 from trackgen.hub.text import quoted_names, unique_name
 from trackgen.progress import Progress
 from trackgen.scan.digest import file_sha256
 
-__all__ = ["GenomeSource", "choose_genomes", "link_or_copy", "put_track", "put_two_bit"]
+__all__ = ["GenomeSource", "choose_genomes"]
 
 SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
 
 
 @dataclass(frozen=True)
 class GenomeSource:
-    """The genome's name and, for an assembly hub, the file that holds its sequence (None: UCSC has it).
+    """A genome of a hub, and the runs on it.
 
-    `names` holds the hub's name of each sequence of the runs. `assembly` is UCSC's name of it, where there is one: not
-    `id` where the sequences have other names than there.
+    `id` is its name in the hub; `file` holds its sequence (an assembly hub), or is None where UCSC has it. `assembly`
+    is UCSC's name of it, where there is one: not `id` where its sequences have other names than there. `names` holds
+    the hub's name of each sequence of the runs, and `lengths` the bases of each under the hub's name.
     """
 
     id: str
     file: Path | None
-    names: Mapping[str, str] = field(default_factory=dict)
-    assembly: str = ""
+    assembly: str
+    runs: tuple[Run, ...]
+    names: Mapping[str, str]
+    lengths: Mapping[str, int]
 
     @property
     def renamed(self) -> bool:
@@ -42,10 +42,32 @@ class GenomeSource:
         return any(old != new for old, new in self.names.items())
 
 
+@dataclass
+class _Group:
+    """Runs on one genome, as `GenomeSource` has them."""
+
+    runs: list[Run] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+
+    def add(self, run: Run, names: Mapping[str, str]) -> None:
+        self.runs.append(run)
+        self.names |= names
+        self.lengths |= _hub_lengths(run, names)
+
+    def of_file(self, path: Path) -> bool:
+        """Whether the file at `path` is the genome of one of the runs, by names and lengths."""
+        with open_genome(path) as genome:
+            return any(dict(genome.lengths) == dict(run.lengths) for run in self.runs)
+
+
 def choose_genomes(
     runs: Sequence[Run], genomes: Sequence[str], output: Path, progress: Progress, style: str | None = None
-) -> list[tuple[GenomeSource, list[Run]]]:
+) -> list[GenomeSource]:
     """Settle which genomes the hub stands on, each with its runs, in the order of the runs.
+
+    Runs are of one genome where its sequences have the same names and lengths in the hub, or where UCSC has it under
+    one name.
 
     Args:
         genomes: files or UCSC assembly names, in any order, at most one for each genome of the runs. A genome that
@@ -57,32 +79,58 @@ def choose_genomes(
         UsageError: a genome cannot be found, or none of the runs is of one that is given.
         DataError: a file's names and lengths are not those of its runs.
     """
-    groups: list[list[Run]] = []
+    groups: list[_Group] = []
     for run in runs:
-        same = next((group for group in groups if dict(group[0].lengths) == dict(run.lengths)), None)
-        if same is None:
-            groups.append([run])
-        else:
-            same.append(run)
+        names = {name: name for name in run.lengths} if style is None else rename_sequences(run.lengths, style)
+        group = next((group for group in groups if group.lengths == _hub_lengths(run, names)), None)
+        if group is None:
+            group = _Group()
+            groups.append(group)
+        group.add(run, names)
     wanted = _assigned(groups, genomes)
     used: set[str] = set()
-    chosen = []
+    chosen: dict[str, tuple[Path | None, str, _Group]] = {}
     for group, genome in zip(groups, wanted, strict=True):
-        lengths = group[0].lengths
-        names = {name: name for name in lengths} if style is None else rename_sequences(lengths, style)
-        source = _choose(group[0], genome, list(names.values()), output, progress)
-        chosen.append((replace(source, id=unique_name(source.id, used), names=names), group))
-    return chosen
+        name, file, assembly = _choose(group, genome, output, progress)
+        if file is None and name in chosen:
+            _unite(name, chosen[name], group)
+            continue
+        chosen[unique_name(name, used)] = (file, assembly, group)
+    return [
+        GenomeSource(name, file, assembly, tuple(group.runs), group.names, group.lengths)
+        for name, (file, assembly, group) in chosen.items()
+    ]
 
 
-def _assigned(groups: Sequence[Sequence[Run]], genomes: Sequence[str]) -> list[str | None]:
+def _hub_lengths(run: Run, names: Mapping[str, str]) -> dict[str, int]:
+    return {names[name]: length for name, length in run.lengths.items()}
+
+
+def _unite(name: str, first: tuple[Path | None, str, _Group], group: _Group) -> None:
+    """Add runs with other sequences of UCSC's own assembly `name`, such as those without its alternative ones."""
+    file, _, known = first
+    conflict = next(
+        (key for key in group.lengths if known.lengths.get(key, group.lengths[key]) != group.lengths[key]), ""
+    )
+    if file is not None or conflict:
+        raise UsageError(
+            f"two runs are of {name}, and their sequences are not the same",
+            path=group.runs[0].folder / "run.json",
+            place=conflict or None,
+            remedy="give the file of each genome with --genome FILE, or build a hub for each",
+        )
+    for run in group.runs:
+        known.add(run, group.names)
+
+
+def _assigned(groups: Sequence[_Group], genomes: Sequence[str]) -> list[str | None]:
     """Which of `genomes` each group of runs stands on; None where none is given for it."""
     result: list[str | None] = [None] * len(groups)
     for genome in genomes:
-        fits = [place for place, group in enumerate(groups) if len(groups) == 1 or _fits(genome, group[0])]
+        fits = [place for place, group in enumerate(groups) if len(groups) == 1 or _fits(genome, group)]
         free = [place for place in fits if result[place] is None]
         if not free:
-            runs = ", ".join(str(group[0].folder) for group in groups)
+            runs = ", ".join(str(group.runs[0].folder) for group in groups)
             raise UsageError(
                 "this genome is given beside another for the same runs" if fits else "no run is of this genome",
                 place="--genome",
@@ -93,24 +141,36 @@ def _assigned(groups: Sequence[Sequence[Run]], genomes: Sequence[str]) -> list[s
     return result
 
 
-def _fits(genome: str, run: Run) -> bool:
-    """Whether `run` is of the genome in the file, or of the assembly, that `genome` names."""
-    path = Path(genome)
-    if path.is_file():
-        with open_genome(path) as opened:
-            return dict(opened.lengths) == dict(run.lengths)
-    return genome in (run.assembly, assembly_name(run.lengths)) or (not run.assembly and not assembly_name(run.lengths))
+def _fits(genome: str, group: _Group) -> bool:
+    """Whether `group` is of the genome in the file, or of the assembly, that `genome` names."""
+    if Path(genome).is_file():
+        return group.of_file(Path(genome))
+    recognised = _assembly(group)
+    return genome == recognised or not recognised
 
 
-def _choose(run: Run, genome: str | None, names: Sequence[str], output: Path, progress: Progress) -> GenomeSource:
-    """The genome of `run`, whose sequences are called `names` in the hub."""
+def _assembly(group: _Group) -> str:
+    """UCSC's name of the assembly that the runs are of; empty where that is unknown."""
+    return group.runs[0].assembly or assembly_name(group.lengths) or ""
+
+
+def _as_ucsc_has_it(assembly: str, group: _Group) -> bool:
+    """Whether the hub's names of sequences are those of UCSC's `assembly`."""
+    own = {row.length: f"chr{row.label}" for row in ASSEMBLIES.get(assembly, ())}
+    differs = any(own.get(length, name) != name for name, length in group.lengths.items())
+    return not differs and any(name.startswith("chr") for name in group.lengths)
+
+
+def _choose(group: _Group, genome: str | None, output: Path, progress: Progress) -> tuple[str, Path | None, str]:
+    """The genome's name, the file that holds its sequence, if any, and UCSC's name of it, if it has one."""
+    run = group.runs[0]
     if genome is None:
         file = _find_file(run, output)
         if file is not None:
-            return _from_file(file, run, names)
-        if run.assembly and all(name.startswith("chr") for name in names):
+            return _from_file(file, group)
+        if run.assembly and _as_ucsc_has_it(run.assembly, group):
             progress.note(f"the hub stands on UCSC's own {run.assembly}; --genome FILE puts the sequence into it")
-            return GenomeSource(run.assembly, None, assembly=run.assembly)
+            return run.assembly, None, run.assembly
         raise UsageError(
             f"the genome file {run.genome_file or 'of the run'} is in none of the places looked at "
             "(the current folder, beside the hub, in and beside the run), or is another file of that name",
@@ -118,85 +178,56 @@ def _choose(run: Run, genome: str | None, names: Sequence[str], output: Path, pr
             remedy="say where it is: --genome FILE, or name the UCSC assembly: --genome NAME",
         )
     if Path(genome).is_file():
-        return _from_file(Path(genome), run, names)
-    return _named(genome, run, names, progress)
+        return _from_file(Path(genome), group)
+    return _named(genome, group, progress)
 
 
-def put_two_bit(genome: GenomeSource, target: Path, progress: Progress) -> None:
-    """Put the genome's sequence, if it has any, at `target` as 2bit: linked or copied where that is possible."""
-    if genome.file is None:
-        return
-    with genome.file.open("rb") as file:
-        is_two_bit = file.read(4) in TWOBIT_MAGIC
-    if is_two_bit and not genome.renamed:
-        link_or_copy(genome.file, target)
-        return
-    progress.note(f"writing {target.name} from {genome.file.name}")
-    with open_genome(genome.file) as opened:
-        write_twobit(opened, target, progress, names=genome.names)
-
-
-def put_track(source: Path, genome: GenomeSource, target: Path) -> None:
-    """Put a track at `target`: linked or copied, or written where sequences of its genome get other names.
-
-    Files of hits are always written, since their writer puts the sequences' names where old JBrowse does not find them.
-    """
-    if genome.renamed or source.suffix == ".bb":
-        copy_renamed(source, target, genome.names)
-    else:
-        link_or_copy(source, target)
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link, which costs no space; a copy where the file system has none, or the folders lie on two."""
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        with source.open("rb") as original, target.open("xb") as copy:
-            while block := original.read(1 << 22):
-                copy.write(block)
-
-
-def _named(name: str, run: Run, names: Sequence[str], progress: Progress) -> GenomeSource:
+def _named(name: str, group: _Group, progress: Progress) -> tuple[str, Path | None, str]:
     if not UCSC_NAME.fullmatch(name):
         raise DataError(
             "there is no such genome file, and it is no name of a UCSC assembly either",
             path=name,
             wanted="a FASTA or 2bit file, or a name such as hg38",
         )
-    recognised = assembly_name(run.lengths)
+    path = group.runs[0].folder / "run.json"
+    recognised = assembly_name(group.lengths)
     if recognised is not None and recognised != name:
         raise UsageError(
-            "the run stands on another assembly",
-            path=run.folder / "run.json",
-            place="--genome",
-            found=name,
-            wanted=recognised,
+            "the run stands on another assembly", path=path, place="--genome", found=name, wanted=recognised
         )
     if recognised is None and name in ASSEMBLIES:
         progress.note(f"the names and lengths of the run's sequences are not those of {name}: tracks may stay empty")
     elif recognised is None:
         progress.note(f"the names and lengths of the run's sequences could not be compared with those of {name}")
-    if not any(sequence.startswith("chr") for sequence in names):
-        shown = quoted_names(list(names), 3)
+    if not _as_ucsc_has_it(name, group):
+        shown = quoted_names(list(group.lengths), 3)
+        if recognised is not None:
+            raise UsageError(
+                f"UCSC would show every track on its {name} empty, since it has other names of sequences",
+                path=path,
+                place="--names",
+                found=shown,
+                remedy="add --names ucsc, or give the genome's file: --genome FILE",
+            )
         progress.note(f"the sequence names ({shown}) are not those of UCSC; --names ucsc changes them")
-    return GenomeSource(name, None, assembly=name)
+    return name, None, name
 
 
-def _from_file(path: Path, run: Run, names: Sequence[str]) -> GenomeSource:
-    with open_genome(path) as genome:
-        lengths = dict(genome.lengths)
-    if lengths != dict(run.lengths):
+def _from_file(path: Path, group: _Group) -> tuple[str, Path | None, str]:
+    run = group.runs[0]
+    if not group.of_file(path):
+        with open_genome(path) as genome:
+            difference = _difference(run.lengths, genome.lengths)
         raise DataError(
-            f"the genome is not the one that was scanned: {_difference(run.lengths, lengths)}",
+            f"the genome is not the one that was scanned: {difference}",
             path=path,
             remedy=f"give the file that was scanned ({run.genome_file}) with --genome FILE",
         )
-    assembly, stem = run.assembly or assembly_name(lengths) or "", _stem(run.genome_file)
-    if not assembly or any(name.startswith("chr") for name in names):
-        return GenomeSource(assembly or stem, path, assembly=assembly)
+    assembly, stem = _assembly(group), _stem(run.genome_file)
+    if not assembly or _as_ucsc_has_it(assembly, group):
+        return assembly or stem, path, assembly
     # By its own name UCSC would show its own assembly, which has other names of sequences, and every track empty.
-    return GenomeSource(stem if stem != assembly else f"{assembly}_renamed", path, assembly=assembly)
+    return stem if stem != assembly else f"{assembly}_renamed", path, assembly
 
 
 def _stem(file: str) -> str:

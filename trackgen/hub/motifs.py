@@ -23,13 +23,14 @@ KIND, TYPE = "motif hits", "bigBed 9 +"
 BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
 
 
-def motifs_by_genome(folders: Sequence[Path], genomes: Sequence[Mapping[str, int]]) -> list[list[Path]]:
-    """Which of `folders` stand on each of `genomes` (names and lengths, bp); one that fits none goes to the first."""
+def motifs_by_genome(folders: Sequence[Path], genomes: Sequence[Sequence[Run]]) -> list[list[Path]]:
+    """Which of `folders` stand on each of the genomes, given by their runs; one that fits none goes to the first."""
     result: list[list[Path]] = [[] for _ in genomes]
     for folder in folders:
         path = _descriptions(folder)[0]
         own = genome_lengths(Fields(_load(path), path).inner("genome"))
-        place = next((place for place, lengths in enumerate(genomes) if own == dict(lengths)), 0)
+        fits = [place for place, runs in enumerate(genomes) if any(own == dict(run.lengths) for run in runs)]
+        place = fits[0] if fits else 0
         result[place].append(folder)
     return result
 
@@ -53,7 +54,7 @@ def read_motif_tracks(folders: Sequence[Path], runs: Sequence[Run], taken: Taken
     for folder in folders:
         for path in _descriptions(folder):
             values = Fields(_load(path), path)
-            _refuse_unknown(values, runs[0].lengths)
+            _refuse_unknown(values, runs)
             tracks.append(_track(values, titles, taken.names, taken.files))
     return tuple(tracks)
 
@@ -78,7 +79,7 @@ def _load(path: Path) -> Any:
         raise DataError("the file cannot be read as JSON", path=path, found=error) from error
 
 
-def _refuse_unknown(values: Fields, lengths: Mapping[str, int]) -> None:
+def _refuse_unknown(values: Fields, runs: Sequence[Run]) -> None:
     """Only hits of the form that we know, on the genome of the runs."""
     for key, wanted in (("schema_version", SCHEMA_VERSION), ("kind", KIND), ("type", TYPE)):
         found = values.get(key, type(wanted))
@@ -92,7 +93,8 @@ def _refuse_unknown(values: Fields, lengths: Mapping[str, int]) -> None:
                 remedy="update trackgen, or explain again",
             )
     own = genome_lengths(values.inner("genome"))
-    if own != dict(lengths):
+    if not any(own == dict(run.lengths) for run in runs):
+        lengths = runs[0].lengths
         different = [name for name in {**lengths, **own} if own.get(name) != lengths.get(name)]
         raise DataError(
             "the motif hits stand on another genome than the runs",

@@ -1,0 +1,49 @@
+"""Puts the files of a genome and of its tracks into a hub's folder: by a link where it can, written where it must."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from trackgen.bigwig import copy_renamed
+from trackgen.genome import open_genome, write_twobit
+from trackgen.genome.sequence import TWOBIT_MAGIC
+from trackgen.hub.genome import GenomeSource
+from trackgen.progress import Progress
+
+__all__ = ["link_or_copy", "put_track", "put_two_bit"]
+
+
+def put_two_bit(genome: GenomeSource, target: Path, progress: Progress) -> None:
+    """Put the genome's sequence, if it has any, at `target` as 2bit: linked or copied where that is possible."""
+    if genome.file is None:
+        return
+    with genome.file.open("rb") as file:
+        is_two_bit = file.read(4) in TWOBIT_MAGIC
+    if is_two_bit and not genome.renamed:
+        link_or_copy(genome.file, target)
+        return
+    progress.note(f"writing {target.name} from {genome.file.name}")
+    with open_genome(genome.file) as opened:
+        write_twobit(opened, target, progress, names=genome.names)
+
+
+def put_track(source: Path, genome: GenomeSource, target: Path) -> None:
+    """Put a track at `target`: linked or copied, or written where sequences of its genome get other names.
+
+    Files of hits are always written, since their writer puts the sequences' names where old JBrowse does not find them.
+    """
+    if genome.renamed or source.suffix == ".bb":
+        copy_renamed(source, target, genome.names)
+    else:
+        link_or_copy(source, target)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link, which costs no space; a copy where the file system has none, or the folders lie on two."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        with source.open("rb") as original, target.open("xb") as copy:
+            while block := original.read(1 << 22):
+                copy.write(block)
