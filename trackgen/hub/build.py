@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from trackgen import __version__
-from trackgen.errors import DataError, ResourceError, UsageError
+from trackgen.errors import DataError, UsageError
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
 from trackgen.hub.contents import write_contents
 from trackgen.hub.genes import CompiledGenes, compile_genes, gene_files
@@ -25,6 +23,7 @@ from trackgen.hub.links import links
 from trackgen.hub.locus import informative_locus
 from trackgen.hub.model import Hub, HubGenome
 from trackgen.hub.motifs import motifs_by_genome, read_motif_tracks
+from trackgen.hub.replace import replacing
 from trackgen.hub.runs import read_run
 from trackgen.hub.text import clean, shorten, track_name
 from trackgen.progress import Progress
@@ -114,7 +113,7 @@ def build_hub(
         )
     genomes, annotations = _with_genes(_genomes(chosen, motifs), genes, progress)
     hub = _hub(genomes, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
-    with _replacing(output) as folder:
+    with replacing(output) as folder:
         _write_data(hub, chosen, folder, progress)
         _write_genes(hub, annotations, folder)
         write_contents(hub, folder, progress)
@@ -298,33 +297,3 @@ def _refuse_foreign(output: Path) -> None:
             found=foreign[0],
             remedy="choose another folder with -o, or move it away",
         )
-
-
-@contextmanager
-def _replacing(output: Path) -> Iterator[Path]:
-    """A new folder beside `output`, which takes its place on success and is removed on any error."""
-    target = output.resolve()
-    folder = target.with_name(f".{target.name}.{os.getpid()}.new")
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()
-    except OSError as error:
-        raise UsageError(
-            "the hub's folder cannot be made", path=output, found=error.strerror, remedy="choose another with -o"
-        ) from error
-    try:
-        yield folder
-        if target.exists():
-            target.rename(old)
-        try:
-            folder.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-    except OSError as error:
-        raise ResourceError("the hub could not be written", path=error.filename, found=error.strerror) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
