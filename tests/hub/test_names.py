@@ -18,7 +18,7 @@ from tests.hubs import LENGTHS, change_run, sequences
 from trackgen.bigwig import BigWigWriter, copy_renamed
 from trackgen.bigwig.trees import chromosome_tree, read_chromosome_tree
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import rename_sequences
+from trackgen.genome import rename_sequences, unused_names
 from trackgen.genome.assemblies import ASSEMBLIES
 
 YEAST = {f"chr{row.label}": row.length for row in ASSEMBLIES["sacCer3"]}
@@ -187,6 +187,8 @@ def test_an_assembly_under_other_names_is_none_that_ucsc_has(build: Build, finis
         ("chrI\tchrII\n", "sequences chrI and chrII: two sequences would have one name; found chrII"),
         ("chrI\tx\nchrII\tx\n", "two sequences would have one name"),
         ("", "names none"),
+        ("chrI\tHLA|A\n", "no line of a table"),
+        ("chrI\tA+1\n", "no line of a table"),
     ],
 )
 def test_a_table_that_is_no_good_is_refused(build: Build, tmp_path: Path, text: str, reason: str) -> None:
@@ -199,3 +201,16 @@ def test_a_table_that_is_no_good_is_refused(build: Build, tmp_path: Path, text: 
 def test_a_style_that_is_none_is_refused(build: Build) -> None:
     with pytest.raises(UsageError, match=r"no way to name sequences.*found refseq.*wanted ucsc, ensembl or a file"):
         build(names="refseq")
+
+
+def test_a_table_that_begins_with_a_byte_order_mark_loses_no_line(tmp_path: Path) -> None:
+    (tmp_path / "names.tsv").write_text("chrI\tone\nchrII\ttwo\n", encoding="utf-8-sig")
+    renamed = rename_sequences(LENGTHS, str(tmp_path / "names.tsv"))
+    assert renamed == {"chrI": "one", "chrII": "two", "chrM": "chrM"}
+
+
+def test_lines_of_a_table_that_no_sequence_has_are_told(tmp_path: Path) -> None:
+    names = table(tmp_path / "names.tsv", "chrI\tone\nchr2\ttwo\nchrX\tx\n")
+    assert unused_names(names, LENGTHS) == ("chr2", "chrX")
+    assert unused_names(names, {*LENGTHS, "chrX"}) == ("chr2",)
+    assert unused_names("ucsc", LENGTHS) == ()

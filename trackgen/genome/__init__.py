@@ -14,7 +14,7 @@ from trackgen.genome.regions import (
     subtract,
     total,
 )
-from trackgen.genome.renaming import rename_sequences
+from trackgen.genome.renaming import rename_sequences, unused_names
 from trackgen.genome.sequence import Genome, genome_digest, open_genome
 from trackgen.genome.shuffles import block_span, shuffle_in_place, shuffle_windows
 from trackgen.genome.signals import SignalReader, open_signal
@@ -46,5 +46,6 @@ __all__ = [
     "shuffle_windows",
     "subtract",
     "total",
+    "unused_names",
     "write_twobit",
 ]

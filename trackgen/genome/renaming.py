@@ -7,7 +7,7 @@ assembly is known, its own table decides; else the names alone do, and a name of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from trackgen.errors import DataError, UsageError
@@ -15,11 +15,11 @@ from trackgen.genome.aliases import reconcile
 from trackgen.genome.assemblies import ASSEMBLIES
 from trackgen.genome.names import CONTIG, MITOCHONDRION, assembly_name, bare
 
-__all__ = ["STYLES", "rename_sequences"]
+__all__ = ["STYLES", "rename_sequences", "unused_names"]
 
 STYLES = ("ucsc", "ensembl")
-FIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+|-]*")
-"""What every browser takes for a sequence's name."""
+FIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What every browser takes for a sequence's name; ``+`` and ``|`` mean other things in addresses."""
 
 # Ensembl's name of the mitochondrion, by UCSC's name of the assembly without its number; MT for all others.
 ENSEMBL_MITOCHONDRION = {"sacCer": "Mito", "ce": "MtDNA", "dm": "mitochondrion_genome"}
@@ -51,10 +51,34 @@ def rename_sequences(lengths: Mapping[str, int], style: str) -> dict[str, str]:
             raise UsageError(
                 "this is no way to name sequences", place="--names", found=style, wanted="ucsc, ensembl or a file"
             )
-        wanted = _read_table(path, lengths)
+        wanted = _read_table(path)
+        if not wanted.keys() & lengths.keys():
+            raise DataError(
+                "the table names none of the genome's sequences",
+                path=path,
+                found=", ".join(list(wanted)[:3]) or "no names",
+                wanted="old names such as " + ", ".join(list(lengths)[:3]),
+            )
     result = {name: wanted.get(name, name) for name in lengths}
     _refuse_repeated(result, path)
     return result
+
+
+def unused_names(style: str, names: Collection[str]) -> tuple[str, ...]:
+    """The old names in the table `style` that no sequence has, in the table's order; none for another style.
+
+    One table may serve several genomes, so such a line is no error, but a person should hear of it: it may be a typo.
+
+    Args:
+        style: as in `rename_sequences`.
+        names: those of all genomes that the table serves.
+
+    Raises:
+        DataError: the file is malformed.
+    """
+    if style in STYLES:
+        return ()
+    return tuple(old for old in _read_table(Path(style)) if old not in names)
 
 
 def _to_ucsc(lengths: Mapping[str, int]) -> dict[str, str]:
@@ -102,10 +126,11 @@ def _ensembl_name(name: str, mitochondrion: str) -> str:
     return name.removeprefix("chr") or name
 
 
-def _read_table(path: Path, lengths: Mapping[str, int]) -> dict[str, str]:
+def _read_table(path: Path) -> dict[str, str]:
     result: dict[str, str] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Editors on Windows begin a file with a byte order mark, which would be part of the first name.
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("the table of names cannot be read", path=path, found=error) from error
     for number, line in enumerate(lines, start=1):
@@ -129,13 +154,6 @@ def _read_table(path: Path, lengths: Mapping[str, int]) -> dict[str, str]:
                 wanted=result[fields[0]],
             )
         result[fields[0]] = fields[1]
-    if not result.keys() & lengths.keys():
-        raise DataError(
-            "the table names none of the genome's sequences",
-            path=path,
-            found=", ".join(list(result)[:3]) or "no names",
-            wanted="old names such as " + ", ".join(list(lengths)[:3]),
-        )
     return result
 
 
