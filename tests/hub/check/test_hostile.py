@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.hub.check.corpus import FAILED, PASSED, read_corpus, write_bigwig
+from tests.hub.check.corpus import FAILED, PASSED, read_corpus, write_bigwig, write_two_bit
 from trackgen.errors import DataError
 from trackgen.hub.check import HubCheck, check_hub, report_json, report_text
 from trackgen.hub.check.findings import shown
@@ -230,6 +230,19 @@ def test_values_cannot_write_to_the_terminal(tmp_path: Path) -> None:
     check = check_text(f"{HEAD}{track('x.bw')}color \x1b[2J\x07evil\n", tmp_path)
     assert "\x1b" not in report_text(check)
     assert "\\x1b[2J" in report_text(check)
+
+
+def test_neither_names_nor_addresses_of_a_hub_write_to_the_terminal(tmp_path: Path) -> None:
+    evil = "\x9b2J\u202e"
+    (tmp_path / f"{evil}.txt").write_text(f"track t{evil}\ncolour 1\n")
+    write_two_bit(tmp_path / "g.2bit", {"chr\x1b[2J": 1000})
+    write_bigwig(tmp_path / "x.bw", {"chrA": 1000})
+    text = HEAD.replace("genome madeUp1\n", f"genome {evil}\ntwoBitPath g.2bit\n") + f"include {evil}.txt\n\n"
+    check = check_text(text + track("x.bw") + f"filter.{evil} 1\ngroup {evil}\n", tmp_path)
+    assert {"DATA-NAMES", "SETTING-UNKNOWN"} <= rules(check)
+    for report in (report_text(check), report_json(check)):
+        assert all(line.isprintable() for line in report.split("\n"))
+        assert "\\x9b2J" in report
 
 
 @pytest.mark.parametrize(("text", "short"), [("a\nb", "a\\nb"), ("é", "é"), ("\u202e", "\\u202e"), ("x" * 500, "...")])

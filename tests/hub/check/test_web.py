@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,8 +36,8 @@ def enlarge(path: Path) -> None:
 
 
 @contextmanager
-def answering(answer: bytes, *, slowly: bool = False) -> Iterator[str]:
-    """A server that gives every connection the same bytes, or takes its time."""
+def answering(answer: bytes | Iterable[bytes], *, slowly: bool = False) -> Iterator[str]:
+    """A server that gives every connection the same bytes, one after the other, or takes its time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stop = threading.Event()
 
@@ -51,7 +53,8 @@ def answering(answer: bytes, *, slowly: bool = False) -> Iterator[str]:
                         connection.recv(65536)
                         if slowly:
                             stop.wait(5)
-                        connection.sendall(answer)
+                        for piece in [answer] if isinstance(answer, bytes) else answer:
+                            connection.sendall(piece)
                     except OSError:
                         continue
 
@@ -163,6 +166,59 @@ def test_a_login_page_in_place_of_a_hub_is_found() -> None:
 def test_a_server_that_takes_too_long_is_not_waited_for() -> None:
     with answering(b"", slowly=True) as address, pytest.raises(DataError, match="does not answer"):
         check_hub(address, seconds=0.3)
+
+
+def dripping(start: bytes) -> Iterator[bytes]:
+    """An answer of whose rest a byte comes now and then, and never the last."""
+    yield start
+    while True:
+        time.sleep(0.05)
+        yield b"x"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        dripping(b""),
+        dripping(b"HTTP/1.1 200 OK\r\nX: "),
+        dripping(b"HTTP/1.1 200 OK\r\n\r\nhub h\n"),
+        dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhub h\n"),
+        itertools.repeat(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["status", "header", "body", "stated body", "continue"],
+)
+def test_a_server_that_sends_for_ever_is_hung_up_on(answer: Iterable[bytes]) -> None:
+    with answering(answer) as address:
+        web, start = Web(0.5, longest=0.5), time.monotonic()
+        with pytest.raises(FileFault) as caught:
+            web.ask(address, most=1 << 20)
+        assert (caught.value.rule, caught.value.found) == ("SERVER-DOWN", "the answer takes too long")
+        assert time.monotonic() - start < 10
+
+
+def test_a_body_may_take_longer_than_the_first_word_of_an_answer() -> None:
+    pieces = (time.sleep(0.3) or b"hub h\n" for _ in range(6))
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 36\r\n\r\n"
+    with answering(itertools.chain([head], pieces)) as address:
+        assert Web(1.0).ask(address, most=100).body == b"hub h\n" * 6
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 "])
+def test_an_answer_cannot_write_to_the_terminal(start: bytes) -> None:
+    with answering(start + b"\x1b[2J\x9b31m" + b"z" * 5000 + b"\r\n\r\n") as address:
+        with pytest.raises(DataError) as caught:
+            check_hub(address, seconds=5)
+        assert str(caught.value).isprintable()
+        assert "\\x1b[2J\\x9b31m" in str(caught.value)
+        assert len(str(caught.value)) < 500
+
+
+def test_a_redirect_cannot_write_to_the_terminal() -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: ftp://h/\x9b2J" + b"z" * 5000 + b"\r\nContent-Length: 0\r\n\r\n"
+    with answering(answer) as address, pytest.raises(DataError) as caught:
+        check_hub(address, seconds=5)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
 
 
 def test_a_dead_server_of_data_is_asked_once(hub: Path) -> None:

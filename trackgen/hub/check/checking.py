@@ -8,7 +8,7 @@ from pathlib import Path
 from trackgen.errors import DataError
 from trackgen.hub.check.companions import check_companions, check_leaks, check_pages
 from trackgen.hub.check.files import check_files
-from trackgen.hub.check.findings import Finding, Findings
+from trackgen.hub.check.findings import Finding, Findings, shown
 from trackgen.hub.check.hub_files import Genome, Hub, read_hub
 from trackgen.hub.check.rules import ERROR, WARNING
 from trackgen.hub.check.server import check_servers
@@ -51,7 +51,7 @@ def check_hub(target: str, *, seconds: float = SECONDS) -> HubCheck:
 
     Args:
         target: a path, or an http or https address.
-        seconds: how long a server may take to answer.
+        seconds: how long a server may take to begin its answer.
 
     Raises:
         DataError: there is nothing at `target` that could be a hub.
@@ -64,7 +64,7 @@ def check_hub(target: str, *, seconds: float = SECONDS) -> HubCheck:
         raise DataError(
             fault.what,
             path=target,
-            found=fault.found or None,
+            found=shown(fault.found) if fault.found else None,
             wanted=fault.wanted or None,
             remedy=fault.remedy or REMEDY,
         ) from None
@@ -76,7 +76,7 @@ def check_hub(target: str, *, seconds: float = SECONDS) -> HubCheck:
         findings=findings.sorted(),
         counts=findings.counts(),
         left_out=findings.left_out(),
-        genomes=tuple(genome.name for genome in hub.genomes) if hub else (),
+        genomes=tuple(shown(genome.name) for genome in hub.genomes) if hub else (),
         tracks=sum(len(genome.tracks) for genome in hub.genomes) if hub else 0,
         support_level=level,
         support_settings=settings,
@@ -133,7 +133,7 @@ def _support_level(hub: Hub | None) -> tuple[str, tuple[str, ...]]:
     for genome in hub.genomes:
         levels |= _levels_of(genome)
     lowest = max((level for level in levels.values() if level in LEVEL_ORDER), key=LEVEL_ORDER.index, default="")
-    return lowest, tuple(sorted(name for name, level in levels.items() if level == lowest))
+    return lowest, tuple(sorted(shown(name) for name, level in levels.items() if level == lowest))
 
 
 def _levels_of(genome: Genome) -> dict[str, str]:

@@ -10,17 +10,19 @@ from trackgen.hub.check.rules import LEVELS, RULES
 __all__ = ["Finding", "Findings", "Place", "shown"]
 
 LONGEST_VALUE = 100
+LONGEST_TEXT = 500
+"""Of what names files, and of what is put together from several values."""
 MOST_OF_A_RULE = 1000
 """Kept of one rule; the rest is counted. A hub of a million lines must not need as much memory for its faults."""
 
 
-def shown(text: object) -> str:
+def shown(text: object, most: int = LONGEST_VALUE) -> str:
     """`text` safe on a terminal and short: control characters as escapes, a long middle left out."""
     whole = str(text)
-    if len(whole) <= LONGEST_VALUE and whole.isprintable():
+    if len(whole) <= most and whole.isprintable():
         return whole
-    if len(whole) > LONGEST_VALUE:
-        whole = f"{whole[: LONGEST_VALUE - 20]}...{whole[-17:]}"
+    if len(whole) > most:
+        whole = f"{whole[: most - 20]}...{whole[-17:]}"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in whole)
 
 
@@ -80,12 +82,14 @@ class Findings:
     def add(
         self, rule: str, place: Place, what: str, *, found: object = "", wanted: object = "", remedy: str = ""
     ) -> None:
-        """Add one; `found` and `wanted` are shortened and made safe to print."""
+        """Add one; all that may come from the hub, names of files too, is shortened and made safe to print."""
         self._places.add(place)
         if self._of_rule[rule] >= MOST_OF_A_RULE:
             self._of_rule[rule] += 1
             return
-        finding = Finding(rule, place, shown(what), shown(found), str(wanted), remedy)
+        named = Place(shown(place.file, LONGEST_TEXT), place.line)
+        texts = (shown(what), shown(found), shown(wanted, LONGEST_TEXT), shown(remedy, LONGEST_TEXT))
+        finding = Finding(rule, named, *texts)
         if finding not in self._found:
             self._of_rule[rule] += 1
             self._found[finding] = None

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import re
+import socket
 import ssl
-import time
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any, Self
 from urllib.parse import quote, urljoin, urlsplit
 
+from trackgen.hub.check.findings import shown
 from trackgen.hub.check.sources import BLOCK, LARGEST_TEXT, Blocks, FileFault, RangeReader, check_scheme, is_private
 
 __all__ = ["Answer", "Web", "WebSource", "origin_of", "size_of"]
 
 SECONDS = 20.0
-"""Until a server must have answered, and between two pieces of its answer."""
+"""From the connection to the last header of the answer, and between two pieces of its body."""
 LONGEST_ANSWER_SECONDS = 120.0
+"""From the last header to the last byte of the body."""
+TOO_LONG = "the answer takes too long"
 PIECE = 1 << 16
 MOST_WITHOUT_RANGES = 1 << 20
 """Bytes taken from the start of a file whose server ignores ranges."""
@@ -33,6 +38,96 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     url: str
+
+
+class _Deadline:
+    """Hangs up when a request takes too long, however often the server sends a byte.
+
+    The timeout of a socket bounds the wait for each of its bytes, not for all of them.
+    """
+
+    def __init__(self) -> None:
+        self.passed = False
+        self._line: socket.socket | None = None
+        self._timer: threading.Timer | None = None
+
+    def watch(self, line: socket.socket, seconds: float) -> None:
+        """Hang up on `line` in `seconds`; an earlier line is no longer watched."""
+        self.end()
+        # A second handle on the same connection: encryption takes the first one away.
+        self._line = line.dup()
+        self.extend(seconds)
+
+    def extend(self, seconds: float) -> None:
+        """Begin to count anew."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._line is not None and not self.passed:
+            self._timer = threading.Timer(seconds, self._hang_up, (self._line,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def end(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            # A timer that runs must not hang up on a later connection, which may have the same number.
+            self._timer.join()
+        if self._line is not None:
+            self._line.close()
+        self._line = self._timer = None
+
+    def check(self) -> None:
+        """Raise an error once the time is over: what was read until then is a part that looks like the whole."""
+        if self.passed:
+            raise TimeoutError(TOO_LONG)
+
+    def _hang_up(self, line: socket.socket) -> None:
+        self.passed = True
+        try:
+            line.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            # The server was faster.
+            return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection whose answer must have begun, with all its headers, in `timeout` seconds."""
+
+    def __init__(self, *arguments: Any, deadline: _Deadline, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._deadline = deadline
+
+    def connect(self) -> None:
+        super().connect()
+        self._deadline.watch(self.sock, float(self.timeout or SECONDS))
+
+
+class _SecureConnection(http.client.HTTPSConnection, _Connection):
+    """The same, encrypted; watched from before the handshake, since that calls `connect` of the class above."""
+
+
+class _Opener(urllib.request.AbstractHTTPHandler):
+    """Makes the connections of one request and its redirects."""
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def __init__(self, deadline: _Deadline, context: ssl.SSLContext) -> None:
+        super().__init__()
+        self._deadline, self._context = deadline, context
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(functools.partial(_Connection, deadline=self._deadline), request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        secure = functools.partial(_SecureConnection, deadline=self._deadline)
+        return self.do_open(secure, request, context=self._context)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -60,19 +155,22 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 class Web:
     """Requests without surprises: web addresses only, bounded in time and size, failures as `FileFault`."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
-        self.seconds = seconds
-        self._opener = urllib.request.OpenerDirector()
+    def __init__(self, seconds: float = SECONDS, longest: float = LONGEST_ANSWER_SECONDS) -> None:
+        self.seconds, self.longest = seconds, longest
+        self._context = ssl.create_default_context()
+        self._dead: set[str] = set()
+
+    def _opener(self, deadline: _Deadline) -> urllib.request.OpenerDirector:
+        opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(),
+            _Opener(deadline, self._context),
             _Redirects(),
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
         ):
-            self._opener.add_handler(handler)
-        self._dead: set[str] = set()
+            opener.add_handler(handler)
+        return opener
 
     def ask(self, url: str, method: str = "GET", *, most: int = 0, **headers: str) -> Answer:
         """One request. At most `most` bytes of the body are read; header names take ``_`` for ``-``.
@@ -88,29 +186,34 @@ class Web:
         request = urllib.request.Request(
             _quoted(url), method=method, headers={"User-Agent": "trackgen", "Accept-Encoding": "identity"} | named
         )
+        with _Deadline() as deadline:
+            try:
+                return self._answer(request, most, deadline)
+            except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
+                reason = TOO_LONG if deadline.passed else getattr(error, "reason", None) or error
+                self._dead.add(origin)
+                raise _down(url, str(reason) or type(error).__name__) from None
+
+    def _answer(self, request: urllib.request.Request, most: int, deadline: _Deadline) -> Answer:
         try:
-            with self._opener.open(request, timeout=self.seconds) as response:
-                return _answer(response, most)
+            response = self._opener(deadline).open(request, timeout=self.seconds)
         except urllib.error.HTTPError as error:
-            with error:
-                return _answer(error, most)
-        except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            self._dead.add(origin)
-            raise _down(url, str(reason) or type(error).__name__) from None
+            response = error
+        with response:
+            deadline.check()
+            deadline.extend(self.longest)
+            answer = _read_answer(response, most)
+            deadline.check()
+        return answer
 
 
-def _answer(response: http.client.HTTPResponse | urllib.error.HTTPError, most: int) -> Answer:
-    # A server may send one byte a minute: each read is bounded by the timeout, all of them by this.
-    end = time.monotonic() + LONGEST_ANSWER_SECONDS
+def _read_answer(response: http.client.HTTPResponse | urllib.error.HTTPError, most: int) -> Answer:
     body = bytearray()
     while len(body) < most:
         piece = response.read(min(PIECE, most - len(body)))
         if not piece:
             break
         body += piece
-        if time.monotonic() > end:
-            raise TimeoutError("the answer takes too long")
     stated = size_of(response.headers.get("Content-Length", ""))
     if stated is not None and len(body) < min(most, stated):
         raise ConnectionError("the answer is cut off")
@@ -127,7 +230,7 @@ def size_of(header: str) -> int | None:
 
 
 def _down(url: str, reason: str) -> FileFault:
-    return FileFault("SERVER-DOWN", f"the server {urlsplit(url).netloc} does not answer", found=reason)
+    return FileFault("SERVER-DOWN", f"the server {urlsplit(url).netloc} does not answer", found=shown(reason))
 
 
 def _quoted(url: str) -> str:
