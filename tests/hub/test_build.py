@@ -129,6 +129,12 @@ def test_two_runs_make_one_hub(build: Build, finished: Path, tmp_path: Path) -> 
     names = re.findall(r"^\s*track (\S+)$", hub, re.MULTILINE)
     assert len(set(names)) == len(names)
     assert "shortLabel sharp TSS 2 +" in hub
+    groups = [label for label in re.findall(r"^longLabel (.*)$", hub, re.MULTILINE) if ": predictions" in label]
+    assert groups == [
+        "Transcription starts, a small test: predictions",
+        "Transcription starts, a small test: predictions 2",
+    ]
+    assert "shortLabel tss-mini 2\n" in hub
 
 
 def test_the_same_run_twice_is_refused(build: Build, finished: Path) -> None:

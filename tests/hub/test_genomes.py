@@ -50,7 +50,9 @@ def test_the_genomes_stand_in_a_file_and_each_has_its_tracks(folder: Path) -> No
 
 def test_labels_of_one_model_on_two_genomes_have_no_numbers(folder: Path) -> None:
     for file in ("trackDb.mini.txt", "trackDb.other.txt"):
-        labels = [s["shortLabel"] for s in read_stanzas((folder / file).read_text()) if "bigDataUrl" in s]
+        stanzas = read_stanzas((folder / file).read_text())
+        assert stanzas[0]["longLabel"] == "Transcription starts, a small test: predictions"
+        labels = [s["shortLabel"] for s in stanzas if "bigDataUrl" in s]
         assert labels == ["sharp TSS +", "sharp TSS -", "broad TSS +", "sharp contrib +"]
     assert (folder / "tss-mini.sharp.plus.other.bw").is_file()
 

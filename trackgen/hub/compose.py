@@ -63,7 +63,7 @@ def compose_groups(runs: Sequence[Run], taken: Taken, genome: str = "") -> tuple
     # What a model predicts and why stand side by side: first its predictions, then its contributions.
     places = list(dict.fromkeys((number, model) for number, model, _ in sections))
     ordered = sorted(sections.items(), key=lambda item: (places.index(item[0][:2]), item[0][2] == "contributions"))
-    return tuple(_group(section, tracks, taken.names) for (_, _, section), tracks in ordered)
+    return tuple(_group(section, tracks, taken.names, genome) for (_, _, section), tracks in ordered)
 
 
 def _refuse_repeats(runs: Sequence[Run]) -> None:
@@ -176,15 +176,22 @@ def _data_range(track: RunTrack) -> Limits:
     return Limits(min(track.minimum, 0.0), max(track.maximum, 0.0))
 
 
-def _group(section: str, tracks: Iterable[HubTrack], names: set[str]) -> TrackGroup:
+def _group(section: str, tracks: Iterable[HubTrack], names: set[str], genome: str) -> TrackGroup:
     tracks = _paired(list(tracks), names)
     card = tracks[0].card
     title = clean(card.title) or card.name
     word = "predictions" if section == "predictions" else "contributions"
+    stem = track_name(f"{card.name}_{section}")
+    if genome and stem.lower() in names:
+        stem = track_name(f"{stem}_{genome}")
+    name = unique_name(stem, names)
+    # Of another run of the same model: the number that tells the names apart tells the labels apart, too.
+    number = f" {name[len(stem) + 1 :]}" if name != stem else ""
+    word += number
     return TrackGroup(
-        name=unique_name(track_name(f"{card.name}_{section}"), names),
-        short_label=shorten(card.name, SHORT_LABEL),
-        long_label=shorten(f"{shorten(title, CONTAINER_LABEL - len(word) - 2)}: {word}", CONTAINER_LABEL),
+        name=name,
+        short_label=shorten(card.name, SHORT_LABEL - len(number)) + number,
+        long_label=f"{shorten(title, CONTAINER_LABEL - len(word) - 2)}: {word}",
         section=section,
         tracks=tracks,
     )

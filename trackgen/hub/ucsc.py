@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trackgen.hub.compose import LONG_LABEL
 from trackgen.hub.model import GeneTrack, Hub, HubGenome, HubTrack, Limits, MotifTrack, TrackGroup
 from trackgen.hub.templates import stanza
-from trackgen.hub.text import number_text
+from trackgen.hub.text import number_text, shorten
 
 __all__ = ["GENOMES_FILE", "render_ucsc"]
 
@@ -147,6 +148,7 @@ def _family(family: Sequence[HubTrack], parent: str, section: str, depth: int) -
         limits_typed=_pair(both, " "),
         limits=_pair(both, ":"),
         color=_color(first),
+        threshold=number_text(first.threshold or 0.0),
         page=first.page,
     )
     yield _indented(container, depth)
@@ -201,7 +203,7 @@ def _genes(genes: GeneTrack, genome: HubGenome, section: str) -> str:
         "track_genes.txt",
         name=genes.name,
         section=section,
-        long_label=f"Genes of {genome.title}, from {genes.source}",
+        long_label=shorten(f"Genes of {genome.title}, from {genes.source}", LONG_LABEL),
         file=genes.big_bed,
     )
 
