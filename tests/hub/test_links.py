@@ -9,6 +9,7 @@ import pytest
 
 from tests.hub.conftest import Build
 from tests.hub.made import made_hub
+from tests.hubs import OTHER_LENGTHS, write_fasta, write_run
 from trackgen.hub.links import links
 
 BASE = "https://example.org/a hub/"
@@ -46,7 +47,7 @@ def test_each_genome_has_its_own_links(run: Path) -> None:
     hub = made_hub(run, names=("hg38", "mm10"), two_bit=False, base_url=BASE)
     found = {link.name: link.address for link in links(hub)}
     assert asked(found["UCSC (mm10)"])["db"] == "mm10"
-    assert asked(found["IGV Desktop (mm10)"]) == {"file": BASE + hub.file_of(hub.genomes[1], "igv.absolute.xml")}
+    assert asked(found["IGV Desktop (mm10)"]) == {"file": f"{BASE}igv.mm10.absolute.xml"}
     assert asked(found["WashU (hg38)"])["hub"] == f"{BASE}washu.absolute.json"
     assert [name for name in found if "JBrowse" in name] == ["JBrowse"]
 
@@ -66,3 +67,20 @@ def test_every_file_that_a_link_names_is_in_the_hub(build: Build, run: Path, url
         files = [address.removeprefix(url or "") for address in named if not url or address.startswith(url)]
         assert all((folder / file).is_file() for file in files)
         assert files or link.name == "About"
+
+
+def test_every_file_that_the_links_of_two_genomes_name_is_in_the_hub(
+    build: Build, finished: Path, tmp_path: Path
+) -> None:
+    write_fasta(tmp_path / "other.fa", lengths=OTHER_LENGTHS)
+    run = write_run(tmp_path / "other", genome="other.fa", lengths=OTHER_LENGTHS)
+    url = "https://example.org/hub/"
+    report = build(finished / "out", run, genome=[str(finished / "mini.fa"), str(tmp_path / "other.fa")], url=url)
+    named = [value for _, link in report.links for value in [link, *asked_values(link)] if value.startswith(url)]
+    files = [address.removeprefix(url) for address in named]
+    assert {"igv.absolute.json", "igv.other.absolute.json", "igv.other.absolute.xml"} <= set(files)
+    assert [file for file in files if not (report.path / file).is_file()] == []
+
+
+def asked_values(address: str) -> list[str]:
+    return list(asked(address).values()) if urlsplit(address).query else []

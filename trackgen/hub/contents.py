@@ -10,7 +10,7 @@ from trackgen.hub.genome_files import link_or_copy
 from trackgen.hub.igv import render_igv
 from trackgen.hub.igv_desktop import render_igv_desktop
 from trackgen.hub.jbrowse import render_jbrowse
-from trackgen.hub.links import absolute_name
+from trackgen.hub.links import absolute_file_of, absolute_name
 from trackgen.hub.model import Hub, HubGenome
 from trackgen.hub.motif_page import render_motif_page
 from trackgen.hub.pages import render_hub_page, render_index, render_jbrowse_page, render_track_page
@@ -70,7 +70,7 @@ def _sessions(hub: Hub) -> dict[str, str]:
         texts[hub.file_of(genome, "tracks.ini")] = render_pygenometracks(genome)
         if hub.base_url:
             absolute = _sessions_of(genome, hub.base_url)
-            texts |= {absolute_name(hub.file_of(genome, name)): text for name, text in absolute.items()}
+            texts |= {absolute_file_of(hub, genome, name): text for name, text in absolute.items()}
     return texts
 
 

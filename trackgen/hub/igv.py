@@ -11,12 +11,8 @@ from typing import Any
 
 from trackgen.hub.model import GeneTrack, HubGenome, HubTrack, MotifTrack
 from trackgen.hub.templates import escaped
-from trackgen.resources import IGV_JS
 
-__all__ = ["IGV_ADDRESS", "IGV_VERSION", "igv_genes_track", "render_igv"]
-
-IGV_VERSION = IGV_JS.version
-IGV_ADDRESS = IGV_JS.address
+__all__ = ["igv_genes_track", "render_igv"]
 
 # Assemblies that igv.js gets by name, with genes and ideogram, from https://igv.org/genomes/genomes3.json.
 HOSTED = ("hg38", "hg19", "hg18", "hs1", "mm39", "mm10", "mm9", "rn7", "rn6", "danRer11", "dm6", "ce11", "sacCer3")

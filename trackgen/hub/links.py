@@ -14,7 +14,7 @@ from urllib.parse import quote
 from trackgen.genome import assembly_name
 from trackgen.hub.model import Hub, HubGenome
 
-__all__ = ["ABSOLUTE_FILES", "Link", "absolute_name", "links"]
+__all__ = ["Link", "absolute_file_of", "absolute_name", "links"]
 
 UCSC = "https://genome.ucsc.edu/cgi-bin"
 IGV_WEB = "https://igv.org/app/"
@@ -26,8 +26,6 @@ WASHU_GENOMES = frozenset(
     {"araTha1", "canFam3", "canFam6", "ce11", "danRer10", "danRer11", "danRer7", "dm6", "galGal6", "hg19", "hg38"}
     | {"mm10", "mm39", "mm9", "panTro6", "rheMac10", "rn4", "rn6", "rn7", "sacCer3", "susScr11", "xenTro10"}
 )
-ABSOLUTE_FILES = ("igv.json", "igv.xml", "config.json", "washu.json")
-"""Files that exist a second time with absolute addresses, for browsers elsewhere, where the hub's address is known."""
 
 
 class Link(NamedTuple):
@@ -60,6 +58,11 @@ def absolute_name(name: str) -> str:
     return f"{stem}.absolute.{suffix}"
 
 
+def absolute_file_of(hub: Hub, genome: HubGenome, name: str) -> str:
+    """The file with absolute addresses that plays the part of `name` for `genome`: ``igv.mm10.absolute.json``."""
+    return absolute_name(hub.file_of(genome, name))
+
+
 def _browsers(hub: Hub, genome: HubGenome, mark: str) -> Iterator[Link]:
     locus = quote(genome.locus.text, safe=":-")
     address = quote(f"{hub.base_url}hub.txt", safe="")
@@ -80,7 +83,7 @@ def _browsers(hub: Hub, genome: HubGenome, mark: str) -> Iterator[Link]:
 
 def _absolute(hub: Hub, genome: HubGenome, name: str) -> str:
     """The address of the absolute form of a genome's file, as a part of another address."""
-    return quote(hub.base_url + hub.file_of(genome, absolute_name(name)), safe="")
+    return quote(hub.base_url + absolute_file_of(hub, genome, name), safe="")
 
 
 def _files(hub: Hub) -> Iterator[Link]:
