@@ -23,8 +23,8 @@ const ADDRESSES = new Set([
 ])
 // What a track has for itself alone; everything else is handed down to a track from its containers.
 const OWN = new Set([
-    "track", "shortLabel", "longLabel", "parent", "superTrack", "compositeTrack", "container", "view", "visibility",
-    "bigDataUrl", "bigDataIndex", "type"
+    "track", "shortLabel", "longLabel", "parent", "subTrack", "superTrack", "compositeTrack", "container", "view",
+    "visibility", "bigDataUrl", "bigDataIndex", "type"
 ])
 const WINDOW_FUNCTION = {maximum: "max", minimum: "min", mean: "mean", "mean+whiskers": "mean"}
 const DISPLAY_MODE = {full: "EXPANDED", pack: "EXPANDED", squish: "SQUISHED", dense: "COLLAPSED"}
@@ -56,7 +56,7 @@ export async function readHub(url) {
     if (!hub || !("hub" in hub)) {
         throw new HubError(address, "this is no hub: its first line is not `hub NAME`")
     }
-    if (hub.useOneFile === "on") {
+    if (isOn(hub.useOneFile)) {
         const genomes = stanzas.filter(stanza => "genome" in stanza)
         return new Hub(address, hub, genomes, stanzas.filter(stanza => "track" in stanza))
     }
@@ -258,22 +258,27 @@ function lineageOf(stanza, stanzas) {
     return lineage
 }
 
-// `parent NAME on`; of old also `superTrack NAME`, where `superTrack on` makes a container instead.
+// `parent NAME on`; of old also `subTrack NAME` and `superTrack NAME`, where `superTrack on` makes a container instead.
 function parentOf(stanza) {
-    const [name] = (stanza.parent ?? "").split(/\s/, 1)
+    const [name] = (stanza.parent ?? stanza.subTrack ?? "").split(/\s/, 1)
     const [old] = (stanza.superTrack ?? "on").split(/\s/, 1)
-    return name || (old === "on" ? "" : old)
+    return name || (isOn(old) ? "" : old)
 }
 
 function isHidden(lineage) {
-    return lineage.some((stanza, index) => stanza.visibility === "hide" ||
-        /\soff$/.test(stanza.parent ?? "") ||
-        (index > 0 && stanza.superTrack === "on hide"))
+    return lineage.some((stanza, index) => /^hide$/i.test(stanza.visibility ?? "") ||
+        /\soff$/i.test(stanza.parent ?? stanza.subTrack ?? "") ||
+        (index > 0 && /^on\s+hide$/i.test(stanza.superTrack ?? "")))
+}
+
+// Yes and no of hubs, in any case of letters.
+function isOn(value) {
+    return /^(on|true)$/i.test(value ?? "")
 }
 
 // A multiWig with some tracks turned upside down, which igv.js's merged tracks cannot do: they share one axis.
 function isMixed(container, stanzas) {
-    return [...stanzas.values()].some(stanza => parentOf(stanza) === container.track && stanza.negateValues === "on")
+    return [...stanzas.values()].some(stanza => parentOf(stanza) === container.track && isOn(stanza.negateValues))
 }
 
 // A setting of a track, or of the nearest container that has it.
@@ -309,8 +314,9 @@ function commonConfig(settings) {
         id: settings.track,
         // igv.js shows a name as HTML in some places.
         name: escaped(settings.shortLabel ?? settings.track),
-        ...(label && {description: settings.html
-            ? `<a target="_blank" href="${escaped(settings.html)}">${label}</a>`
+        // An address of another kind (javascript:, data:) would run the hub's code in the page.
+        ...(label && {description: /^https?:\/\//i.test(settings.html ?? "")
+            ? `<a target="_blank" rel="noopener" href="${escaped(settings.html)}">${label}</a>`
             : label}),
         ...(settings.color && {color: `rgb(${settings.color})`}),
         ...(settings.altColor && {altColor: `rgb(${settings.altColor})`}),
@@ -321,14 +327,14 @@ function commonConfig(settings) {
 function wigConfig(settings, parent, {autoscale}) {
     const config = axisConfig(settings, autoscale, parent)
     const line = Number.parseFloat(settings.yLineMark)
-    if (settings.yLineOnOff === "on" && Number.isFinite(line)) {
+    if (isOn(settings.yLineOnOff) && Number.isFinite(line)) {
         config.guideLines = [{y: line, color: "rgb(120,120,120)", dotted: true}]
     }
     const summary = WINDOW_FUNCTION[settings.windowingFunction]
     if (summary) {
         config.windowFunction = summary
     }
-    if (settings.logo === "on") {
+    if (isOn(settings.logo)) {
         config.graphType = "dynseq"
     } else if (settings.graphTypeDefault === "points") {
         config.graphType = "points"
@@ -337,14 +343,14 @@ function wigConfig(settings, parent, {autoscale}) {
 }
 
 function axisConfig(settings, autoscale, parent) {
-    const negated = settings.negateValues === "on"
+    const negated = isOn(settings.negateValues)
     const flip = negated ? {flipAxis: true} : {}
     const limits = (settings.viewLimits ?? "").split(":").map(Number.parseFloat)
     const isGiven = limits.length === 2 && limits.every(Number.isFinite) && limits[0] < limits[1]
-    if (settings.autoScale === "group" && parent) {
+    if (/^group$/i.test(settings.autoScale ?? "") && parent) {
         return {autoscaleGroup: parent, ...flip}
     }
-    if (!isGiven || (autoscale && settings.autoScale === "on")) {
+    if (!isGiven || (autoscale && isOn(settings.autoScale))) {
         return {autoscale: true, ...flip}
     }
     let [min, max] = limits

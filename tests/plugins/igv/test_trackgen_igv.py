@@ -125,6 +125,48 @@ include more/genes.txt
     "data/hg38/more/genes.txt": "track genes\nshortLabel genes\ntype bigBed 12 +\nvisibility dense\n"
     "bigDataUrl genes.bb\nsearchTrix genes.ix\nsearchIndex name\ndefaultLabelFields name2,name\n\n"
     "track table\nshortLabel no data\n",
+    "old.txt": r"""
+hub old
+useOneFile On
+
+genome hg38
+
+track comp
+compositeTrack on
+type bigWig
+shortLabel comp
+viewLimits 0:0.5
+
+    track inside
+    subTrack comp
+    shortLabel inside
+    bigDataUrl inside.bw
+    logo On
+    autoScale On
+    yLineMark 0.25
+    yLineOnOff ON
+
+    track beside
+    subTrack comp off
+    shortLabel beside
+    bigDataUrl beside.bw
+    negateValues On
+""",
+    "links.txt": "hub links\nuseOneFile on\n\ngenome hg38\n"
+    + "".join(
+        f"\ntrack t{index}\ntype bigWig\nbigDataUrl a.bw\nshortLabel t\nlongLabel a < b\nhtml {address}\n"
+        for index, address in enumerate(
+            [
+                "javascript:window.broken=1",
+                "JavaScript:window.broken=1",
+                "data:text/html,<script>opener.broken=1</script>",
+                "vbscript:broken",
+                "file:///etc/hosts",
+                "page.html",
+                "HTTPS://example.org/a?b=\"c\"",
+            ]
+        )
+    ),
     "chosen.html": "",
     "loop.txt": "hub x\nuseOneFile on\n\ninclude loop.txt\n",
     "none.txt": "nothing here\n",
@@ -283,7 +325,26 @@ def test_labels_cannot_bring_code_into_the_page(page: Page, address: str) -> Non
     chosen = configs(page)[3]
     assert chosen["name"] == "&lt;img src=x onerror=&quot;window.broken=1&quot;&gt;"
     page_of = f"{address}others/data/chosen.html"
-    assert chosen["description"] == f'<a target="_blank" href="{page_of}">a &quot;label&quot; &amp; more</a>'
+    assert chosen["description"] == f'<a target="_blank" rel="noopener" href="{page_of}">a &quot;label&quot; &amp; more</a>'
+
+
+def test_descriptions_link_to_pages_of_the_web_only(page: Page, address: str) -> None:
+    tracks = page.ask("plugin.readHub('others/links.txt').then(hub => hub.trackConfigs())")
+    descriptions = [track["description"] for track in tracks]
+    assert descriptions[:5] == ["a &lt; b"] * 5
+    start = '<a target="_blank" rel="noopener" href="'
+    assert descriptions[5] == f'{start}{address}others/page.html">a &lt; b</a>'
+    assert descriptions[6] == f'{start}https://example.org/a?b=%22c%22">a &lt; b</a>'
+
+
+def test_settings_of_older_hubs_are_understood(page: Page) -> None:
+    ask = "plugin.readHub('others/old.txt').then(hub => hub.trackConfigs('hg38', %s))"
+    (inside,) = page.ask(ask % "{autoscale: true}")
+    assert (inside["id"], inside["type"], inside["graphType"], inside["autoscale"]) == ("inside", "wig", "dynseq", True)
+    assert inside["guideLines"][0]["y"] == 0.25
+    inside, beside = page.ask(ask % "{hidden: true}")
+    assert (inside["min"], inside["max"], inside["autoscale"]) == (0, 0.5, False)
+    assert (beside["id"], beside["type"], beside["flipAxis"], beside["max"]) == ("beside", "wig", True, 0.5)
 
 
 def test_options_show_what_is_hidden_and_take_overlays_apart(page: Page) -> None:
