@@ -13,8 +13,9 @@ import pytest
 
 from tests.hub.made import GENES, made_hub
 from tests.hub.test_jbrowse import addresses
+from tests.hubs import CARD, write_run
 from trackgen.errors import DataError, ResourceError, TrackgenError, UsageError
-from trackgen.hub.jbrowse_into import Merged, merge_into
+from trackgen.hub.jbrowse_into import Merged, check_into, merge_into
 from trackgen.hub.model import Hub
 
 OWN: dict[str, Any] = {
@@ -42,6 +43,12 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "my hub"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A run of another model on the same genome."""
+    return write_run(tmp_path / "other", card=CARD | {"name": "tss-other"})
 
 
 def write(path: Path, config: Any) -> Path:
@@ -103,16 +110,78 @@ def test_tracks_that_the_hub_lost_are_removed_and_changed_ones_replaced_in_place
     assert names == ["mine", "genes", *(track.name for track in hub.tracks), "later"]
 
 
-def test_tracks_on_another_genome_stay(path: Path, finished: Path, folder: Path) -> None:
+def test_tracks_of_a_genome_that_the_hub_lost_are_removed(path: Path, finished: Path, folder: Path) -> None:
     merge_into(path, made_hub(finished / "out", names=("mini", "maxi")), folder)
-    merge_into(path, made_hub(finished / "out"), folder)
-    assert sum(track["assemblyNames"] == ["maxi"] for track in read(path)["tracks"]) == 4
+    assert merge_into(path, made_hub(finished / "out"), folder).removed == 4
+    assert {track["assemblyNames"][0] for track in read(path)["tracks"]} == {"other", "mini"}
+
+
+def test_tracks_of_a_hub_at_another_place_stay(path: Path, finished: Path, other: Path, folder: Path) -> None:
+    first = made_hub(other, names=("mini", "maxi"))
+    merge_into(path, first, folder)
+    before = read(path)
+    second = replace(made_hub(finished / "out"), name=first.name)
+    assert merge_into(path, second, folder.with_name("second")) == Merged(4, 0, 0, changed=True)
+    after = read(path)
+    assert after["tracks"][: len(before["tracks"])] == before["tracks"]
+    # The sequence lies in the first hub, and its tracks need it.
+    assert after["assemblies"] == before["assemblies"]
+
+
+def test_tracks_of_the_same_names_from_another_place_are_refused(
+    path: Path, finished: Path, other: Path, folder: Path
+) -> None:
+    merge_into(path, made_hub(finished / "out", other), folder)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=r"another track of this name.*tss_mini_sharp_plus.*build one hub of both"):
+        merge_into(path, made_hub(finished / "out"), folder.with_name("second"))
+    assert path.read_bytes() == before
+
+
+def test_a_hub_with_another_first_model_at_the_same_place_is_the_same(
+    path: Path, finished: Path, other: Path, folder: Path
+) -> None:
+    merge_into(path, replace(made_hub(finished / "out"), name="trackgen_before"), folder)
+    assert merge_into(path, made_hub(other), folder) == Merged(added=4, replaced=0, removed=4, changed=True)
+
+
+def test_a_hub_that_is_published_later_is_the_same(path: Path, hub: Hub, folder: Path) -> None:
+    merge_into(path, hub, folder)
+    published = replace(hub, base_url="https://example.org/hub/")
+    assert merge_into(path, published, folder) == Merged(0, 6, 0, changed=True)
+    config = read(path)
+    assert {track["metadata"]["hubAddress"] for track in config["tracks"][1:]} == {"https://example.org/hub/"}
+    assert all(address.startswith("https://") for address in addresses([config["tracks"], config["assemblies"]]))
+    with pytest.raises(UsageError, match="another track of this name"):
+        merge_into(path, replace(hub, base_url="https://example.org/elsewhere/"), folder)
+
+
+def test_a_text_search_goes_with_the_genes(path: Path, finished: Path, folder: Path) -> None:
+    theirs = {"type": "TrixTextSearchAdapter", "textSearchAdapterId": "theirs", "ixFilePath": {"uri": "genes.ix"}}
+    write(path, OWN | {"aggregateTextSearchAdapters": [theirs]})
+    merge_into(path, made_hub(finished / "out", genes=GENES), folder)
+    assert len(read(path)["aggregateTextSearchAdapters"]) == 2
+    assert merge_into(path, made_hub(finished / "out"), folder).removed == 1
+    assert read(path)["aggregateTextSearchAdapters"] == [theirs]
+
+
+def test_a_text_search_of_the_same_name_that_is_not_the_hubs_is_refused(path: Path, hub: Hub, folder: Path) -> None:
+    theirs = {"textSearchAdapterId": "mini-genes-index", "ixFilePath": {"uri": "genes.ix"}}
+    write(path, OWN | {"aggregateTextSearchAdapters": [theirs]})
+    with pytest.raises(UsageError, match="another text search of this name"):
+        merge_into(path, hub, folder)
+
+
+def test_genes_of_two_hubs_are_refused_with_a_way_out(path: Path, finished: Path, other: Path, folder: Path) -> None:
+    merge_into(path, made_hub(finished / "out", genes=GENES), folder)
+    with pytest.raises(UsageError, match=r"found genes.*without --genes"):
+        merge_into(path, made_hub(other, genes=GENES), folder.with_name("second"))
 
 
 def test_the_same_model_on_another_genome_in_another_hub_is_refused(path: Path, finished: Path, folder: Path) -> None:
     merge_into(path, made_hub(finished / "out"), folder)
     with pytest.raises(UsageError, match="build one hub of both"):
-        merge_into(path, made_hub(finished / "out", names=("maxi",)), folder)
+        merge_into(path, made_hub(finished / "out", names=("maxi",)), folder.with_name("second"))
 
 
 @pytest.mark.parametrize("existing", [{"name": "mini"}, {"name": "Our genome", "aliases": ["x", "mini"]}])
@@ -142,6 +211,28 @@ def test_a_configuration_in_the_hubs_own_folder_needs_no_way(hub: Hub, folder: P
     assert all("/" not in address for address in addresses(read(path)))
 
 
+def test_addresses_lead_from_where_a_link_to_the_configuration_lies(tmp_path: Path, hub: Hub) -> None:
+    target = tmp_path / "etc" / "jbrowse"
+    target.mkdir(parents=True)
+    write(target / "config.json", OWN)
+    web = tmp_path / "web"
+    web.mkdir()
+    (web / "config.json").symlink_to(target / "config.json")
+    (tmp_path / "disk").mkdir()
+    (web / "hub").symlink_to(tmp_path / "disk")
+    merge_into(web / "config.json", hub, web / "hub")
+    assert (web / "config.json").is_symlink()
+    assert all(address.startswith("hub/") for address in addresses(read(target / "config.json")["tracks"][1:]))
+
+
+def test_addresses_do_not_go_by_two_names_of_one_folder(tmp_path: Path, hub: Hub) -> None:
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "www").symlink_to(tmp_path / "srv")
+    path = write(tmp_path / "srv" / "config.json", OWN)
+    merge_into(path, hub, tmp_path / "www" / "hub")
+    assert all(address.startswith("hub/") for address in addresses(read(path)["tracks"][1:]))
+
+
 def test_a_published_hub_is_named_by_its_whole_address(path: Path, hub: Hub, folder: Path) -> None:
     merge_into(path, replace(hub, base_url="https://example.org/hub/"), folder)
     assert all(address.startswith("https://example.org/hub/") for address in addresses(read(path)["tracks"][1:]))
@@ -161,15 +252,39 @@ def test_a_configuration_with_a_byte_order_mark_is_read(path: Path, hub: Hub, fo
         ('{"assemblies": ["hg38"]}', "assemblies: this is no configuration of JBrowse.*a list of objects"),
         ('{"tracks": [], "tracks": []}', "'tracks' stands twice"),
         ("\udcff", "cannot be read"),
+        ('{"tracks": [{"trackId": ["x"]}]}', r"tracks\[0\]\.trackId: this is no configuration.*a string"),
+        (
+            '{"tracks": [{"assemblyNames": [{"a": 1}], "metadata": {"hub": "trackgen_mini"}}]}',
+            r"tracks\[0\]\.assemblyNames: this is no configuration.*a list of strings",
+        ),
+        ('{"assemblies": [{"name": 1}]}', r"assemblies\[0\]\.name: this is no configuration.*a string"),
+        ('{"configuration": ["\\ud800"]}', "cannot be written again.*surrogate"),
+        ('{"\\ud800": 1}', "cannot be written again.*surrogate"),
+        ("[" * 100_000, "cannot be read.*recursion"),
+        ('{"a": 1e999}', "cannot be written again.*infinite"),
+        ('{"a": NaN}', "cannot be written again.*NaN"),
     ],
 )
 def test_what_is_no_configuration_is_refused_and_left_alone(
     path: Path, hub: Hub, folder: Path, content: str, message: str
 ) -> None:
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(DataError, match=f"(?s){message}"):
-        merge_into(path, hub, folder)
+    for merge in (check_into, merge_into):
+        with pytest.raises(DataError, match=f"(?s){message}"):
+            merge(path, hub, folder)
     assert path.read_bytes() == content.encode("utf-8", "surrogateescape")
+
+
+def test_no_depth_of_nested_lists_is_a_fault(path: Path, hub: Hub, folder: Path) -> None:
+    refused = []
+    # Somewhere here reading, and somewhere here writing, runs out of stack.
+    for depth in range(700, 1020, 4):
+        path.write_text('{"a":\n' + "[" * depth + "]" * depth + "}")
+        try:
+            check_into(path, hub, folder)
+        except DataError as error:
+            refused.append(error.what)
+    assert refused
 
 
 def test_a_missing_configuration_is_refused(tmp_path: Path, hub: Hub, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """A hub's tracks in the configuration of somebody's own JBrowse, beside what is there already.
 
-What the hub put there before is known by its mark and makes room for the new; everything else stays as it is, in its
-order. Nothing is written unless all of it fits.
+What the hub put there before is known by the place that its addresses lead to, and makes room for the new; everything
+else stays as it is, in its order. Nothing is written unless all of it fits.
 """
 
 from __future__ import annotations
@@ -21,9 +21,19 @@ from trackgen.errors import DataError, ResourceError, UsageError
 from trackgen.hub.jbrowse import PLUGIN_FILE, PLUGIN_NAME, JBrowseParts, jbrowse_parts
 from trackgen.hub.model import Hub
 
-__all__ = ["Merged", "merge_into"]
+__all__ = ["Merged", "check_into", "merge_into"]
 
 Entry = dict[str, Any]
+
+PLACE = "hubAddress"
+"""The key in a track's metadata: where the hub lies that put the track there."""
+IDENTIFIERS = {"assemblies": "name", "plugins": "name", "tracks": "trackId"} | {
+    "aggregateTextSearchAdapters": "textSearchAdapterId"
+}
+NOUNS = {"tracks": "track", "aggregateTextSearchAdapters": "text search"}
+LONGEST = 60
+"""Characters of a value in a message."""
+NO_CONFIGURATION = "this is no configuration of JBrowse"
 
 
 @dataclass(frozen=True)
@@ -36,37 +46,56 @@ class Merged:
     changed: bool
 
 
+def check_into(path: Path, hub: Hub, folder: Path) -> None:
+    """Whether `merge_into` would succeed, as far as can be known before the hub's folder is there.
+
+    Raises:
+        DataError, UsageError: see `merge_into`.
+    """
+    _merged(path, hub, folder)
+
+
 def merge_into(path: Path, hub: Hub, folder: Path) -> Merged:
     """Put assemblies, plugin and tracks of `hub` into the JBrowse configuration `path`; doing it twice is as once.
 
     An assembly that is there by name or by alias stays, and the tracks go to it. Addresses are relative to the
-    configuration, or absolute where the hub's public address is known.
+    configuration, or absolute where the hub's public address is known. Tracks whose mark names this place are of the
+    hub that lay there before: they are replaced, or removed where the hub no longer has them.
 
     Args:
+        path: the configuration, or a link to it; addresses lead from the folder that it is given in.
         folder: where the hub lies, as seen from this machine.
 
     Raises:
-        DataError: the configuration is missing, is no JSON, or is no configuration of JBrowse.
-        UsageError: another plugin or track there has the name of one of the hub's.
+        DataError: the configuration is missing, is no JSON, is no configuration of JBrowse, or could not be written
+            again as it is.
+        UsageError: another plugin, track or text search there has the name of one of the hub's.
         ResourceError: the file cannot be written.
     """
-    path = path.resolve()
+    merged, text = _merged(path, hub, folder)
+    if merged.changed:
+        _write(path.resolve(), text)
+    return merged
+
+
+def _merged(path: Path, hub: Hub, folder: Path) -> tuple[Merged, str]:
+    """What was done, and the text of the new configuration."""
     text, config = _read(path)
-    base = hub.base_url or _address(folder, path.parent)
+    before = json.loads(text)
+    relative = _address(folder, path.parent)
+    base = hub.base_url or relative
+    # Built before without its public address, the hub is the same one.
+    places = {base, relative}
     parts = jbrowse_parts(hub, base)
-    names = _put_assemblies(config, parts, path)
+    names = _put_assemblies(config, parts, places)
     _put_plugin(config, parts.plugin, path)
-    counts = _put_tracks(config, hub, [_renamed(track, names) for track in parts.tracks], path)
-    if parts.searches:
-        searches = [_renamed(search, names) for search in parts.searches]
-        _put(
-            _list(config, "aggregateTextSearchAdapters", path), searches, lambda entry: entry.get("textSearchAdapterId")
-        )
-    new = json.dumps(config, indent=_indent(text), ensure_ascii=False) + "\n"
-    changed = json.loads(text) != config
-    if changed:
-        _write(path, new)
-    return Merged(*counts, changed=changed)
+    tracks = [_renamed(track, names) for track in parts.tracks]
+    counts = _put_own(
+        config, "tracks", [_marked(track, base) for track in tracks], lambda entry: _place(entry) in places, path
+    )
+    searches = [_renamed(search, names) for search in parts.searches]
+    _put_own(config, "aggregateTextSearchAdapters", searches, lambda entry: _searches_in(entry, places), path)
+    return Merged(*counts, changed=before != config), _text(config, text, path)
 
 
 def _read(path: Path) -> tuple[str, Entry]:
@@ -76,13 +105,15 @@ def _read(path: Path) -> tuple[str, Entry]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise DataError("the file is no JSON", path=path, place=place, found=error.msg) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         found = error.strerror if isinstance(error, OSError) else error
         remedy = "give the config.json of your JBrowse"
         raise DataError("JBrowse's configuration cannot be read", path=path, found=found, remedy=remedy) from error
     if not isinstance(config, dict):
         wanted = "an object with assemblies and tracks"
-        raise DataError("this is no configuration of JBrowse", path=path, found=type(config).__name__, wanted=wanted)
+        raise DataError(NO_CONFIGURATION, path=path, found=type(config).__name__, wanted=wanted)
+    _text(config, text, path)
+    _check(config, path)
     return text, config
 
 
@@ -96,26 +127,56 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> Entry:
     return entries
 
 
-def _list(config: Entry, key: str, path: Path) -> list[Entry]:
-    """The list of objects at `key`, which is made where it is missing."""
-    value = config.setdefault(key, [])
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise DataError("this is no configuration of JBrowse", path=path, place=key, wanted="a list of objects")
-    return value
+def _check(config: Entry, path: Path) -> None:
+    """All that is looked at below has the types that JBrowse wants."""
+    for key, identifier in IDENTIFIERS.items():
+        entries = config.get(key, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise DataError(NO_CONFIGURATION, path=path, place=key, wanted="a list of objects")
+        for number, entry in enumerate(entries):
+            wanted = ""
+            if not isinstance(entry.get(identifier, ""), str):
+                wanted, wrong = "a string", identifier
+            elif key == "tracks" and not _is_texts(entry.get("assemblyNames", [])):
+                wanted, wrong = "a list of strings", "assemblyNames"
+            if wanted:
+                place, found = f"{key}[{number}].{wrong}", json.dumps(entry[wrong])[:LONGEST]
+                raise DataError(NO_CONFIGURATION, path=path, place=place, found=found, wanted=wanted)
 
 
-def _put_assemblies(config: Entry, parts: JBrowseParts, path: Path) -> dict[str, str]:
-    """The name in `config` of each assembly of the hub, which is added or, where it came from a hub, renewed."""
-    present = _list(config, "assemblies", path)
-    names = {}
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+def _text(config: Entry, old: str, path: Path) -> str:
+    """The text of `config`, laid out as `old`, the one that was read."""
+    problem = "JBrowse's configuration cannot be written again as it is"
+    try:
+        text = json.dumps(config, indent=_indent(old), ensure_ascii=False, allow_nan=False) + "\n"
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        wanted = "the second half, too, or none"
+        raise DataError(problem, path=path, found="half of a surrogate pair", wanted=wanted) from error
+    except ValueError as error:
+        found, wanted = "NaN or an infinite number", "numbers of JSON, below 1.8e308"
+        raise DataError(problem, path=path, found=found, wanted=wanted) from error
+    except RecursionError as error:
+        raise DataError(problem, path=path, found="lists or objects nested too deep") from error
+    return text
+
+
+def _put_assemblies(config: Entry, parts: JBrowseParts, places: set[str]) -> dict[str, str]:
+    """The name in `config` of each assembly of the hub, which is added or, where it is this hub's, renewed."""
+    present = config.setdefault("assemblies", [])
+    names: dict[str, str] = {}
     for assembly in parts.assemblies:
         name = assembly["name"]
         index = next((index for index, entry in enumerate(present) if name in _names(entry)), None)
         if index is None:
             present.append(assembly)
-        elif _sequence_track(present[index]) == _sequence_track(assembly):
+        elif _sequence_track(present[index]) == _sequence_track(assembly) and _sequence_in(present[index], places):
             present[index] = assembly
-        names[name] = name if index is None else str(present[index].get("name"))
+        names[name] = name if index is None else present[index].get("name", name)
     return names
 
 
@@ -129,8 +190,18 @@ def _sequence_track(assembly: Entry) -> Any:
     return sequence.get("trackId") if isinstance(sequence, dict) else None
 
 
+def _sequence_in(assembly: Entry, places: set[str]) -> bool:
+    """Whether the assembly's sequence is a file of a hub at one of `places`."""
+    adapter = assembly["sequence"].get("adapter")
+    location = adapter.get("twoBitLocation") if isinstance(adapter, dict) else None
+    address = location.get("uri") if isinstance(location, dict) else None
+    return isinstance(address, str) and any(
+        address.startswith(place) and "/" not in address.removeprefix(place) for place in places
+    )
+
+
 def _put_plugin(config: Entry, plugin: Entry, path: Path) -> None:
-    present = _list(config, "plugins", path)
+    present = config.setdefault("plugins", [])
     for entry in present:
         if entry.get("name") == PLUGIN_NAME and PLUGIN_FILE not in json.dumps(entry):
             raise UsageError(
@@ -141,44 +212,65 @@ def _put_plugin(config: Entry, plugin: Entry, path: Path) -> None:
                 wanted=f"one whose file is {PLUGIN_FILE}",
                 remedy="remove that entry, if you do not need it",
             )
-    _put(present, [plugin], lambda entry: entry.get("name"))
+    _put(present, [plugin], "name")
 
 
-def _put_tracks(config: Entry, hub: Hub, tracks: list[Entry], path: Path) -> tuple[int, int, int]:
-    """Counts of tracks added, replaced and removed."""
-    present = _list(config, "tracks", path)
-    new = {track["trackId"] for track in tracks}
-    assemblies = {name for track in tracks for name in track["assemblyNames"]}
-    ours = [_is_of(entry, hub, assemblies) for entry in present]
-    for entry, own in zip(present, ours, strict=True):
-        if entry.get("trackId") in new and not own:
+def _put_own(
+    config: Entry, key: str, entries: list[Entry], is_own: Callable[[Entry], bool], path: Path
+) -> tuple[int, int, int]:
+    """Counts of entries added, replaced and removed in the list at `key`; those that `is_own` knows make room."""
+    if not entries and key not in config:
+        return 0, 0, 0
+    identifier = IDENTIFIERS[key]
+    present = config.setdefault(key, [])
+    new = {entry[identifier] for entry in entries}
+    for entry in present:
+        name = entry.get(identifier, "")
+        if name in new and not is_own(entry):
+            remedy = f"give that one another {identifier}, or remove it; if it is of another hub, build one hub of both"
             raise UsageError(
-                "JBrowse has another track of this name",
+                f"JBrowse has another {NOUNS[key]} of this name",
                 path=path,
-                place="tracks",
-                found=entry.get("trackId"),
-                remedy="give it another trackId; if it is of the same model on another genome, build one hub of both",
+                place=key,
+                found=name,
+                remedy=f"{remedy}, or this one without --genes" if name.startswith("genes") else remedy,
             )
-    kept = [entry for entry, own in zip(present, ours, strict=True) if not own or entry.get("trackId") in new]
+    kept = [entry for entry in present if entry.get(identifier) in new or not is_own(entry)]
     removed = len(present) - len(kept)
     present[:] = kept
-    replaced = _put(present, tracks, lambda entry: entry.get("trackId"))
-    return len(tracks) - replaced, replaced, removed
+    replaced = _put(present, entries, identifier)
+    return len(entries) - replaced, replaced, removed
 
 
-def _is_of(track: Entry, hub: Hub, assemblies: set[str]) -> bool:
-    """Whether `hub` put the track there, on one of `assemblies`; on another it may be of another hub of that name."""
-    metadata, names = track.get("metadata"), track.get("assemblyNames")
-    if not isinstance(metadata, dict) or not isinstance(names, list):
-        return False
-    return metadata.get("hub") == hub.name and any(name in assemblies for name in names)
+def _marked(track: Entry, base: str) -> Entry:
+    return track | {"metadata": track["metadata"] | {PLACE: base}}
 
 
-def _put(present: list[Entry], entries: Iterable[Entry], key: Callable[[Entry], Any]) -> int:
-    """Each of `entries` in the place of the one with its key, else at the end; the number of those replaced."""
+def _place(track: Entry) -> str | None:
+    """Where the hub lies that put the track there, as seen from the configuration; None for a track of no hub."""
+    metadata = track.get("metadata")
+    if not isinstance(metadata, dict) or "hub" not in metadata:
+        return None
+    # The hub's own configuration lies in its folder.
+    place = metadata.get(PLACE, "")
+    return place if isinstance(place, str) else None
+
+
+def _searches_in(entry: Entry, places: set[str]) -> bool:
+    """Whether a text search is of the genes of a hub at one of `places`; JBrowse keeps no mark in such an entry."""
+    location = entry.get("ixFilePath")
+    address = location.get("uri") if isinstance(location, dict) else None
+    return isinstance(address, str) and any(
+        address.startswith(place) and re.fullmatch(r"genes(\.[^/]+)?\.ix", address.removeprefix(place))
+        for place in places
+    )
+
+
+def _put(present: list[Entry], entries: Iterable[Entry], identifier: str) -> int:
+    """Each of `entries` in the place of the one with its identifier, else at the end; the number of those replaced."""
     replaced = 0
     for entry in entries:
-        indices = [index for index, other in enumerate(present) if key(other) == key(entry)]
+        indices = [index for index, other in enumerate(present) if other.get(identifier) == entry[identifier]]
         if indices:
             present[indices[0]] = entry
             replaced += 1
@@ -192,9 +284,15 @@ def _renamed(entry: Entry, names: dict[str, str]) -> Entry:
 
 
 def _address(folder: Path, start: Path) -> str:
-    """The relative address of `folder` for a page in `start`: empty where both are the same."""
-    relative = Path(os.path.relpath(folder.resolve(), start)).as_posix()
-    return "" if relative == "." else f"{quote(relative)}/"
+    """The relative address of `folder` for a page in `start`: empty where both are the same.
+
+    A web server shows a folder's links as if they were there. So links are followed only where that shortens the way:
+    where both paths are given by different names of one folder.
+    """
+    lexical = os.path.relpath(folder, start)
+    followed = os.path.relpath(folder.parent.resolve() / folder.name, start.resolve())
+    relative = min(lexical, followed, key=lambda way: Path(way).parts.count(".."))
+    return "" if relative == "." else f"{quote(Path(relative).as_posix())}/"
 
 
 def _indent(text: str) -> int | str | None:
