@@ -163,7 +163,7 @@ viewLimits 0:0.5
                 "vbscript:broken",
                 "file:///etc/hosts",
                 "page.html",
-                "HTTPS://example.org/a?b=\"c\"",
+                'HTTPS://example.org/a?b="c"',
             ]
         )
     ),
@@ -324,8 +324,8 @@ def test_hubs_of_others_are_understood(page: Page, address: str) -> None:
 def test_labels_cannot_bring_code_into_the_page(page: Page, address: str) -> None:
     chosen = configs(page)[3]
     assert chosen["name"] == "&lt;img src=x onerror=&quot;window.broken=1&quot;&gt;"
-    page_of = f"{address}others/data/chosen.html"
-    assert chosen["description"] == f'<a target="_blank" rel="noopener" href="{page_of}">a &quot;label&quot; &amp; more</a>'
+    link = f'<a target="_blank" rel="noopener" href="{address}others/data/chosen.html">'
+    assert chosen["description"] == f"{link}a &quot;label&quot; &amp; more</a>"
 
 
 def test_descriptions_link_to_pages_of_the_web_only(page: Page, address: str) -> None:
