@@ -97,10 +97,22 @@ def test_summaries_of_nothing_are_nan(signal: SignalReader) -> None:
     assert np.isnan(signal.summary("chrII", 0, 30, 3, "mean")).all()
 
 
-def test_summaries_of_an_empty_file_are_nan(tmp_path: Path) -> None:
-    # pyBigWig writes an empty file without an index, which pybigtools does not read at all.
+def test_an_empty_file_is_all_nan(library: str, tmp_path: Path) -> None:
+    # pyBigWig writes an empty file without an index, which pybigtools does not read by itself.
     with open_signal(write_bigwig(tmp_path / "none.bw", {})) as reader:
-        assert np.isnan(reader.summary("chrI", 0, 30, 3, "mean")).all()
+        assert reader.lengths == LENGTHS
+        for values in (reader.values("chrI", 0, 30), reader.summary("chrI", 0, 30, 30, "mean")):
+            assert values.shape == (30,)
+            assert np.isnan(values).all()
+
+
+def test_damage_of_the_index_is_refused_when_it_is_met(library: str, tmp_path: Path) -> None:
+    content = bytearray(write_bigwig(tmp_path / "x.bw", VALUES).read_bytes())
+    (index,) = struct.unpack_from("<Q", content, 24)
+    content[index : index + 4] = bytes(4)
+    (tmp_path / "x.bw").write_bytes(content)
+    with refused("x.bw", "damaged", "Get the file again"), open_signal(tmp_path / "x.bw") as signal:
+        signal.values("chrI", 0, 100)
 
 
 def test_an_unknown_sequence_is_refused(signal: SignalReader) -> None:

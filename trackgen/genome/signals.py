@@ -81,16 +81,21 @@ def open_signal(path: str | os.PathLike[str]) -> SignalReader:
         UsageError: neither pyBigWig nor pybigtools is installed.
     """
     path = Path(path)
-    _check_head(path)
+    indexed = _check_head(path)
     try:
         import pyBigWig
     except ImportError:
-        return _PybigtoolsSignal(path)
-    return _PyBigWigSignal(path, pyBigWig)
+        return _PybigtoolsSignal(path, indexed)
+    return _PyBigWigSignal(path, indexed, pyBigWig)
 
 
-def _check_head(path: Path) -> None:
-    """Refuse what the libraries can't: they crash, print, or name no file when a header is wrong or cut off."""
+def _check_head(path: Path) -> bool:
+    """Refuse what the libraries can't: they crash, print, or name no file when a header is wrong or cut off.
+
+    Returns:
+        Whether the file has an index of its data. pyBigWig writes files without any value that have none, which
+        pybigtools does not read.
+    """
     try:
         with open(path, "rb") as file:
             head = file.read(HEADER_BYTES)
@@ -111,10 +116,9 @@ def _check_head(path: Path) -> None:
             wanted=BIGWIG_MAGIC[0].hex(" "),
         )
     order = "<" if magic == BIGWIG_MAGIC[0] else ">"
-    needed = HEADER_BYTES
+    needed, index = HEADER_BYTES, 0
     if len(head) == HEADER_BYTES:
         zooms, names, data, index = struct.unpack_from(order + "H3Q", head, 6)
-        # pyBigWig writes files without any value that have no index: its offset is 0.
         ends = (names + TREE_HEADER_BYTES, data + COUNT_BYTES, index + TREE_HEADER_BYTES)
         needed = max(HEADER_BYTES + ZOOM_HEADER_BYTES * zooms, *ends)
     if size < needed:
@@ -125,13 +129,15 @@ def _check_head(path: Path) -> None:
             wanted=f"at least {needed:,}",
             remedy="get the file again",
         )
+    return bool(index)
 
 
 class _Signal:
     """What both readers share: limits, overhangs, errors."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, indexed: bool) -> None:
         self.path = path
+        self._indexed = indexed
         self._reader: Any = None
         try:
             with self._guard():
@@ -154,7 +160,7 @@ class _Signal:
             raise unknown_sequence(self.path, name, self.lengths)
         values = np.full(max(0, end - start), np.nan, np.float32)
         first, last = inside(self.lengths[name], start, end)
-        if first < last:
+        if first < last and self._indexed:
             with self._guard():
                 values[first - start : last - start] = self._read(name, first, last)
         return values
@@ -162,6 +168,8 @@ class _Signal:
     def summary(self, name: str, start: int, end: int, bins: int, statistic: str) -> NDArray[np.float64]:
         if name not in self.lengths:
             raise unknown_sequence(self.path, name, self.lengths)
+        if not self._indexed:
+            return np.full(bins, np.nan)
         with self._guard():
             return np.asarray(self._summarise(name, start, end, bins, statistic), np.float64)
 
@@ -178,8 +186,9 @@ class _Signal:
         except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
             raise self._damaged(error) from error
         except BaseException as error:
-            # A panic in pybigtools' Rust arrives as a class outside Exception that can't be imported.
-            if type(error).__name__ != "PanicException":
+            # A panic in pybigtools' Rust arrives as a class outside Exception that can't be imported; its own error
+            # can be only where it is installed.
+            if type(error).__name__ not in ("PanicException", "BBIReadError"):
                 raise
             raise self._damaged(error) from error
 
@@ -196,9 +205,9 @@ class _Signal:
 
 
 class _PyBigWigSignal(_Signal):
-    def __init__(self, path: Path, library: Any) -> None:
+    def __init__(self, path: Path, indexed: bool, library: Any) -> None:
         self._library = library
-        super().__init__(path)
+        super().__init__(path, indexed)
 
     def _open(self) -> tuple[Any, dict[str, int]]:
         reader = self._library.open(os.fspath(self.path))
