@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trackgen.hub.limits import limits_of, nice_ceiling
 from trackgen.hub.model import Limits
 from trackgen.hub.runs import RunTrack
+from trackgen.hub.text import number_text
 
 
 def track(role: str, minimum: float | None, maximum: float | None, **percentiles: float) -> RunTrack:
@@ -73,7 +74,17 @@ def test_empty_and_constant_tracks_have_limits_all_the_same(role: str) -> None:
         assert limits.low < limits.high
 
 
-@given(st.floats(1e-300, 1e300))
+@pytest.mark.parametrize("role", ["probability", "signal", "contribution"])
+@pytest.mark.parametrize("size", [5e-324, 1e-45, 1e-30, 1e38, 1e300])
+def test_values_of_any_size_have_limits_that_a_browser_can_draw(role: str, size: float) -> None:
+    shown = track(role, -size, size, p0_05=-size, p99_9=size, p99_95=size)
+    limits = limits_of(role, [shown], [])
+    low, high = float(number_text(limits.low)), float(number_text(limits.high))
+    assert low <= 0 < high < 4e38
+    assert low > -4e38
+
+
+@given(st.floats(5e-324, 1e300))
 def test_the_round_number_is_the_next_one(value: float) -> None:
     ceiling = nice_ceiling(value)
     assert value * (1 - 1e-6) <= ceiling <= value * 1.51

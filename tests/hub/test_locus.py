@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -83,3 +84,13 @@ def test_a_track_that_claims_values_and_has_none_is_read_as_gaps(draw: Draw) -> 
     track = draw([])
     claiming = dataclasses.replace(track, run=dataclasses.replace(track.run, values=5))
     assert informative_locus([claiming], LENGTHS).name == "chr1"
+
+
+@pytest.mark.parametrize("high", [1e-37, 1e-300, 1e300])
+def test_limits_beyond_single_precision_are_no_matter(draw: Draw, high: float) -> None:
+    track = dataclasses.replace(draw([("chr1", 500_000, 500_200, 0.9)]), limits=Limits(0.0, high))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        locus = informative_locus([track], LENGTHS)
+    # Beside a very large limit every value is background.
+    assert locus.name in (("chr1",) if high < 1 else LENGTHS)

@@ -20,6 +20,8 @@ WHOLE_PROBABILITY_AXIS = 0.5
 # A call stands at a quarter of the axis, and the highest 0.05 % of bases begin at half of it.
 THRESHOLDS_IN_AXIS = 4.0
 TOP_PERCENTILES_IN_AXIS = 2.0
+# What single precision, and so a BigWig file, holds with all its digits; nearer to zero is zero.
+SMALLEST, LARGEST = 2.0**-126, 2.0**127
 
 
 def limits_of(role: str, tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Limits:
@@ -43,11 +45,10 @@ def limits_of(role: str, tracks: Sequence[RunTrack], thresholds: Sequence[float]
 
 def nice_ceiling(value: float) -> float:
     """The smallest round number (1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten) that is at least `value` > 0."""
-    power = 10.0 ** math.floor(math.log10(value))
-    for step in NICE:
-        if step * power >= value * (1 - 1e-6):
-            return float(f"{step * power:.3g}")
-    return float(f"{10 * power:.3g}")
+    exponent = math.floor(math.log10(value))
+    # Decimal text rather than a product of floats: a power of ten may be 0 where its multiple is not.
+    ceilings = (float(f"{step:g}e{exponent}") for step in NICE)
+    return next(ceiling for ceiling in ceilings if ceiling >= value * (1 - 1e-6))
 
 
 def _percentile(track: RunTrack, key: str, other: float | None) -> float:
@@ -60,7 +61,7 @@ def _probability(tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Lim
     wanted = max(TOP_PERCENTILES_IN_AXIS * _percentile(track, "99.95", track.maximum) for track in tracks)
     wanted = max([wanted, *(THRESHOLDS_IN_AXIS * threshold for threshold in thresholds)])
     high = min(highest, wanted) if highest > 0 else wanted
-    if high <= 0 or high >= WHOLE_PROBABILITY_AXIS:
+    if high < SMALLEST or high >= WHOLE_PROBABILITY_AXIS:
         return Limits(0.0, 1.0)
     return Limits(0.0, min(nice_ceiling(high), 1.0))
 
@@ -79,8 +80,8 @@ def _contribution(tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Li
 
 def _around_zero(low: float, high: float) -> Limits:
     """Round limits that include zero; whole numbers where that is no loss (from 1 on)."""
-    top = _outward(high) if high > 0 else 0.0
-    bottom = -_outward(-low) if low < 0 else 0.0
+    top = _outward(min(high, LARGEST)) if high >= SMALLEST else 0.0
+    bottom = -_outward(min(-low, LARGEST)) if low <= -SMALLEST else 0.0
     return Limits(bottom, top) if top > bottom else Limits(0.0, 1.0)
 
 

@@ -117,7 +117,8 @@ def _total_sight(
 
     total = numpy.zeros(end - start)
     for reader, high in readers:
-        seen = numpy.abs(numpy.nan_to_num(reader.values(name, start, end), nan=0.0)) / high
+        # In double precision: the limits of a track may be beyond what its values can be.
+        seen = numpy.abs(numpy.nan_to_num(reader.values(name, start, end), nan=0.0).astype(numpy.float64)) / high
         total += numpy.where(seen < PART_OF_AXIS, 0.0, numpy.minimum(seen, 1.0))
     return total
 
