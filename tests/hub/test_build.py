@@ -15,8 +15,9 @@ from click.testing import CliRunner
 from tests.hub.conftest import Build, Notes
 from tests.hubs import LENGTHS, change_run, sequences, write_fasta, write_run
 from trackgen.cli.hub import command
-from trackgen.errors import DataError, ModelError, ResourceError, UsageError
+from trackgen.errors import DataError, ModelError, ResourceError, TrackgenError, UsageError
 from trackgen.hub.compose import RESERVED_PAGES
+from trackgen.hub.templates import stanza
 
 
 @pytest.fixture
@@ -272,6 +273,12 @@ def test_a_track_that_is_no_bigwig_is_refused(build: Build, run: Path, content: 
         (("tracks", 0, "class"), 3, r"tracks\[0\]\.class"),
         (("genome", "names"), [], "as many sequence names as lengths"),
         (("genome",), None, "a JSON object is missing"),
+        (("tracks", 0, "rounding"), "\ud800", "cannot be read as JSON"),
+        (("checks", "\udfff"), 1, "cannot be read as JSON"),
+        pytest.param(("tracks", 0, "max"), 10**400, r"tracks\[0\]\.max", id="huge extreme"),
+        pytest.param(("tracks", 0, "percentiles", "1"), 10**400, "no number", id="huge percentile"),
+        (("tracks", 0, "model"), "m\ntrack evil\n\nx", r"tracks\[0\]\.model: the name is none that a card may give"),
+        (("tracks", 0, "class"), "sharp\u2028", r"tracks\[0\]\.class: the name is none that a card may give"),
     ],
 )
 def test_a_run_file_that_makes_no_sense_is_refused_with_the_place(
@@ -282,10 +289,55 @@ def test_a_run_file_that_makes_no_sense_is_refused_with_the_place(
         build(run)
 
 
-def test_a_run_file_that_is_no_json_is_refused(build: Build, run: Path) -> None:
-    (run / "run.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"a": ' * 100_000, "1" * 10_000, "\x00"])
+def test_a_run_file_that_is_no_json_is_refused(build: Build, run: Path, text: str) -> None:
+    (run / "run.json").write_text(text)
     with pytest.raises(DataError, match="cannot be read as JSON"):
         build(run)
+
+
+FILES = [
+    "x\ny.bw",
+    "a#b.bw",
+    "a?b.bw",
+    "a%20b.bw",
+    "a b.bw",
+    'a"b.bw',
+    "a'b.bw",
+    "ä.bw",
+    ".a.bw",
+    "a.bigwig",
+    "a&b.bw",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_whose_name_would_have_to_be_quoted_is_refused(build: Build, run: Path, name: str) -> None:
+    if name:
+        (run / "tss-mini.sharp.plus.bw").rename(run / name)
+    change_run(run, "tracks", 0, "file", value=name)
+    with pytest.raises(DataError, match=r"a folder in its name|cannot be published.* wanted letters, digits"):
+        build(run)
+
+
+def test_a_run_without_a_card_adds_no_line_to_the_hub(build: Build, run: Path, tmp_path: Path) -> None:
+    values = json.loads((run / "run.json").read_text())
+    hostile = "m\ntrack evil\n\nx"
+    del values["models"][0]["card"]
+    values["models"][0]["name"] = hostile
+    for entry in values["tracks"]:
+        entry["model"] = hostile
+    (run / "run.json").write_text(json.dumps(values))
+    with pytest.raises(DataError, match=r"the name is none that a card may give.*wanted letters, digits, _ and -"):
+        build(run)
+    assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize("value", ["a\ntrack evil", "a\u2028", "\x85", "a\x00", "a\tb", "a\x1b[31m"])
+def test_no_setting_is_more_than_a_line_of_text(value: str) -> None:
+    with pytest.raises(TrackgenError, match="label: a setting's value is more than one line"):
+        stanza("group.txt", name="a", label=value, priority="1")
 
 
 def test_a_card_that_makes_no_sense_is_refused(build: Build, run: Path) -> None:

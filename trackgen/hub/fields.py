@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 from trackgen.errors import DataError
 
-__all__ = ["Fields", "finite", "genome_lengths"]
+__all__ = ["Fields", "finite", "genome_lengths", "read_json"]
+
+
+def read_json(path: Path) -> Any:
+    """The values in a JSON file that others may have written.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DataError: it cannot be read, is no JSON, is nested too deeply, or has half characters, which no file can hold.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(values, ensure_ascii=False).encode()
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError("the file cannot be read as JSON", path=path, found=error) from error
+    return values
 
 
 class Fields:
@@ -24,7 +42,7 @@ class Fields:
         value = self.values.get(key)
         if value is None:
             value = default
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        if kind is float and isinstance(value, int) and not isinstance(value, bool) and _is_finite(value):
             value = float(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise DataError(
@@ -65,9 +83,17 @@ def genome_lengths(genome: Fields) -> dict[str, int]:
     return {str(name): int(finite(genome, length)) for name, length in zip(names, lengths, strict=True)}
 
 
+def _is_finite(value: float) -> bool:
+    """Whether `value` is finite and a float can hold it, which a whole number of 400 digits is not."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def finite(place: Fields, value: Any) -> float:
     """`value`, made sure to be a finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise DataError(
             "the description holds something that is no number",
             path=place.path,

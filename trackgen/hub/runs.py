@@ -5,7 +5,6 @@ Coordinates and lengths are in bases (bp). Percentiles and extremes are of the v
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from trackgen.card import Card, ClassSpec, OutputSpec, card_from_dict
+from trackgen.card.parse import NAME
 from trackgen.card.schema import Strands
 from trackgen.errors import DataError
-from trackgen.hub.fields import Fields, finite, genome_lengths
+from trackgen.hub.fields import Fields, finite, genome_lengths, read_json
 from trackgen.scan.digest import file_sha256
 
 __all__ = ["UCSC_NAME", "Run", "RunTrack", "read_run"]
@@ -23,6 +23,8 @@ __all__ = ["UCSC_NAME", "Run", "RunTrack", "read_run"]
 SCHEMA_VERSION = 1
 UCSC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 """How UCSC names assemblies: hg38, sacCer3."""
+FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.bw")
+"""How scans name tracks: fit for addresses, settings and shells as it is."""
 ROLES = ("probability", "signal", "contribution")
 STRANDS = {"plus": "plus", "+": "plus", "minus": "minus", "-": "minus"}
 BIGWIG_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
@@ -72,11 +74,15 @@ class Run:
     tracks: tuple[RunTrack, ...]
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, *, verify: bool = True) -> Run:
     """Read the run in `folder` and make sure that its tracks are there.
 
+    Args:
+        verify: also read every track whole, to make sure that it is the one that the run wrote.
+
     Raises:
-        DataError: there is no finished run in the folder, run.json cannot be read, or a track is missing or no BigWig.
+        DataError: there is no finished run in the folder, run.json cannot be read, or a track is missing, no BigWig, or
+            not the one that the run wrote.
         ModelError: a model's card in run.json is not valid.
     """
     path = folder / "run.json"
@@ -99,7 +105,7 @@ def read_run(folder: Path) -> Run:
             raise DataError("a track names a model that the run does not list", path=path, found=track.model)
         if track.class_name not in {entry.name for entry in cards[track.model].classes}:
             raise DataError("a track names a class that its model's card lacks", path=path, found=track.class_name)
-        _check_bigwig(track)
+        _check_bigwig(track, verify)
     _refuse_repeated_files(path, tracks)
     return Run(
         folder=folder,
@@ -124,33 +130,29 @@ def _load(path: Path) -> Any:
     if not path.parent.is_dir():
         raise DataError("there is no such folder", path=path.parent, wanted="the output folder of trackgen scan")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         raise DataError(
             "there is no run.json in the folder, so it holds no finished scan",
             path=path.parent,
             remedy="run trackgen scan to its end first",
         ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError("the file cannot be read as JSON", path=path, found=error) from error
 
 
 def _card(entry: Fields, tracks: Sequence[Fields]) -> Card:
     """The model's card; where the run does not carry one, what its tracks tell (window 0: unknown)."""
     if entry.values.get("card") is not None:
         return card_from_dict(entry.get("card", dict), f"{entry.path}, {entry.place}card")
-    name = entry.get("name", str)
+    name = _name(entry, "name")
     mine = [track for track in tracks if track.get("model", str) == name]
-    labels = {track.get("class", str): track.get("label", str, "") for track in mine}
+    labels = {_name(track, "class"): track.get("label", str, "") for track in mine}
     classes = tuple(ClassSpec(class_name, label=label) for class_name, label in labels.items())
     strands: Strands = "both" if any(track.values.get("strand") for track in mine) else "forward"
     return Card(name, 0, (), (OutputSpec("", "none", classes),), strands=strands)
 
 
 def _track(entry: Fields, folder: Path) -> RunTrack:
-    name = entry.get("file", str)
-    if Path(name).name != name or name in (".", ".."):
-        raise DataError("a track's file has a folder in its name", path=entry.path, place=entry.place, found=name)
+    name = _file(entry)
     role = entry.get("role", str)
     if role not in ROLES:
         raise DataError(
@@ -160,8 +162,8 @@ def _track(entry: Fields, folder: Path) -> RunTrack:
     percentiles = entry.get("percentiles", dict, {})
     return RunTrack(
         path=folder / name,
-        model=entry.get("model", str),
-        class_name=entry.get("class", str),
+        model=_name(entry, "model"),
+        class_name=_name(entry, "class"),
         label=entry.get("label", str, ""),
         color=entry.get("color", str, ""),
         strand=STRANDS.get(entry.get("strand", str, ""), ""),
@@ -176,6 +178,37 @@ def _track(entry: Fields, folder: Path) -> RunTrack:
         values=entry.get("values", int, 0),
         sha256=entry.get("sha256", str, ""),
     )
+
+
+def _file(entry: Fields) -> str:
+    """The name of a track's file; it becomes part of addresses and settings, and is not written otherwise there."""
+    name: str = entry.get("file", str)
+    if Path(name).name != name or name in (".", ".."):
+        raise DataError("a track's file has a folder in its name", path=entry.path, place=entry.place, found=repr(name))
+    if not FILE.fullmatch(name):
+        raise DataError(
+            "a track's file has a name that cannot be published",
+            path=entry.path,
+            place=f"{entry.place}file",
+            found=repr(name),
+            wanted="letters, digits, '.', '_' and '-', and .bw at the end, as trackgen scan writes",
+            remedy="rename the file, and its entry in run.json",
+        )
+    return name
+
+
+def _name(entry: Fields, key: str) -> str:
+    """The name of a model or a class, which must be one that a card may give."""
+    name: str = entry.get(key, str)
+    if not NAME.fullmatch(name):
+        raise DataError(
+            "the name is none that a card may give",
+            path=entry.path,
+            place=entry.place + key,
+            found=repr(name),
+            wanted="letters, digits, _ and -",
+        )
+    return name
 
 
 def _assembly(genome: Fields) -> str:
@@ -193,12 +226,12 @@ def _refuse_repeated_files(path: Path, tracks: Sequence[RunTrack]) -> None:
             raise DataError("two tracks name the same file", path=path, found=name, wanted="a file for each track")
 
 
-def _check_bigwig(track: RunTrack) -> None:
-    """The file must be a BigWig, and the very one that the run wrote."""
+def _check_bigwig(track: RunTrack, verify: bool) -> None:
+    """The file must be a BigWig and, where that is to be verified, the very one that the run wrote."""
     try:
         with track.path.open("rb") as file:
             magic = file.read(4)
-        digest = file_sha256(track.path) if track.sha256 else ""
+        digest = file_sha256(track.path) if verify and track.sha256 else track.sha256
     except OSError as error:
         raise DataError(
             "a track that run.json lists is missing", path=track.path, found=error.strerror, remedy="scan again"
