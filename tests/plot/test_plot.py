@@ -341,6 +341,29 @@ def test_tracks_are_listed(hub: MadeHub) -> None:
     assert result.output == "one\ttrack one\n"
 
 
+def test_a_list_of_what_does_not_exist_is_refused_in_the_folder_of_a_hub_too(
+    hub: MadeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("one", values_at({110: 0.5}), min=0, max=1)
+    monkeypatch.chdir(hub.folder)
+    for arguments in (["/nonexistent"], ["typo"], ["typo.bw"], ["./typo"], ["typo.bw", "one.bw"], ["./typo", "."]):
+        result = CliRunner().invoke(command, ["--list", *arguments])
+        assert isinstance(result.exception, DataError), arguments
+        assert result.exception.path == (arguments[0].removeprefix("./"))
+        assert result.output == ""
+    for arguments in ([], ["chrI:1-100"], ["chrI:1-100", "."], ["TFC3", "."], ["."]):
+        assert CliRunner().invoke(command, ["--list", *arguments]).output == "one\ttrack one\n"
+
+
+def test_a_figure_of_a_run_does_not_read_every_track_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "run")
+    read: list[Path] = []
+    monkeypatch.setattr("trackgen.hub.runs.file_sha256", read.append)
+    result = CliRunner().invoke(command, ["chrI:29,001-31,000", str(run), "-o", str(tmp_path / "a.svg"), "-q"])
+    assert result.exception is None, result.exception
+    assert read == []
+
+
 @pytest.mark.parametrize(
     ("locus", "options", "message"),
     [
@@ -423,10 +446,20 @@ def test_a_folder_that_is_neither_hub_nor_run_is_refused(tmp_path: Path, hub: Ma
     hub.write()
     with pytest.raises(UsageError, match="nothing to draw"):
         hub.plot("chrI:1-9", "a.svg")
-    (hub.folder / "igv.json").write_text("{")
-    with pytest.raises(DataError, match="cannot be read as JSON"):
-        hub_source(hub.folder)
-    for config in ("[]", "{}", '{"tracks": [{"type": "wig"}]}', '{"tracks": [3]}', '{"tracks": [], "reference": 3}'):
+    for text in ("{", "[" * 100_000, '{"tracks": [], "x": "\\ud800"}'):
+        (hub.folder / "igv.json").write_text(text)
+        with pytest.raises(DataError, match="cannot be read as JSON"):
+            hub_source(hub.folder)
+    huge = '{"tracks": [{"type": "wig", "url": "a.bw", "height": 1' + "0" * 400 + "}]}"
+    (hub.folder / "a.bw").touch()
+    for config in (
+        huge,
+        "[]",
+        "{}",
+        '{"tracks": [{"type": "wig"}]}',
+        '{"tracks": [3]}',
+        '{"tracks": [], "reference": 3}',
+    ):
         (hub.folder / "igv.json").write_text(config)
         with pytest.raises(DataError, match=r"no configuration of igv\.js"):
             hub_source(hub.folder)

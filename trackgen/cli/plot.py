@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MILLIMETRES = {"": 1.0, "mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
 RUN, HUB = "run.json", "igv.json"
+SUFFIXES = (".bw", ".bigwig", ".json")
 
 
 class Length(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -75,7 +76,7 @@ def command(
     from trackgen.plot import PlotOptions, plot_locus
 
     if only_list:
-        if locus is not None and Path(locus).exists():
+        if locus is not None and _is_source(locus, sources):
             sources = (Path(locus), *sources)
         for panel in _source(sources).panels:
             click.echo(f"{panel.identifier}\t{panel.name}")
@@ -94,6 +95,18 @@ def command(
             progress.note(note)
     for path in output:
         click.echo(path)
+
+
+def _is_source(text: str, sources: tuple[Path, ...]) -> bool:
+    """Whether the first argument is no locus: lists of tracks need none.
+
+    By itself it is a source even where there is none of this name, so that a slip is told and not taken for the locus
+    of the hub in the current folder.
+    """
+    path = Path(text)
+    if path.exists() or path.name != text or path.suffix.lower() in SUFFIXES:
+        return True
+    return not sources and not re.search(r":[\d,]", text)
 
 
 def _source(sources: tuple[Path, ...]) -> Source:

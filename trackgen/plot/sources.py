@@ -109,6 +109,7 @@ def hub_source(path: Path) -> Source:
     file = path / IGV_CONFIG if path.is_dir() else path
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
+        json.dumps(config, ensure_ascii=False).encode()  # refuses half characters, which no file can hold
     except FileNotFoundError:
         raise DataError(
             "the folder is neither a hub nor a run",
@@ -116,7 +117,7 @@ def hub_source(path: Path) -> Source:
             wanted=f"{IGV_CONFIG} (a hub of trackgen hub build) or run.json (a folder of trackgen scan)",
             remedy="name the hub's folder, or BigWig files, after the locus",
         ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError("the file cannot be read as JSON", path=file, found=error) from error
     return config_source(config, file)
 
@@ -127,7 +128,7 @@ def config_source(config: Any, file: Path, lengths: Mapping[str, int] | None = N
         tracks = list(config["tracks"])
         reference = dict(config.get("reference") or {})
         found = [_panel(track, file) for track in tracks]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             "this is no configuration of igv.js",
             path=file,
