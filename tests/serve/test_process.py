@@ -76,6 +76,46 @@ def test_raw_bytes_on_the_wire_cannot_leave_the_folder(root: Path) -> None:
             assert b"outside" not in answer
 
 
+def test_a_whole_address_on_the_wire_is_understood(root: Path) -> None:
+    with running(str(root), "--port", "0") as (_, address):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET http://x/hub.txt?y HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b" 200 " in answer.splitlines()[0]
+    assert answer.endswith(b"hub small\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "told"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:{}/", "ssh -N -L {0}:127.0.0.1:{0} "),
+        ("::1", "http://[::1]:{}/", "ssh -N -L '{0}:[::1]:{0}' "),
+        ("::", "http://[::1]:{}/", "everyone on the network can read the hub, at http://{1}:{0}/"),
+        ("0.0.0.0", "http://127.0.0.1:{}/", "everyone on the network can read the hub, at http://{1}:{0}/"),
+    ],
+)
+def test_the_address_can_be_opened_and_who_else_can_read_is_told(root: Path, host: str, shown: str, told: str) -> None:
+    if ":" in host and not has_version_6():
+        pytest.skip("the machine has no address of version 6")
+    with running(str(root), "--port", "0", "--host", host) as (process, address):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        assert address == shown.format(port)
+        assert httpx.get(f"{address}hub.txt").status_code == 200
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert told.format(port, socket.gethostname()) in said
+    assert ("ssh -N" in said) != ("everyone on the network" in said)
+
+
+def has_version_6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
 def test_a_port_in_use_gives_the_next_free_one_and_says_so(root: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -112,6 +152,8 @@ def test_a_host_that_is_not_ours_is_refused(root: Path) -> None:
     with pytest.raises(UsageError, match="cannot listen there") as caught:
         serve(root, host="192.0.2.1", port=0, on_ready=fail)
     assert caught.value.exit_status == 2
+    with pytest.raises(UsageError, match=r"this is no name of a host; found x\.\.y"):
+        serve(root, host="x..y", port=0, on_ready=fail)
 
 
 @pytest.mark.parametrize("package", ["starlette.requests", "uvicorn"])

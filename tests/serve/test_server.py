@@ -288,7 +288,14 @@ def raw_status(root: Path, address: str) -> int:
     return int(sent[0]["status"])
 
 
-@pytest.mark.parametrize("address", OUTSIDE)
+@pytest.mark.parametrize("form", ["http://x{}", "HTTP://x:80{}", "https://a@[::1]:8765{}"])
+def test_a_whole_address_names_what_its_path_names(root: Path, form: str) -> None:
+    for path, status in (("/track.bw", 200), ("/", 200), ("", 200), ("/nothing.bw", 404), ("/below", 307)):
+        assert raw_status(root, form.format(path)) == status
+    assert raw_status(root, "ftp://x/track.bw") == raw_status(root, "track.bw") == 404
+
+
+@pytest.mark.parametrize("address", [f"{start}{path}" for path in OUTSIDE for start in ("", "http://x")])
 def test_nothing_outside_the_folder_can_be_read(root: Path, address: str) -> None:
     assert raw_status(root, address) == 404
 

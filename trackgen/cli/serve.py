@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import ipaddress
+import shlex
 import socket
 import webbrowser
 from pathlib import Path
@@ -48,7 +50,7 @@ def command(root: Path, port: int, host: str, root_path: str, genes: Path | None
     """Show the hub in the folder HUB in a web browser, until Ctrl-C."""
 
     def tell(address: str) -> None:
-        tell_address(address, port, root)
+        tell_address(address, port, root, host)
         if open_page:
             webbrowser.open(address)
 
@@ -67,25 +69,37 @@ def overlay_of(root: Path, genes: Path | None) -> Overlay:
     return Overlay(added.files, added.edits)
 
 
-def tell_address(address: str, port: int, root: Path) -> None:
+def tell_address(address: str, port: int, root: Path, host: str = "127.0.0.1") -> None:
     """The address on stdout; on stderr how to reach it from elsewhere, and what to know of it.
 
     Args:
         port: the one that was asked for; 0 for any.
+        host: what the server listens on.
     """
     click.echo(address)
     found = urlsplit(address)
     if port and found.port != port:
         click.echo(f"port {port} is in use, so this is port {found.port}", err=True)
-    if found.hostname in ("127.0.0.1", "::1", "localhost"):
+    listening = _ip_address(host)
+    if listening.is_loopback:
+        target = address.removeprefix("http://").rstrip("/")
         click.echo(
             "from another computer: "
-            f"ssh -N -L {found.port}:{found.hostname}:{found.port} {getpass.getuser()}@{socket.gethostname()}, "
+            f"ssh -N -L {shlex.quote(f'{found.port}:{target}')} {getpass.getuser()}@{socket.gethostname()}, "
             "then the same address",
             err=True,
         )
+    else:
+        reached = f"http://{socket.gethostname()}:{found.port}/" if listening.is_unspecified else address
+        click.echo(f"everyone on the network can read the hub, at {reached}", err=True)
     for code in absent_browsers(root):
         click.echo(
             f"{code.title} is not installed here (make assets), so the page loads it from {code.address}", err=True
         )
     click.echo("Ctrl-C ends the server", err=True)
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """What the name of a host that is listened on stands for."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]
+    return ipaddress.ip_address(found)

@@ -11,7 +11,9 @@ UNSATISFIABLE = "unsatisfiable"
 # Genome browsers ask for one range at a time; more than these serve only to make a server work.
 MOST_RANGES = 16
 UNIT = re.compile(r"\s*bytes\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
-PART = re.compile(r"(\d{1,18})-(\d{1,18})?|-(\d{1,18})", re.ASCII)
+PART = re.compile(r"(\d+)-(\d+)?|-(\d+)", re.ASCII)
+# No file is so long that it would need more.
+MOST_DIGITS = 18
 
 
 def served_ranges(header: str | None, size: int) -> str | None:
@@ -25,8 +27,9 @@ def served_ranges(header: str | None, size: int) -> str | None:
     match = UNIT.fullmatch(header or "")
     if match is None:
         return None
-    parts = [part.strip() for part in match[1].split(",")]
-    if len(parts) > MOST_RANGES:
+    # Empty members of a list say nothing (RFC 9110, 5.6.1).
+    parts = [part.strip() for part in match[1].split(",") if part.strip()]
+    if not 1 <= len(parts) <= MOST_RANGES:
         return None
     ranges = []
     for part in parts:
@@ -35,13 +38,19 @@ def served_ranges(header: str | None, size: int) -> str | None:
             return None
         first, last, suffix = found.groups()
         if suffix is not None:
-            start, end = max(size - int(suffix), 0), size - 1
-            empty = int(suffix) == 0
+            start, end = max(size - _number(suffix), 0), size - 1
+            empty = _number(suffix) == 0
         else:
-            start, end = int(first), size - 1 if last is None else min(int(last), size - 1)
+            start, end = _number(first), size - 1 if last is None else min(_number(last), size - 1)
             empty = False
-            if last is not None and int(last) < start:
+            if last is not None and _number(last) < start:
                 return None
         if not empty and start < size:
             ranges.append(f"{start}-{end}")
     return f"bytes={','.join(ranges)}" if ranges else UNSATISFIABLE
+
+
+def _number(digits: str) -> int:
+    """The number, or one that is beyond every file."""
+    significant = digits.lstrip("0") or "0"
+    return int(significant) if len(significant) <= MOST_DIGITS else 10**MOST_DIGITS

@@ -6,20 +6,21 @@ Genome browsers read a BigWig in ranges, and those that run in a page of another
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
-import logging
+import ipaddress
 import os
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from trackgen.errors import DataError, UsageError
 from trackgen.serve.files import find_file, media_type
+from trackgen.serve.limits import Doorkeeper, descriptors, quiet_logs
 from trackgen.serve.overlay import Overlay, asset_named, page_with_addresses
 from trackgen.serve.ranges import UNSATISFIABLE, served_ranges
 from trackgen.serve.stream import FileStretch
@@ -51,6 +52,7 @@ PREFLIGHT_HEADERS = {
     "access-control-allow-private-network": "true",
     "access-control-max-age": "86400",
 }
+ABSOLUTE = re.compile(r"https?://[^/]*(/.*)?", re.IGNORECASE | re.DOTALL)
 ALLOWED = "GET, HEAD, OPTIONS"
 
 
@@ -114,12 +116,16 @@ def serve(
     check_root(root)
     try:
         import uvicorn
+        from uvicorn.protocols.http.auto import AutoHTTPProtocol
     except ImportError as error:
         raise UsageError("the web server is not installed", found=error, remedy=SERVE_REMEDY) from error
     app = create_app(root, overlay=overlay, root_path=root_path)
     listener = _listen(host, port)
+    doorkeeper = Doorkeeper.within(descriptors())
     config = uvicorn.Config(
         app,
+        http=cast(Any, doorkeeper.guarded(AutoHTTPProtocol)),
+        backlog=doorkeeper.accepted_at_once,
         log_level="warning",
         access_log=False,
         lifespan="off",
@@ -130,8 +136,8 @@ def serve(
         timeout_keep_alive=SECONDS_KEPT,
         timeout_graceful_shutdown=SECONDS_TO_END,
     )
-    # Ctrl-C during a download is no error that anybody must read.
-    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+    # After the configuration, which sets the logs up.
+    quiet_logs()
     with listener:
         on_ready(_address(host, listener.getsockname()[1]))
         try:
@@ -141,10 +147,6 @@ def serve(
             return
 
 
-def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
-
-
 def _answer(site: Site, request: Request) -> ASGIApp:
     from starlette.responses import Response
 
@@ -152,7 +154,7 @@ def _answer(site: Site, request: Request) -> ASGIApp:
         return Response(status_code=204, headers=COMMON_HEADERS | PREFLIGHT_HEADERS)
     if request.method not in ("GET", "HEAD"):
         return Response(status_code=405, headers=COMMON_HEADERS | {"allow": ALLOWED})
-    address: str = request.scope["path"]
+    address = _path_of(request.scope["path"])
     if address == site.prefix:
         return _sent_on(address)
     if site.prefix and address.startswith(f"{site.prefix}/"):
@@ -170,6 +172,12 @@ def _answer(site: Site, request: Request) -> ASGIApp:
         return Response("There is no such file here.\n", 404, COMMON_HEADERS, "text/plain")
     edited = _edited(site, name, path)
     return _file(path, request) if edited is None else _bytes(edited, media_type(path), request)
+
+
+def _path_of(target: str) -> str:
+    """The path of a request's target, which may be a whole address (RFC 9112, 3.2.2)."""
+    whole = ABSOLUTE.fullmatch(target)
+    return target if whole is None else whole[1] or "/"
 
 
 def _sent_on(address: str) -> Response:
@@ -265,6 +273,8 @@ def _listen(host: str, port: int) -> socket.socket:
     for candidate in range(port, last + 1):
         try:
             return _bind(host, candidate)
+        except UnicodeError as error:
+            raise UsageError("this is no name of a host", place="--host", found=host) from error
         except OSError as error:
             problem = error
             if error.errno != errno.EADDRINUSE:
@@ -288,6 +298,8 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _address(host: str, port: int) -> str:
-    shown = "127.0.0.1" if host in ("", "0.0.0.0") else host
-    shown = f"[{shown}]" if ":" in shown else shown
+    """The address to open on this machine; one that stands for all of its addresses is no place to go to."""
+    shown = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1"}.get(host, host)
+    if ":" in shown:
+        shown = "[::1]" if ipaddress.ip_address(shown).is_unspecified else f"[{shown}]"
     return f"http://{shown}:{port}/"
