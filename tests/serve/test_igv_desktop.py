@@ -112,6 +112,63 @@ def test_an_igv_that_waits_for_a_click_is_told_as_that(igv: FakeIgv, hub: Path) 
         show_in_igv(IgvRequest((str(hub),)), port=igv.port, seconds=0.3)
 
 
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for_longer_than_one_that_does_not_come(hub: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                for _ in range(100):
+                    try:
+                        connection.sendall(b"x")
+                    except OSError:
+                        return
+                    time.sleep(0.1)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(UsageError, match="does not answer as IGV does"):
+            show_in_igv(IgvRequest((str(hub),)), port=listener.getsockname()[1], seconds=0.5)
+        assert time.monotonic() - begun < 5
+
+
+def test_an_answer_that_comes_in_parts_and_one_that_comes_early_are_both_read(hub: Path) -> None:
+    answers: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                for part in (b"track", b"gen\r\nOK 1\nO", b"K 2\n"):
+                    connection.sendall(part)
+                    time.sleep(0.05)
+                connection.recv(1000)
+
+        threading.Thread(target=talk, daemon=True).start()
+        request = IgvRequest((str(hub),), locus="ACT1")
+        show_in_igv(
+            request, port=listener.getsockname()[1], seconds=20, on_answer=lambda _, answer: answers.append(answer)
+        )
+    assert answers == ["OK 1", "OK 2"]
+
+
+def test_what_the_other_program_says_cannot_command_the_terminal(igv: FakeIgv, hub: Path, trackgen: Trackgen) -> None:
+    igv.answers["load"] = lambda _: "OK \x1b]0;x\x07\x1b[2J\u202e" + "y" * 5000
+    done = trackgen("view", "--igv", hub, "--port", igv.port)
+    assert done.returncode == 0
+    assert "OK ?]0;x??[2J?yyy" in done.stderr
+    assert done.stderr.rstrip("\n").isprintable()
+    assert len(done.stderr) < 1000
+    igv.answers["load"] = lambda _: "ERROR \x1b[2J"
+    with pytest.raises(DataError, match=r"found ERROR \?\[2J\."):
+        asked(igv, str(hub))
+
+
+def test_an_axis_is_told_without_loss(igv: FakeIgv, hub: Path) -> None:
+    assert asked(igv, str(hub), data_range=(1000000.1, 1000000.2))[-1] == "setDataRange 1000000.1,1000000.2"
+    assert asked(igv, str(hub), data_range=(-1e-7, 123456789.0))[-1] == "setDataRange -1e-07,0,123456789"
+
+
 def test_an_igv_that_ends_is_told(igv: FakeIgv, hub: Path) -> None:
     igv.answers["load"] = lambda _: None
     with pytest.raises(ResourceError, match="IGV ended the connection"):
@@ -140,7 +197,7 @@ def test_files_are_looked_for_before_igv_is_asked(igv: FakeIgv, hub: Path, tmp_p
     assert igv.commands == []
 
 
-@pytest.mark.parametrize("name", ['a"b.bw', "a\nexit.bw"])
+@pytest.mark.parametrize("name", ['a"b.bw', "a\nexit.bw", "a\x1b[2Jb.bw"])
 def test_a_name_cannot_smuggle_in_a_command(igv: FakeIgv, hub: Path, name: str) -> None:
     (hub / name).write_bytes(b"")
     with pytest.raises(UsageError, match="IGV cannot be told a name"):
@@ -164,6 +221,15 @@ def test_the_command_tells_each_answer(igv: FakeIgv, hub: Path, trackgen: Trackg
     igv.answers["goto"] = lambda _: "ERROR: not found"
     assert trackgen("view", "--igv", hub, "--port", igv.port, "--locus", "X").returncode == 3
     assert trackgen("view", hub, hub).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "option", [("--genome", "hg38"), ("--range", "0,1"), ("--host", "127.0.0.1"), ("--timeout", "5")]
+)
+def test_what_is_meant_for_igv_is_refused_without_it(hub: Path, trackgen: Trackgen, option: tuple[str, str]) -> None:
+    done = trackgen("view", hub, *option)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{option[0]} needs --igv" in done.stderr
 
 
 def test_without_igv_the_hub_is_served_and_its_page_opened(root: Path, tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import click
+from click.core import ParameterSource
 
 from trackgen.cli.serve import tell_address
 from trackgen.errors import UsageError
 from trackgen.serve import DEFAULT_PORT, serve
 from trackgen.serve.igv_desktop import IGV_PORT, SECONDS, IgvRequest, parse_range, show_in_igv
+
+FOR_IGV = ("host", "genome", "data_range", "timeout")
+"""Parameters without a meaning for the page."""
 
 
 @click.command()
@@ -37,7 +41,9 @@ from trackgen.serve.igv_desktop import IGV_PORT, SECONDS, IgvRequest, parse_rang
     show_default=True,
     help="How long IGV may take for one command.",
 )
+@click.pass_context
 def command(
+    context: click.Context,
     targets: tuple[str, ...],
     igv: bool,
     locus: str | None,
@@ -49,6 +55,7 @@ def command(
 ) -> None:
     """Show a hub in the web browser until Ctrl-C, or hubs and files in a running IGV Desktop (--igv)."""
     if not igv:
+        refuse_options_of_igv(context)
         show_page(targets, locus, DEFAULT_PORT if port is None else port)
         return
     axis = None if data_range is None else parse_range(data_range)
@@ -58,6 +65,19 @@ def command(
         click.echo(f"{asked}: {answer}", err=True)
 
     show_in_igv(request, host=host, port=IGV_PORT if port is None else port, seconds=timeout, on_answer=tell)
+
+
+def refuse_options_of_igv(context: click.Context) -> None:
+    """Refuse what says something to IGV alone, where the web browser is to show the hub.
+
+    Raises:
+        UsageError: such an option was written; those of the environment are for the other calls.
+    """
+    for parameter in context.command.params:
+        written = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if written and parameter.name in FOR_IGV:
+            remedy = "add --igv, or leave the option out"
+            raise UsageError(f"{parameter.opts[0]} needs --igv", place=parameter.opts[0], remedy=remedy)
 
 
 def show_page(targets: tuple[str, ...], locus: str | None, port: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ SECONDS = 120.0
 """A genome from a slow network takes its time; a message that waits for a click takes for ever."""
 CONNECT_SECONDS = 5.0
 LONGEST_ANSWER = 1 << 16
+LONGEST_SHOWN = 300
 ADDRESS = re.compile(r"(https?|ftp|s3|gs)://", re.IGNORECASE)
 # IGV 2 spells the last one so.
 FAILED = ("error", "unknown command", "unkown command")
@@ -80,8 +82,13 @@ def _commands(request: IgvRequest) -> list[str]:
         low, high = request.data_range
         # With two numbers IGV draws bars from the lowest; values of both signs stand on zero.
         middle = "0," if low < 0 < high else ""
-        commands.append(f"setDataRange {low:g},{middle}{high:g}")
+        commands.append(f"setDataRange {_number(low)},{middle}{_number(high)}")
     return commands
+
+
+def _number(value: float) -> str:
+    """Written so that it reads back as the same number."""
+    return repr(value).removesuffix(".0")
 
 
 def _file(target: str) -> str:
@@ -107,7 +114,8 @@ def _absolute(genome: str) -> str:
 def _quoted(text: str) -> str:
     if '"' in text:
         raise UsageError("IGV cannot be told a name with a quotation mark", found=text, remedy="rename the file")
-    return f'"{_one_line(text)}"' if re.search(r"[\s,%]", text) else text
+    text = _one_line(text)
+    return f'"{text}"' if re.search(r"[\s,%]", text) else text
 
 
 def _one_line(text: str) -> str:
@@ -131,10 +139,10 @@ class IgvDesktop:
         remedy = "start IGV; View > Preferences > Advanced switches its port on, and --port names another"
         try:
             self._socket = socket.create_connection((host, port), CONNECT_SECONDS)
-        except OSError as error:
-            found = error.strerror or str(error)
+        except (OSError, UnicodeError) as error:
+            found = getattr(error, "strerror", None) or str(error)
             raise UsageError("IGV does not listen there", place=self._place, found=found, remedy=remedy) from error
-        self._reader = self._socket.makefile("rb")
+        self._unread = b""
         try:
             self._greet(remedy)
         except BaseException:
@@ -142,9 +150,8 @@ class IgvDesktop:
             raise
 
     def _greet(self, remedy: str) -> None:
-        self._socket.settimeout(min(self._seconds, CONNECT_SECONDS))
         try:
-            answer = self._exchange("echo trackgen")
+            answer = self._exchange("echo trackgen", min(self._seconds, CONNECT_SECONDS))
         except OSError as error:
             answer = f"no answer ({error})"
         # IGV 2 answers with the command's name where later ones give the word back.
@@ -161,10 +168,9 @@ class IgvDesktop:
             DataError: IGV says that it could not do it.
             ResourceError: IGV does not answer in time, or ends the connection.
         """
-        self._socket.settimeout(self._seconds)
         remedy = "look whether IGV shows a message that waits for a click"
         try:
-            answer = self._exchange(command)
+            answer = self._exchange(command, self._seconds)
         except TimeoutError as error:
             what = f"IGV has not answered within {self._seconds:g} seconds"
             raise ResourceError(what, place=self._place, found=command, remedy=remedy) from error
@@ -174,16 +180,28 @@ class IgvDesktop:
             raise DataError(f"IGV could not do `{command}`", place=self._place, found=answer, remedy=remedy)
         return answer
 
-    def _exchange(self, command: str) -> str:
+    def _exchange(self, command: str, seconds: float) -> str:
+        """The answer, whole within `seconds`, as it can be shown."""
+        end = time.monotonic() + seconds
+        self._socket.settimeout(seconds)
         self._socket.sendall(f"{command}\n".encode())
-        line = self._reader.readline(LONGEST_ANSWER)
-        if not line:
+        while b"\n" not in self._unread and len(self._unread) < LONGEST_ANSWER:
+            # A single time limit would begin anew with each byte.
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._socket.settimeout(left)
+            part = self._socket.recv(LONGEST_ANSWER)
+            if not part:
+                break
+            self._unread += part
+        if not self._unread:
             raise ConnectionResetError("no answer")
-        return line.decode("utf-8", "replace").strip()
+        line, _, self._unread = self._unread.partition(b"\n")
+        return _shown(line)
 
     def close(self) -> None:
         """End the connection; IGV goes on."""
-        self._reader.close()
         self._socket.close()
 
     def __enter__(self) -> IgvDesktop:
@@ -193,6 +211,13 @@ class IgvDesktop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _shown(line: bytes) -> str:
+    """What another program said, without what a terminal would obey, and not too long to be read."""
+    text = line.decode("utf-8", "replace").strip()
+    text = "".join(letter if letter.isprintable() else "?" for letter in text[: LONGEST_SHOWN + 1])
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def parse_range(text: str) -> tuple[float, float]:
