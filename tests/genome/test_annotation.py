@@ -76,6 +76,28 @@ def test_every_form_says_the_same_genes_whatever_the_file_is_called(
     assert annotation.left_out == 0
 
 
+@pytest.mark.parametrize("text", [GTF.partition("\n")[2], GFF3.partition("\n")[2], BED.partition("\n")[2]])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_is_no_part_of_the_first_name(
+    text: str, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "genes.txt"
+    path.write_bytes(pack(text.encode("utf-8-sig")))
+    annotation = read_annotation(path, LENGTHS)
+    assert [simple(gene) for gene in annotation.genes] == EXPECTED
+    assert annotation.lacking == ()
+
+
+def test_a_name_with_letters_that_cannot_be_seen_is_written_out(tmp_path: Path) -> None:
+    path = tmp_path / "genes.bed"
+    path.write_text("\u200bchrI\t1\t5\tb\n", encoding="utf-8")
+    with pytest.raises(DataError, match=re.escape("found '\\u200bchrI'; wanted ")):
+        read_annotation(path, LENGTHS)
+    path.write_text("chrI\t1\t50000\t\x1b[2J\n")
+    with pytest.raises(DataError, match=re.escape("found '\\x1b[2J' to base 50,000")):
+        read_annotation(path, LENGTHS)
+
+
 def test_the_identifier_is_kept_beside_the_name(tmp_path: Path) -> None:
     for name, text in (("a.gtf", GTF), ("a.gff3", GFF3)):
         (tmp_path / name).write_text(text)
@@ -139,8 +161,8 @@ def test_an_annotation_of_another_genome_is_refused_with_both_kinds_of_names(tmp
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no line of data"),
-        ("# only a comment\n", "no line of data"),
+        ("", "genes.txt: the annotation has no line of data; found an empty file"),
+        ("# only a comment\n\n", "genes.txt: the annotation has no line of data; found 2 lines without data"),
         ("hello\n", "line 1: this is no annotation of genes; found 'hello'"),
         ("chrI 1 5 name\n", "separated by spaces"),
         ("chrI\t1\t5\ta\nchrI\t7\n", "line 2: this is no interval; found 'chrI"),
@@ -172,5 +194,5 @@ def test_files_that_are_none_are_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a folder"):
         read_annotation(tmp_path, LENGTHS)
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00" * 100)
-    with pytest.raises(DataError, match="not a text file"):
+    with pytest.raises(DataError, match="binary: this is not a text file"):
         read_annotation(tmp_path / "binary", LENGTHS)

@@ -58,12 +58,29 @@ def read_annotation(path: str | os.PathLike[str], lengths: Mapping[str, int]) ->
     if not genes:
         raise DataError("the annotation has no gene", path=path, wanted="lines of genes, transcripts or exons")
     names = dict.fromkeys(gene.sequence for gene in genes)
-    mapping = reconcile(names, lengths, path=path, what="annotation", allow_unknown=True)
+    mapping = _mapping(names, lengths, path)
     order = {name: number for number, name in enumerate(lengths)}
     kept = [_placed(gene, mapping, lengths, path, circular) for gene in genes if gene.sequence in mapping]
     kept.sort(key=lambda gene: (order[gene.sequence], gene.start, gene.end, gene.name, gene.identifier))
     lacking = tuple(name for name in names if name not in mapping)[:NAMES_SHOWN]
     return Annotation(tuple(kept), mapping, len(genes) - len(kept), lacking)
+
+
+def _mapping(names: Mapping[str, None], lengths: Mapping[str, int], path: str | os.PathLike[str]) -> Mapping[str, str]:
+    try:
+        return reconcile(names, lengths, path=path, what="annotation", allow_unknown=True)
+    except DataError as error:
+        if not isinstance(error.found, str) or (shown := _shown(error.found)) == error.found:
+            raise
+        # It looks like one of the genome's names, and is none of them.
+        raise DataError(
+            error.what, path=path, place=error.place, found=shown, wanted=error.wanted, remedy=error.remedy
+        ) from None
+
+
+def _shown(name: str) -> str:
+    """A name as it is, or written out where it has letters that cannot be seen."""
+    return name if name.isprintable() and name == name.strip() else ascii(name)
 
 
 def _placed(
@@ -83,7 +100,7 @@ def _placed(
             "a gene ends beyond its sequence",
             path=path,
             place=f"line {gene.line:,}",
-            found=f"{gene.name} to base {gene.end:,}",
+            found=f"{_shown(gene.name)} to base {gene.end:,}",
             wanted=f"at most {length:,}, the length of {name}",
             remedy="check that the annotation and the genome are of one assembly",
         )

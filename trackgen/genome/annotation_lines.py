@@ -38,7 +38,10 @@ class Row(NamedTuple):
 
 
 class LineError(Exception):
-    """A malformed line, before its file is known; `numbered_lines` and its callers make it a `DataError`."""
+    """A malformed line, before its file is known; `numbered_lines` and its callers make it a `DataError`.
+
+    `number` counts from 1; 0 stands for the whole file.
+    """
 
     def __init__(self, number: int, what: str, found: str, wanted: str) -> None:
         super().__init__(number, what, found, wanted)
@@ -63,19 +66,21 @@ def numbered_lines(path: str | os.PathLike[str]) -> Iterator[Iterator[tuple[int,
     try:
         with open(path, "rb") as start:
             packed = start.read(2) == GZIP_MAGIC
-        opened = gzip.open(path, "rt", encoding="utf-8") if packed else open(path, encoding="utf-8")  # noqa: SIM115
+        # The byte-order mark that some spreadsheets write is no part of the first name.
+        coding = "utf-8-sig"
+        opened = gzip.open(path, "rt", encoding=coding) if packed else open(path, encoding=coding)  # noqa: SIM115
         with opened as file:
             yield numbered(file)
     except LineError as error:
-        raise DataError(
-            error.what, path=path, place=f"line {error.number:,}", found=error.found, wanted=error.wanted
-        ) from None
+        place = f"line {error.number:,}" if error.number else None
+        raise DataError(error.what, path=path, place=place, found=error.found, wanted=error.wanted) from None
     except FileNotFoundError:
         raise DataError("the annotation does not exist", path=path, wanted=KINDS, remedy=near_files(path)) from None
     except IsADirectoryError:
         raise DataError("this is a folder, not an annotation", path=path, wanted=KINDS) from None
     except UnicodeDecodeError:
-        raise DataError("this is not a text file", path=path, place=f"after line {number:,}", wanted=KINDS) from None
+        place = f"after line {number:,}" if number else None
+        raise DataError("this is not a text file", path=path, place=place, wanted=KINDS) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"the gzip file is damaged ({error})", path=path, remedy="get the file again") from error
     except OSError as error:
@@ -95,7 +100,8 @@ def sniff(lines: Iterator[tuple[int, str]]) -> tuple[str, Iterator[tuple[int, st
             return _kind(number, line), chain(seen, lines)
         if len(seen) == LINES_LOOKED_AT:
             break
-    raise LineError(len(seen), "the annotation has no line of data", "none", KINDS)
+    found = f"{len(seen):,} lines without data" if seen else "an empty file"
+    raise LineError(0, "the annotation has no line of data", found, KINDS)
 
 
 def _kind(number: int, line: str) -> str:
