@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.hub.conftest import Build, Notes
 from tests.hub.made import GENES, made_hub
 from tests.hub.test_jbrowse import addresses
 from tests.hubs import CARD, write_run
@@ -331,3 +332,39 @@ def test_every_refusal_names_the_file(path: Path, hub: Hub, folder: Path) -> Non
     path.write_text("{")
     with pytest.raises(TrackgenError, match=re.escape(str(path))):
         merge_into(path, hub, folder)
+
+
+def test_a_build_tells_what_it_put_there(build: Build, notes: Notes, path: Path) -> None:
+    build(jbrowse_config=path)
+    assert f"{path}: 4 tracks added, 0 replaced, 0 removed" in notes.texts
+    build(jbrowse_config=path, genes=[genes_file(path.with_name("one.bed"))])
+    assert f"{path}: 1 track added, 4 replaced, 0 removed" in notes.texts
+    assert "one.bed: 1 gene" in notes.texts
+    assert read(path)["aggregateTextSearchAdapters"]
+    build(jbrowse_config=path)
+    assert f"{path}: 0 tracks added, 4 replaced, 1 removed" in notes.texts
+    assert read(path)["aggregateTextSearchAdapters"] == []
+
+
+def genes_file(path: Path) -> Path:
+    path.write_text("chrI\t100\t900\tGENEA\t0\t+\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "content", [None, "{", json.dumps({"tracks": [{"trackId": "tss_mini_sharp_plus", "assemblyNames": ["mini"]}]})]
+)
+def test_a_configuration_that_cannot_take_the_hub_leaves_the_hub_as_it_was(
+    build: Build, path: Path, content: str | None
+) -> None:
+    hub = build().path
+    before = {file.name: (file.stat().st_ino, file.read_bytes()) for file in hub.iterdir()}
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises((DataError, UsageError)):
+        build(jbrowse_config=path, email="other@example.org")
+    assert {file.name: (file.stat().st_ino, file.read_bytes()) for file in hub.iterdir()} == before
+    with pytest.raises((DataError, UsageError)):
+        build(jbrowse_config=path, output=hub.with_name("new"))
+    assert not hub.with_name("new").exists()

@@ -10,6 +10,7 @@ import pytest
 from tests.hub.conftest import Build
 from tests.hub.made import made_hub
 from tests.hubs import OTHER_LENGTHS, write_fasta, write_run
+from trackgen.errors import UsageError
 from trackgen.hub.links import links
 
 BASE = "https://example.org/a hub/"
@@ -84,3 +85,11 @@ def test_every_file_that_the_links_of_two_genomes_name_is_in_the_hub(
 
 def asked_values(address: str) -> list[str]:
     return list(asked(address).values()) if urlsplit(address).query else []
+
+
+@pytest.mark.parametrize("file", ["hub.txt", "index.html", "INDEX.HTM", "config.json"])
+def test_the_address_of_a_file_is_refused_and_that_of_its_folder_named(build: Build, tmp_path: Path, file: str) -> None:
+    with pytest.raises(UsageError, match=r"--url: this is the address of a file.*Give https://example\.org/h/;"):
+        build(url=f"https://example.org/h/{file}")
+    assert not (tmp_path / "hub").exists()
+    assert dict(build(url=f"https://example.org/{file}/").links)["Track hub"] == f"https://example.org/{file}/hub.txt"

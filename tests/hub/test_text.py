@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trackgen.hub.templates import stanza
-from trackgen.hub.text import clean, number_text, quoted_names, shorten, track_name, unique_name
+from trackgen.hub.text import clean, counted, number_text, quoted_names, shorten, track_name, unique_name
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 tracks"), (1, "1 track"), (2000, "2,000 tracks")])
+def test_one_thing_is_no_plural(number: int, text: str) -> None:
+    assert counted(number, "track") == text
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ def build(
 ) -> None:
     """Build the folder HUB from the tracks of the runs OUT..., which trackgen scan made."""
     from trackgen.hub import build_hub
+    from trackgen.hub.text import counted
 
     with progress_to(quiet, log_file) as progress:
         report = build_hub(
@@ -93,7 +94,8 @@ def build(
             genes=genes,
             jbrowse_config=into,
         )
-        progress.note(f"{len(report.tracks)} tracks, {len(report.pages)} pages; look at them: trackgen serve {output}")
+        made = f"{counted(len(report.tracks), 'track')}, {counted(len(report.pages), 'page')}"
+        progress.note(f"{made}; look at them: trackgen serve {output}")
     click.echo(report.path)
     for name, address in report.links:
         click.echo(f"{name}\t{address}")

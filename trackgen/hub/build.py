@@ -18,14 +18,14 @@ from trackgen.hub.contents import write_contents
 from trackgen.hub.genes import CompiledGenes, compile_genes, gene_files
 from trackgen.hub.genome import GenomeSource, choose_genomes
 from trackgen.hub.genome_files import put_track, put_two_bit
-from trackgen.hub.jbrowse_into import merge_into
+from trackgen.hub.jbrowse_into import check_into, merge_into
 from trackgen.hub.links import links
 from trackgen.hub.locus import informative_locus
 from trackgen.hub.model import Hub, HubGenome
 from trackgen.hub.motifs import motifs_by_genome, read_motif_tracks
 from trackgen.hub.replace import replacing
 from trackgen.hub.runs import read_run
-from trackgen.hub.text import clean, shorten, track_name
+from trackgen.hub.text import clean, counted, shorten, track_name
 from trackgen.progress import Progress
 
 __all__ = ["DEFAULT_EMAIL", "MANIFEST", "HubReport", "Layout", "build_hub"]
@@ -113,6 +113,9 @@ def build_hub(
         )
     genomes, annotations = _with_genes(_genomes(chosen, motifs), genes, progress)
     hub = _hub(genomes, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
+    if jbrowse_config is not None:
+        # What it would fail at must not cost the hub that is there.
+        check_into(jbrowse_config, hub, output)
     with replacing(output) as folder:
         _write_data(hub, chosen, folder, progress)
         _write_genes(hub, annotations, folder)
@@ -120,9 +123,8 @@ def build_hub(
         _write_manifest(hub, folder)
     if jbrowse_config is not None:
         merged = merge_into(jbrowse_config, hub, output)
-        progress.note(
-            f"{jbrowse_config}: {merged.added} tracks added, {merged.replaced} replaced, {merged.removed} removed"
-        )
+        added = counted(merged.added, "track")
+        progress.note(f"{jbrowse_config}: {added} added, {merged.replaced} replaced, {merged.removed} removed")
     track_pages = tuple(track.page for track in hub.files)
     return HubReport(
         path=output,
@@ -156,6 +158,13 @@ def _base_url(url: str | None) -> str:
             place="--url",
             found=url,
             wanted="the folder's address, such as https://example.org/hubs/yeast/",
+        )
+    if re.search(r"/[^/]+\.(txt|html?|json|xml|ini)$", parts.path, flags=re.IGNORECASE):
+        raise UsageError(
+            "this is the address of a file, and the folder's is needed",
+            place="--url",
+            found=url,
+            remedy=f"give {url.rpartition('/')[0]}/; if it is a folder of this name, end it with a slash",
         )
     return url if url.endswith("/") else f"{url}/"
 

@@ -20,7 +20,7 @@ from trackgen.errors import UsageError
 from trackgen.genome import describe
 from trackgen.genome.annotation import Annotation, Gene, read_annotation
 from trackgen.hub.model import GeneTrack
-from trackgen.hub.text import clean
+from trackgen.hub.text import clean, counted
 from trackgen.hub.trix import search_index
 
 __all__ = ["CompiledGenes", "compile_genes", "gene_files", "jbrowse_genes_track", "jbrowse_text_search"]
@@ -83,11 +83,12 @@ def compile_genes(
 
 
 def _note(track: GeneTrack, annotation: Annotation) -> str:
-    parts = [f"{track.source}: {track.genes:,} genes"]
+    parts = [f"{track.source}: {counted(track.genes, 'gene')}"]
     if annotation.left_out:
         names = ", ".join(clean(name) for name in annotation.lacking)
+        stand, are = ("stands", "is") if annotation.left_out == 1 else ("stand", "are")
         parts.append(
-            f"{annotation.left_out:,} more stand on sequences that the genome lacks ({names}) and are left out"
+            f"{annotation.left_out:,} more {stand} on sequences that the genome lacks ({names}) and {are} left out"
         )
     renamed = describe(annotation.mapping)
     return "; ".join([*parts, renamed] if renamed else parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-__all__ = ["clean", "number_text", "parse_color", "quoted_names", "shorten", "track_name", "unique_name"]
+__all__ = ["clean", "counted", "number_text", "parse_color", "quoted_names", "shorten", "track_name", "unique_name"]
 
 SIGNIFICANT_DIGITS = 6
 
@@ -19,6 +19,11 @@ def clean(text: str) -> str:
     text = "".join(character if character.isprintable() else " " for character in text)
     text = text.replace("<", "‹").replace(">", "›").replace("\\", "/")
     return re.sub(r"\s+", " ", text).strip()
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: ``1 track``, ``2,000 tracks``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def parse_color(text: str) -> tuple[int, int, int] | None:
