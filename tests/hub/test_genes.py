@@ -57,7 +57,9 @@ def test_the_note_tells_how_names_were_read_and_what_was_left_out(tmp_path: Path
     )
     assert (compiled.track.genes, compiled.track.source) == (2, "mini.gtf")
     one = compile_genes(tmp_path / "mini.gtf", {"chrI": 10_000})
-    assert one.note.startswith("mini.gtf: 1 gene; 2 more stand on sequences that the genome lacks (Mito, II) and are left")
+    assert one.note.startswith(
+        "mini.gtf: 1 gene; 2 more stand on sequences that the genome lacks (Mito, II) and are left"
+    )
 
 
 def test_names_with_white_space_stay_one_column(tmp_path: Path) -> None:
