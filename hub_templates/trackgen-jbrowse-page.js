@@ -1,7 +1,7 @@
 // The page of a hub with JBrowse: it draws what config.json describes, contributions as letters by trackgen's plugin,
 // and whatever goes wrong is said on the page.
 
-import {REGION, asked, chosenGenome, complain, flaw, keepPlace, loadCode, loadJson, panel, settle, state}
+import {chosenGenome, complain, flaw, keepPlace, loadCode, loadJson, locus, panel, readPlace, settle, state, tellMissing}
     from "./trackgen-page.js"
 
 const DARK = matchMedia("(prefers-color-scheme: dark)")
@@ -9,6 +9,7 @@ const FORMAT = {BigWigAdapter: "bigwig", BigBedAdapter: "bigbed", TwoBitAdapter:
 // JBrowse says nowhere that it has drawn everything: so its tracks are looked at, this often and at most this long.
 const LOOK_EVERY = 100
 const LOOK_FOR = 120000
+const SEARCH_FOR = 20000
 
 const wait = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 
@@ -80,36 +81,23 @@ function asBars(track) {
 }
 
 // Where the view starts and what it shows: as the configuration's own session, for this genome and for the tracks that
-// can be read. A region is gone to at once, if the genome has it.
-function startOf(config, genome, assembly, tracks) {
+// can be read. A region is gone to at once; a name is looked for when the tracks are there.
+function startOf(config, genome, region, tracks) {
     const given = (config.defaultSession?.views ?? []).find(view => view.init?.assembly === genome)?.init
     const sequence = config.assemblies.find(entry => entry.name === genome)?.sequence
     const names = new Set([...tracks, sequence].map(track => track?.trackId))
-    const start = {
+    return {
         ...given,
         assembly: genome,
-        tracks: (given?.tracks ?? [...names]).filter(name => names.has(name.trackId ?? name))
+        tracks: (given?.tracks ?? [...names]).filter(name => names.has(name.trackId ?? name)),
+        ...(region && {loc: region})
     }
-    const locus = asked.get("locus")
-    if (!locus || isName(locus)) {
-        return start
-    }
-    if (!assembly.isValidRefName(locus.slice(0, locus.lastIndexOf(":")))) {
-        complain(`there is no ${locus} on this genome`)
-        return start
-    }
-    return {...start, loc: locus}
-}
-
-// A region needs no search, so the view starts there; a name is looked for among the genes when they are there.
-function isName(text) {
-    return Boolean(text) && !REGION.test(text)
 }
 
 // What is shown, as igv.js writes it, too.
 function placeOf(view) {
     const {refName, start, end} = view.dynamicBlocks.contentBlocks[0]
-    return `${refName}:${Math.floor(start) + 1}-${Math.ceil(end)}`
+    return `${refName}:${Math.round(start) + 1}-${Math.round(end)}`
 }
 
 // The parts of the track that are in sight.
@@ -152,13 +140,14 @@ function hasValues(track) {
     return blocks(track).some(part => part?.features?.size > 0 || part?.layout?.getRectangles?.().size > 0)
 }
 
-// A region, or a name that the hub's genes have. JBrowse throws where it finds neither.
-async function goTo(view, text, assembly) {
-    try {
-        await view.navToSearchString({input: text, assembly})
-    } catch (error) {
-        complain(`there is no ${text} on this genome (${error.message ?? error})`)
+// To a name that the hub's genes have. JBrowse throws where it finds none, and may never answer.
+async function goTo(view, name, assembly) {
+    const search = view.navToSearchString({input: name, assembly})
+    const found = await Promise.race([search.then(() => true, () => false), wait(SEARCH_FOR)])
+    if (found === undefined) {
+        complain(`JBrowse has not answered within ${SEARCH_FOR / 1000} seconds where ${name} is`)
     }
+    return found
 }
 
 // The tracks of the genome whose files can be read; the flaws of the others, and of the sequence, are said.
@@ -168,6 +157,10 @@ async function soundTracks(config, genome) {
     const flaws = await Promise.all([...tracks, {...sequence, name: genome}].map(flawOf))
     flaws.filter(Boolean).forEach(complain)
     return tracks.filter((_, index) => flaws[index] === null)
+}
+
+function hasGenes(config) {
+    return Boolean(config.aggregateTextSearchAdapters?.length) || config.tracks.some(track => track.textSearching)
 }
 
 async function show() {
@@ -193,14 +186,18 @@ async function show() {
     state.session = session
     jbrowse.createRoot(panel).render(jbrowse.React.createElement(jbrowse.JBrowseApp, {viewState}))
     const assembly = await session.assemblyManager.waitForAssembly(genome)
-    const init = startOf(config, genome, assembly, tracks)
+    const place = locus ? readPlace(locus, new Map(assembly.regions.map(({refName, end}) => [refName, end]))) : {}
+    const init = startOf(config, genome, place.region, tracks)
     const view = session.addView("LinearGenomeView", {init, trackLabels: "offset"})
     let shown = await settledTracks(view, init.tracks.length)
-    if (isName(asked.get("locus"))) {
-        await goTo(view, asked.get("locus"), assembly)
+    const found = place.name ? await goTo(view, place.name, assembly) : !place.problem
+    if (place.name && found) {
         // JBrowse draws a little after the view has moved.
         await wait(10 * LOOK_EVERY)
         shown = await settledTracks(view, 0)
+    }
+    if (found === false) {
+        tellMissing(locus, place.problem, view.dynamicBlocks.contentBlocks[0].refName, hasGenes(config))
     }
     session.snackbarMessages.forEach(({message}) => complain(message))
     shown.flatMap(problemsOf).forEach(complain)

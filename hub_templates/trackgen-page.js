@@ -9,11 +9,13 @@ const chooser = document.getElementById("genome")
 
 export const panel = document.getElementById("browser")
 export const asked = new URLSearchParams(location.search)
+// The place asked for, as it was written; "" where none is.
+export const locus = asked.get("locus")?.trim() ?? ""
 export const state = {done: false, tracks: 0, drawn: 0, errors: []}
 window.trackgenReady = state
 
-// A place that a browser understands without knowing any names: chrI:1,000-2,000 or chrI:1000.
-export const REGION = /^\S+:[\d,]+(-[\d,]+)?$/
+// chrI:1,000-2,000 or chrI:1000, both ends included, counted from 1; JBrowse writes two dots.
+const REGION = /^(\S+):([\d,]+)(?:(?:-|\.\.)([\d,]+))?$/
 
 const MAGIC = {bigwig: [0x888ffc26, 0x26fc8f88], bigbed: [0x8789f2eb, 0xebf28987], "2bit": [0x1a412743, 0x4327411a]}
 const FORMAT = {bigwig: "BigWig", bigbed: "bigBed", "2bit": "2bit"}
@@ -40,6 +42,66 @@ export function tell(text) {
         show(text).id = "told"
     }
     messages.hidden = messages.childElementCount === 0
+}
+
+// The browsers read faulty places each in its own way, and some silently as something else: so the pages read them.
+// `lengths` has the bases of each sequence of the genome; it may be empty, where the genome does not list them.
+// Gives {region} as both browsers understand it, or {name} (of a gene, perhaps), or {problem}.
+export function readPlace(text, lengths) {
+    const whole = sequenceOf(text, lengths)
+    if (whole) {
+        return {region: `${whole}:1-${lengths.get(whole)}`}
+    }
+    const match = REGION.exec(text)
+    if (!match) {
+        return readName(text)
+    }
+    const sequence = lengths.size ? sequenceOf(match[1], lengths) : match[1]
+    const [start, end] = [match[2], match[3] ?? match[2]].map(digits => Number(digits.replaceAll(",", "")))
+    if (!sequence) {
+        return {problem: `no sequence is named ${match[1]}`}
+    }
+    if (start < 1 || end < start) {
+        return {problem: start < 1 ? "bases count from 1" : "its end lies before its start"}
+    }
+    const length = lengths.get(sequence) ?? Infinity
+    if (start > length) {
+        return {problem: `${sequence} has ${length.toLocaleString("en")} bases`}
+    }
+    return {region: `${sequence}:${start}-${Math.min(end, length)}`}
+}
+
+export function isRegion(text) {
+    return REGION.test(text)
+}
+
+function readName(text) {
+    if (/\s/.test(text)) {
+        return {problem: "one place can be asked for, without blanks"}
+    }
+    if (text.includes(":")) {
+        return {problem: "a region has whole numbers, from 1 on"}
+    }
+    // igv.js has a view of everything by this name, and JBrowse has none.
+    return /^(all|\*)$/i.test(text) ? {problem: "one place can be asked for, not all"} : {name: text}
+}
+
+// The genome's own name of a sequence, which may be written without chr or with it, small or large.
+function sequenceOf(name, lengths) {
+    if (lengths.has(name)) {
+        return name
+    }
+    const bare = text => text.toLowerCase().replace(/^chr/, "").replace(/^mt$/, "m")
+    const alike = [...lengths.keys()].filter(known => bare(known) === bare(name))
+    return alike.length === 1 ? alike[0] : null
+}
+
+// What is asked for is not there: that is no fault of the hub.
+export function tellMissing(text, problem, example, hasGenes) {
+    const why = problem ? ` (${problem})` : ""
+    const names = hasGenes ? "the name of a gene, " : ""
+    tell(`There is no ${text} on this genome${why}. Ask for ${names}the name of a sequence, or a region such as ` +
+        `${example}:1,000-2,000.`)
 }
 
 export function settle() {

@@ -1,7 +1,15 @@
 // The page of a hub: igv.js draws what igv.json describes, and whatever goes wrong is said on the page.
 
-import {REGION, asked, chosenGenome, complain, flaw, keepPlace, loadCode, loadJson, panel, settle, state, tell}
-    from "./trackgen-page.js"
+import {chosenGenome, complain, flaw, isRegion, keepPlace, loadCode, loadJson, locus, panel, readPlace, settle, state,
+    tell, tellMissing} from "./trackgen-page.js"
+
+// igv.js keeps its style from the page's. On a narrow screen its bar takes more rows, not more width.
+const NARROW = `@media (max-width: 700px) {
+    .igv-navbar, .igv-navbar .igv-navbar-left-container {
+        flex-wrap: wrap; height: auto; justify-content: flex-start;
+    }
+    .igv-navbar .igv-navbar-left-container .igv-navbar-genomic-location { display: contents; }
+}`
 
 async function loadIgv() {
     const load = async address => (await import(address)).default
@@ -24,29 +32,52 @@ async function flawOf(track) {
     return (await Promise.all(parts(track).map(flaw))).find(Boolean) ?? null
 }
 
+// The bases of each sequence, before igv.js is there; empty where the hub leaves the genome to igv.js.
+async function listedLengths(reference) {
+    const answer = reference?.chromSizesURL && await fetch(reference.chromSizesURL).catch(() => null)
+    const lines = answer?.ok ? (await answer.text()).split(/\r?\n/) : []
+    const rows = lines.map(line => line.split("\t")).filter(([, length]) => length > 0)
+    return new Map(rows.map(([name, length]) => [name, Number(length)]))
+}
+
+function knownLengths(genome) {
+    const rows = [...genome.chromosomes].filter(([name, sequence]) => name !== "all" && sequence?.bpLength > 0)
+    return new Map(rows.map(([name, sequence]) => [name, sequence.bpLength]))
+}
+
 // igv.js says in a window of its own that it found nothing; the page says besides what can be found.
-function explainSearch(browser, searchable) {
+function explainSearch(browser, hasGenes) {
     const search = browser.search.bind(browser)
-    const names = searchable ? "the name of a gene, " : ""
+    const find = async (text, {problem, region, name}, ...rest) => {
+        const found = !problem && await search(region ?? name, ...rest)
+        if (!found) {
+            tellMissing(text, problem, browser.referenceFrameList.find(({chr}) => chr !== "all")?.chr ?? "chrI", hasGenes)
+        }
+    }
     browser.search = async (text, ...rest) => {
         tell("")
-        const found = await search(text, ...rest)
-        if (!found) {
-            tell(`There is no ${text} on this genome. Ask for ${names}the name of a sequence, or a region such as ` +
-                `${browser.referenceFrameList[0].chr}:1,000-2,000.`)
-        }
+        // Besides regions igv.js understands several places at once, and "all".
+        const place = isRegion(text) ? readPlace(text, knownLengths(browser.genome)) : {name: text}
+        await find(text, place, ...rest)
         // Found or not, the reader has been told.
         return true
     }
+    return find
+}
+
+function fitNarrowScreens() {
+    const sheet = new CSSStyleSheet()
+    sheet.replaceSync(NARROW)
+    panel.shadowRoot?.adoptedStyleSheets.push(sheet)
 }
 
 async function show() {
     const [config, igv] = await Promise.all([loadJson(chosenGenome().dataset.config), loadIgv()])
-    const flaws = await Promise.all(config.tracks.map(flawOf))
+    const [lengths, ...flaws] = await Promise.all([listedLengths(config.reference), ...config.tracks.map(flawOf)])
     flaws.filter(Boolean).forEach(complain)
     const tracks = config.tracks.filter((_, index) => flaws[index] === null)
     const searchable = tracks.some(track => track.searchable)
-    const locus = asked.get("locus")
+    const place = locus && lengths.size ? readPlace(locus, lengths) : {}
     const browser = await igv.createBrowser(panel, {
         showIdeogram: Boolean(config.genome),
         showSVGButton: true,
@@ -55,23 +86,22 @@ async function show() {
         ...config,
         // With genes of its own the hub needs nobody else's: names that a reader looks for stay on this server.
         ...(searchable && {search: false}),
-        ...(REGION.test(locus) && {locus}),
+        ...(place.region && {locus: place.region}),
         tracks
     })
     state.browser = browser
-    explainSearch(browser, searchable)
-    if (locus && !REGION.test(locus)) {
-        // Names are known only now that the tracks are there.
-        await browser.search(locus)
+    fitNarrowScreens()
+    const find = explainSearch(browser, searchable)
+    if (locus && !place.region) {
+        // Names of genes are known only now that the tracks are there, and those of some genomes' sequences, too.
+        await find(locus, readPlace(locus, knownLengths(browser.genome)))
     }
     state.tracks = tracks.length
     state.drawn = countDrawn(browser, tracks)
     state.locus = browser.currentLoci()
     document.documentElement.dataset.locus = state.locus
-    keepPlace(() => [browser.currentLoci()].flat()[0])
-    if (locus && String(state.locus).startsWith("all")) {
-        complain(`there is no ${locus} on this genome, so all of it is shown`)
-    }
+    // JBrowse has no view of all sequences.
+    keepPlace(() => [browser.currentLoci()].flat().find(shown => !shown.startsWith("all")))
 }
 
 // igv.js gets a genome that the hub does not carry from igv.org, and says little when it can't.

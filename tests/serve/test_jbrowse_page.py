@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.chromium import CHROMIUM, Page, chromium
 from tests.hubs import write_fasta, write_run
 from tests.serve.looks import SHARP, Look, look, need
-from tests.serve.test_page import GENES
+from tests.serve.test_page import GENES, MISSING, PLACES, told
 from tests.serve.test_process import running
 from trackgen.hub import build_hub
 from trackgen.progress import NullProgress
@@ -70,13 +71,41 @@ def test_a_region_and_a_gene_can_be_asked_for_in_the_address(tab: Page, address:
     assert (gene.data("locus") or "").startswith("chrII:")
 
 
-@pytest.mark.parametrize("wrong", ["chrQ:1-100", "NOGENE"])
-def test_a_place_that_is_not_there_is_said_and_the_hub_shown(tab: Page, address: str, sound: Look, wrong: str) -> None:
-    seen = look(tab, f"{address}?locus={wrong}")
-    assert (seen.data("state"), seen.data("tracks")) == ("incomplete", "5")
-    assert seen.data("locus") == sound.data("locus")
+# The pages share their reading of places, all of which the other page is asked for.
+@pytest.mark.parametrize("text", ["I:1001-2000", "chrII", "chrII:19,002-999,999,999", " "])
+def test_a_place_is_read_as_the_other_page_reads_it(tab: Page, address: str, sound: Look, text: str) -> None:
+    seen = look(tab, f"{address}?{urlencode({'locus': text})}")
+    assert (seen.data("state"), seen.messages) == ("ready", [])
+    assert seen.data("locus") == (PLACES[text] or sound.data("locus"))
+
+
+@pytest.mark.parametrize("text", ["all", "chrI:5,000-2,000", "chrZZ:1-100", "NOGENE"])
+def test_a_place_that_is_not_there_is_told_and_the_hub_shown(tab: Page, address: str, sound: Look, text: str) -> None:
+    seen = look(tab, f"{address}?{urlencode({'locus': text})}")
+    assert (seen.data("state"), seen.data("errors"), seen.data("locus")) == ("ready", "0", sound.data("locus"))
+    assert seen.data("tracks") == "5"
     assert len(seen.messages) == 1
-    assert f"there is no {wrong} on this genome" in seen.messages[0]
+    assert seen.messages[0].startswith(told(text, MISSING[text]))
+
+
+def test_a_search_that_never_ends_does_not_hold_the_page(tab: Page, hub: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(hub, tmp_path / "hub"))
+    page = folder / "trackgen-jbrowse-page.js"
+    text = page.read_text()
+    assert "const SEARCH_FOR = 20000\n" in text
+    text = text.replace("const SEARCH_FOR = 20000\n", "const SEARCH_FOR = 200\n")
+    page.write_text(text.replace("view.navToSearchString({input: name, assembly})", "new Promise(() => {})"))
+    with running(str(folder), "--port", "0") as (_, address):
+        seen = look(tab, f"{address}jbrowse.html?locus=XYZ9")
+    assert (seen.data("state"), seen.data("drawn")) == ("incomplete", "4")
+    assert seen.messages == ["JBrowse has not answered within 0.2 seconds where XYZ9 is"]
+
+
+def test_on_a_narrow_screen_the_page_is_no_wider_than_that(address: str) -> None:
+    with chromium() as phone:
+        phone.size(400, 900)
+        assert look(phone, address).data("state") == "ready"
+        assert phone.ask("document.documentElement.scrollWidth") <= 400
 
 
 def test_the_page_is_dark_where_the_system_is(address: str, sound: Look) -> None:

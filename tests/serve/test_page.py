@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
@@ -25,6 +26,35 @@ from trackgen.resources import IGV_JS
 # igv.js's letters A and C, which the contributions are drawn with.
 LETTER_A, LETTER_C = (0, 200, 0), (0, 0, 200)
 GENES = "chrI\t20000\t20900\tABC1\t0\t+\nchrII\t100\t900\tXYZ9\t0\t-\n"
+
+# What may stand behind ?locus=, and the place that both pages show then; the hub's own where it is None.
+PLACES = {
+    "chrI:1,001-2,000": "chrI:1001-2000",
+    " chrII:1001-2000\t": "chrII:1001-2000",
+    "chrI:1001..2000": "chrI:1001-2000",
+    "I:1001-2000": "chrI:1001-2000",
+    "CHRii:1001-2000": "chrII:1001-2000",
+    "MT:101-300": "chrM:101-300",
+    "chrII:19,002-999,999,999": "chrII:19002-20001",
+    "chrII": "chrII:1-20001",
+    " ": None,
+}
+# What is not there, and what the pages tell about it.
+MISSING = {
+    "all": "one place can be asked for, not all",
+    "*": "one place can be asked for, not all",
+    "chrI:5,000-2,000": "its end lies before its start",
+    "chrI:0-10": "bases count from 1",
+    "chrI:,-10": "bases count from 1",
+    "chrI:-5-10": "a region has whole numbers, from 1 on",
+    "chrI:1e3-2e3": "a region has whole numbers, from 1 on",
+    "chrI:1000-": "a region has whole numbers, from 1 on",
+    "chrI 1000 2000": "one place can be asked for, without blanks",
+    "chrI:1-1000 chrII:1-1000": "one place can be asked for, without blanks",
+    "chrZZ:1-100": "no sequence is named chrZZ",
+    "chrII:20,002-20,100": "chrII has 20,001 bases",
+    "NOGENE": None,
+}
 
 pytestmark = [
     pytest.mark.browser,
@@ -228,6 +258,55 @@ def test_a_name_that_is_not_found_is_said_on_the_page_until_one_is(tab: Page, wi
     assert tab.ask("trackgenReady.browser.currentLoci()") == before.data("locus")
     tab.ask("trackgenReady.browser.search('ABC1')")
     assert glance(tab).messages == []
+
+
+def told(text: str, why: str | None) -> str:
+    """How a message about a place begins that is not there."""
+    return f"There is no {text} on this genome{f' ({why})' if why else ''}. Ask for the name of a gene, "
+
+
+@pytest.mark.parametrize("text", PLACES)
+def test_a_place_is_read_as_its_writer_meant_it(tab: Page, with_genes: str, sound: Look, text: str) -> None:
+    seen = look(tab, f"{with_genes}?{urlencode({'locus': text})}")
+    assert (seen.data("state"), seen.messages) == ("ready", [])
+    assert seen.data("locus") == (PLACES[text] or sound.data("locus"))
+
+
+@pytest.mark.parametrize("text", MISSING)
+def test_a_place_that_is_not_there_is_told_and_the_hub_shown(
+    tab: Page, with_genes: str, sound: Look, text: str
+) -> None:
+    seen = look(tab, f"{with_genes}?{urlencode({'locus': text})}")
+    assert (seen.data("state"), seen.data("errors"), seen.data("locus")) == ("ready", "0", sound.data("locus"))
+    assert len(seen.messages) == 1
+    assert seen.messages[0].startswith(told(text, MISSING[text]))
+    assert seen.console == []
+
+
+def test_the_search_box_reads_regions_as_the_address_is_read(tab: Page, with_genes: str) -> None:
+    before = look(tab, with_genes)
+    tab.ask("trackgenReady.browser.search('chrI:5,000-2,000')")
+    assert glance(tab).messages[0].startswith(told("chrI:5,000-2,000", MISSING["chrI:5,000-2,000"]))
+    assert tab.ask("trackgenReady.browser.currentLoci()") == before.data("locus")
+    tab.ask("trackgenReady.browser.search('ii:1001-2000')")
+    assert tab.ask("trackgenReady.browser.currentLoci()") == "chrII:1001-2000"
+    tab.ask("trackgenReady.browser.search('chrI:1-1000 chrII:1-1000')")
+    assert tab.ask("trackgenReady.browser.currentLoci()") == ["chrI:1-1000", "chrII:1-1000"]
+    assert glance(tab).messages == []
+
+
+@pytest.mark.parametrize("width", [400, 320])
+def test_on_a_narrow_screen_only_boxes_of_their_own_scroll_sideways(address: str, width: int) -> None:
+    with chromium() as phone:
+        phone.size(width, 900)
+        assert look(phone, address).data("state") == "ready"
+        assert phone.ask("document.documentElement.scrollWidth") <= width
+        bar = phone.ask(
+            "[...document.getElementById('browser').shadowRoot.querySelectorAll('.igv-navbar *')]"
+            ".map(part => Math.round(part.getBoundingClientRect().right))"
+        )
+        assert len(bar) > 10
+        assert max(bar) <= width, "every button can be reached"
 
 
 @pytest.fixture(scope="module")
