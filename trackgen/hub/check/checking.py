@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trackgen.errors import DataError
-from trackgen.hub.check.companions import check_companions, check_leaks, check_pages
+from trackgen.hub.check.companions import check_companions, check_pages
 from trackgen.hub.check.files import check_files
 from trackgen.hub.check.findings import Finding, Findings, shown
 from trackgen.hub.check.hub_files import Genome, Hub, read_hub
+from trackgen.hub.check.leaks import check_leaks
+from trackgen.hub.check.published import Published
 from trackgen.hub.check.rules import ERROR, WARNING
 from trackgen.hub.check.server import check_servers
 from trackgen.hub.check.setting_table import GENOME_SETTINGS, HUB_SETTINGS, LEVEL_ORDER, find_track_setting
@@ -92,8 +94,10 @@ def _apply_rules(hub: Hub, source: Source, web: Web | None, findings: Findings) 
         check_containers(genome, findings)
         check_quirks(hub, genome, findings)
     files = check_files(hub, source, findings)
-    check_companions(hub, source, findings)
-    check_pages(source, findings)
+    published = Published()
+    check_companions(hub, source, published, findings)
+    check_pages(source, published, findings)
+    published.check(source, findings)
     check_leaks(hub, source, findings)
     if web is not None:
         check_servers(web, files, findings)

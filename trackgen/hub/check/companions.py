@@ -1,4 +1,4 @@
-"""Rules for the files beside hub.txt that other browsers read, and for what no public text should tell.
+"""Rules for the files beside hub.txt that other browsers read.
 
 Known by their names: ``igv.json`` and ``igv.*.json`` (igv.js), ``config.json`` and ``config.*.json`` (JBrowse),
 ``igv.xml`` and ``igv.*.xml`` (IGV Desktop), ``washu.json`` and ``washu.*.json``, ``tracks.ini`` and ``tracks.*.ini``
@@ -17,28 +17,23 @@ from typing import Any
 
 from trackgen.hub.check.findings import Findings, Place
 from trackgen.hub.check.hub_files import Hub, report_fault
+from trackgen.hub.check.published import WEB, Published
 from trackgen.hub.check.sources import FileFault, FolderSource, Source
 
-__all__ = ["check_companions", "check_leaks", "check_pages"]
+__all__ = ["check_companions", "check_pages"]
 
 MOST_BYTES = 32 << 20
-LEAK = re.compile(
-    r"(?<![\w.:/%@=-])(?:/(?:home|Users|root|mnt|media|tmp|private|scratch|gpfs|lustre|nfs)/[\w.@+-]+[^\s\"'<>]*"
-    r"|[A-Za-z]:\\[\w.]+\\[^\s\"'<>]*)|file://[^\s\"'<>]+"
-)
-"""Paths that lie on one machine; not part of a web address, whose slashes follow a letter or another slash."""
-LEAKY = (".txt", ".json", ".xml", ".ini", ".html", ".css", ".sizes", ".tsv", ".md")
-MOST_LEAKY_FILES = 5000
-MOST_LEAKY_BYTES = 4 << 20
+MOST_PAGES = 5000
+MOST_PAGE_BYTES = 4 << 20
 """Of each, from its start."""
 SCHEME_OR_ROOT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|/")
-SCHEMES = ("http://", "https://", "data:", "blob:")
+NO_FILES = ("data:", "blob:", "#")
 OPTIONAL = ("igv.json", "igv.xml", "config.json", "washu.json", "tracks.ini", "trackgen.json")
 """Asked for on a server, where a folder cannot be listed."""
 
 
-def check_companions(hub: Hub, source: Source, findings: Findings) -> None:
-    """Every file that a browser's configuration names is there."""
+def check_companions(hub: Hub, source: Source, published: Published, findings: Findings) -> None:
+    """Every file that a browser's configuration names is there; `published` collects absolute addresses."""
     for name, address in _present(hub, source):
         reader = next(reader for pattern, reader in _READERS if fnmatchcase(name, pattern))
         place = Place(source.shown(address))
@@ -49,15 +44,17 @@ def check_companions(hub: Hub, source: Source, findings: Findings) -> None:
             report_fault(findings, fault, place)
             continue
         except (ValueError, RecursionError, ElementTree.ParseError) as error:
-            findings.add("COMPANION-FORM", place, "the file is not well formed", found=error)
+            findings.add("COMPANION-FORM", place, "the browser cannot use the file", found=error)
             continue
         for text_address in named:
-            _check_named(text_address, address, place, source, findings)
+            if text_address.startswith(WEB):
+                published.add(text_address, "COMPANION-FILE", place)
+            else:
+                _check_named(text_address, address, place, source, findings)
 
 
 def _check_named(text: str, base: str, place: Place, source: Source, findings: Findings) -> None:
-    # Absolute addresses are those at which the same files are published.
-    if text.startswith(SCHEMES) or text.startswith("#"):
+    if text.startswith(NO_FILES):
         return
     try:
         source.require(source.resolve(text, base))
@@ -93,18 +90,36 @@ def _values(value: Any, wanted: Callable[[str], bool]) -> Iterator[str]:
             waiting.extend(entry)
 
 
+def _require(fit: bool, wanted: str) -> None:
+    if not fit:
+        raise ValueError(f"well formed, but not {wanted}")
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
 def _read_igv(text: str, place: Place, findings: Findings) -> Iterable[str]:
-    return _values(json.loads(text), lambda name: name == "url" or name.endswith("URL"))
+    session = json.loads(text)
+    fit = isinstance(session, dict) and bool({"tracks", "reference", "genome"} & set(session))
+    _require(fit and _are_objects(session.get("tracks", [])), "an object with a list of tracks")
+    return _values(session, lambda name: name == "url" or name.endswith("URL"))
 
 
 def _read_washu(text: str, place: Place, findings: Findings) -> Iterable[str]:
-    return _values(json.loads(text), lambda name: name == "url")
+    tracks = json.loads(text)
+    _require(bool(tracks) and _are_objects(tracks), "a list of tracks")
+    return _values(tracks, lambda name: name == "url")
 
 
 def _read_jbrowse(text: str, place: Place, findings: Findings) -> Iterable[str]:
     config = json.loads(text)
-    if not isinstance(config, dict) or not {"assemblies", "assembly", "tracks"} & set(config):
+    _require(isinstance(config, dict) and bool(config), "an object with assemblies and tracks")
+    if not {"assemblies", "assembly", "tracks"} & set(config):
+        # Many programs have a configuration of this name.
         return ()
+    for name in ("assemblies", "tracks", "plugins"):
+        _require(_are_objects(config.get(name, [])), f"an object with a list of {name}")
     assemblies = [*_members(config, "assemblies"), *([config["assembly"]] if "assembly" in config else [])]
     declared = {name for entry in assemblies for name in [*_texts(entry, "name"), *_texts(entry, "aliases")]}
     for track in _members(config, "tracks"):
@@ -133,6 +148,7 @@ def _read_igv_desktop(text: str, place: Place, findings: Findings) -> Iterable[s
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("a document type, which sessions do not have")
     session = ElementTree.fromstring(text)
+    _require(session.tag in ("Session", "Global"), "a session of IGV")
     genome = session.get("genome", "")
     named = [entry.get("path", "") for entry in session.iter("Resource")]
     named += [entry.get("index", "") for entry in session.iter("Resource")]
@@ -141,12 +157,23 @@ def _read_igv_desktop(text: str, place: Place, findings: Findings) -> Iterable[s
 
 
 def _read_tracks_ini(text: str, place: Place, findings: Findings) -> Iterable[str]:
-    return re.findall(r"(?m)^\s*file\s*=\s*(\S+)\s*$", text)
+    _require(bool(re.search(r"(?m)^[ \t]*\[[^\]\n]+\]", text)), "sections of tracks, [NAME]")
+    return [_escaped(name) for name in re.findall(r"(?m)^[ \t]*file[ \t]*=[ \t]*(\S+)[ \t]*$", text)]
 
 
 def _read_manifest(text: str, place: Place, findings: Findings) -> Iterable[str]:
     manifest = json.loads(text)
-    return _texts(manifest, "files")
+    _require(
+        isinstance(manifest, dict) and isinstance(manifest.get("files", []), list), "an object with a list of files"
+    )
+    return [_escaped(name) for name in _texts(manifest, "files")]
+
+
+def _escaped(name: str) -> str:
+    """A file's name as an address: in these files names are no addresses, and each letter stands for itself."""
+    if name.startswith(WEB):
+        return name
+    return name.replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
 _READERS: tuple[tuple[str, Callable[[str, Place, Findings], Iterable[str]]], ...] = (
@@ -170,27 +197,32 @@ class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: dict[str, int] = {}
+        self.absolute: dict[str, int] = {}
         self.has_base = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         # A base changes what all other addresses mean; such pages are left alone.
         self.has_base |= tag == "base"
         for name, value in attrs:
-            if name in ("src", "href") and value:
+            if name in ("src", "href") and value and value.startswith(WEB):
+                self.absolute.setdefault(value, self.getpos()[0])
+            elif name in ("src", "href") and value:
                 self.found.setdefault(re.split(r"[?#]", value)[0], self.getpos()[0])
 
 
-def check_pages(source: Source, findings: Findings) -> None:
-    """Every file of the folder that a page beside hub.txt names is there."""
+def check_pages(source: Source, published: Published, findings: Findings) -> None:
+    """Every file of the folder that a page beside hub.txt names is there; `published` collects absolute addresses."""
     if not isinstance(source, FolderSource):
         return
-    for path in sorted(source.root.glob("*.html"))[:MOST_LEAKY_FILES]:
+    for path in sorted(source.root.glob("*.html"))[:MOST_PAGES]:
         links = _Links()
         try:
-            links.feed(source.read(path.name)[:MOST_LEAKY_BYTES].decode("utf-8", "replace"))
+            links.feed(source.read(path.name)[:MOST_PAGE_BYTES].decode("utf-8", "replace"))
         except FileFault:
             # Said where a setting names the page; nobody misses another.
             continue
+        for text, line in links.absolute.items():
+            published.add(text, "PAGE-LINK", Place(path.name, line))
         for text, line in ({} if links.has_base else links.found).items():
             # Elsewhere, or a folder.
             if not text or text.endswith("/") or SCHEME_OR_ROOT.match(text):
@@ -201,35 +233,3 @@ def check_pages(source: Source, findings: Findings) -> None:
                 if fault.rule == "FILE-MISSING":
                     what = "a page names a file that is not there"
                     findings.add("PAGE-LINK", Place(path.name, line), what, found=text, remedy=fault.remedy)
-
-
-def check_leaks(hub: Hub, source: Source, findings: Findings) -> None:
-    """Paths of the machine that the hub was made on, in any of its texts."""
-    for address, data in hub.texts.items():
-        _report_leaks(data, source.shown(address), findings)
-    if not isinstance(source, FolderSource):
-        return
-    read = {source.root.joinpath(*address.split("/")) for address in hub.texts if "://" not in address}
-    for number, path in enumerate(sorted(source.root.rglob("*"))):
-        if number >= MOST_LEAKY_FILES:
-            break
-        if path.suffix.lower() not in LEAKY or path in read or not path.is_file() or path.is_symlink():
-            continue
-        try:
-            with open(path, "rb") as file:
-                data = file.read(MOST_LEAKY_BYTES)
-        except OSError:
-            # Unreadable files are reported where something names them.
-            continue
-        _report_leaks(data, path.relative_to(source.root).as_posix(), findings)
-
-
-def _report_leaks(data: bytes, file: str, findings: Findings) -> None:
-    text = data.decode("utf-8", "replace")
-    line, counted = 1, 0
-    for match in LEAK.finditer(text):
-        line, counted = line + text.count("\n", counted, match.start()), match.start()
-        # A path in place of an address has been reported as such.
-        if not findings.has(Place(file, line)):
-            remedy = "remove it, or write the file's name alone"
-            findings.add("LEAK-PATH", Place(file, line), "a path of one machine", found=match[0], remedy=remedy)

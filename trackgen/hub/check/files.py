@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from trackgen.genome.assemblies import ASSEMBLIES
 from trackgen.genome.names import label
+from trackgen.hub.check.assembly_names import check_own_sequence, chromosomes_of, foreign_names, listed
 from trackgen.hub.check.binary import Bbi, read_bbi, read_two_bit
 from trackgen.hub.check.findings import Findings, Place
 from trackgen.hub.check.hub_files import Genome, Hub, Track, report_fault
@@ -31,7 +31,6 @@ TEXT_SETTINGS = {"genomesFile", "trackDb", "groups"}
 PAGE_SETTINGS = {"html", "htmlPath", "descriptionUrl"}
 DATA_SETTINGS = {"bigDataUrl", "twoBitPath", "chromSizes"}
 MAGIC_OF_TYPE = {"bam": (b"\x1f\x8b",), "vcfTabix": (b"\x1f\x8b",), "vcfPhasedTrio": (b"\x1f\x8b",), "hic": (b"HIC",)}
-MOST_NAMES = 5
 # A signal lower than this part of the axis is a flat line.
 LEAST_PART_OF_AXIS = 0.01
 
@@ -156,8 +155,9 @@ def _genome_lengths(job: _Job, genome: Genome) -> dict[str, int | None]:
     if bad:
         place = stanza.place("twoBitPath" if two_bit else "chromSizes")
         wanted = "letters, digits, ., _ and -"
-        job.findings.add("GENOME-SEQUENCE", place, "a sequence has an unfit name", found=_listed(bad), wanted=wanted)
+        job.findings.add("GENOME-SEQUENCE", place, "a sequence has an unfit name", found=listed(bad), wanted=wanted)
     _check_default_position(job, stanza, lengths)
+    check_own_sequence(genome, lengths, job.findings)
     return lengths
 
 
@@ -179,9 +179,9 @@ def _read_sizes(job: _Job, address: str) -> dict[str, int | None]:
 def _compare_names(job: _Job, two_bit: dict[str, int | None], sizes: dict[str, int | None], place: Place) -> None:
     parts = []
     if two_bit.keys() - sizes.keys():
-        parts.append(f"{_listed(sorted(two_bit.keys() - sizes.keys()))} in the 2bit file alone")
+        parts.append(f"{listed(sorted(two_bit.keys() - sizes.keys()))} in the 2bit file alone")
     if sizes.keys() - two_bit.keys():
-        parts.append(f"{_listed(sorted(sizes.keys() - two_bit.keys()))} in chromSizes alone")
+        parts.append(f"{listed(sorted(sizes.keys() - two_bit.keys()))} in chromSizes alone")
     for name in sorted(two_bit.keys() & sizes.keys()):
         if two_bit[name] is not None and two_bit[name] != sizes[name]:
             parts.append(f"{name} of {two_bit[name]:,} bp in the 2bit file, of {sizes[name]:,} in chromSizes")
@@ -198,7 +198,7 @@ def _check_default_position(job: _Job, stanza: Stanza, lengths: Mapping[str, int
     place = stanza.place("defaultPos")
     length = lengths.get(match[1], 0)
     if match[1] not in lengths:
-        what, wanted = "the position is on a sequence that the genome does not have", _listed(list(lengths))
+        what, wanted = "the position is on a sequence that the genome does not have", listed(list(lengths))
         job.findings.add("GENOME-POSITION", place, what, found=match[1], wanted=wanted)
     elif match[3] and length is not None and int(match[3].replace(",", "") or 0) > length:
         what, wanted = "the position ends behind its sequence", f"at most {length:,}"
@@ -277,15 +277,18 @@ def _check_sequences(job: _Job, genome: Genome, head: Bbi, lengths: Mapping[str,
     if lengths:
         unknown = [name for name in head.lengths if name not in lengths]
         if unknown and not {"chromAlias", "chromAliasBb"} & set(genome.stanza.settings):
-            found, wanted = _listed(unknown), f"names such as {_listed(list(lengths), 3)}"
+            found, wanted = listed(unknown), f"names such as {listed(list(lengths), 3)}"
             what = "the data are on sequences that the genome does not have"
             remedy = _name_remedy(unknown, lengths)
             job.findings.add("DATA-NAMES", place, what, found=found, wanted=wanted, remedy=remedy)
     else:
-        lengths = {f"chr{row.label}": row.length for row in ASSEMBLIES.get(genome.name, ())}
+        lengths = chromosomes = chromosomes_of(genome.name)
+        foreign = foreign_names(head.lengths, chromosomes) if chromosomes else []
         if lengths and head.lengths and not lengths.keys() & head.lengths.keys():
-            found, wanted = _listed(list(head.lengths)), f"names such as {_listed(list(lengths), 3)}"
-            what = f"the data name no sequence as {genome.name} does"
+            foreign = list(head.lengths)
+        if foreign:
+            found, wanted = listed(foreign), f"names such as {listed(list(lengths), 3)}"
+            what = f"the data name sequences otherwise than {genome.name} does"
             remedy = "rename them, or rely on browsers that know other names"
             job.findings.add("DATA-ALIAS", place, what, found=found, wanted=wanted, remedy=remedy)
     for name, length in head.lengths.items():
@@ -330,8 +333,3 @@ def _check_range(job: _Job, track: Track, head: Bbi) -> None:
     job.findings.add(
         "DATA-RANGE", place, what, found=found, wanted=f"values between {low:g} and {high:g}", remedy=remedy
     )
-
-
-def _listed(names: list[str], most: int = MOST_NAMES) -> str:
-    text = ", ".join(names[:most])
-    return text if len(names) <= most else f"{text} and {len(names) - most:,} more"

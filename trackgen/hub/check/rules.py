@@ -47,6 +47,8 @@ GENOME-TWICE error a genome stands twice
 GENOME-KEY error the genome's stanza lacks a setting that is required
 GENOME-SIZES warning an assembly hub without chromSizes, which JBrowse needs
 GENOME-PAGE warning an assembly hub without a description page (htmlPath)
+GENOME-UNKNOWN warning a genome without a sequence of its own (twoBitPath), by a name that no assembly of UCSC has
+GENOME-TAKEN warning a sequence of the hub by the name of an assembly of UCSC that calls its chromosomes otherwise
 GENOME-POSITION error the position to open at is malformed or not in the genome
 GENOME-NAMES error the sequences of the 2bit file and of chrom.sizes differ
 GENOME-SEQUENCE error a sequence has a name that browsers cannot handle
@@ -100,6 +102,7 @@ ADDRESS-FORM error an address that is malformed
 ADDRESS-SCHEME error an address of a kind that no browser reads
 ADDRESS-LIMITED warning an address of a kind that only some browsers read
 ADDRESS-PRIVATE error an address that only one machine or one network reaches
+ADDRESS-LETTERS error an address with #, ? or %, of which browsers take another name than the file has
 ADDRESS-HTTP warning data by http: pages and hubs by https must not read it
 DATA-MAGIC error the file is not what the track's type says
 DATA-VERSION error a version of the file's format that browsers do not read
@@ -108,7 +111,7 @@ DATA-EMPTY error the file holds no value
 DATA-DAMAGED error the file is cut off or damaged
 DATA-FIELDS error the file has fewer fields than the type promises
 DATA-NAMES error data on sequences that the genome does not have
-DATA-ALIAS warning data on sequences by names that UCSC's assembly does not use
+DATA-ALIAS warning data on chromosomes by names that UCSC's assembly does not use
 DATA-LENGTHS error a sequence has another length in the data than in the genome
 DATA-RANGE warning hardly any of the data lies between the limits at which the track is drawn
 LOGO-TYPE error letters (logo on) of a track that is not bigWig

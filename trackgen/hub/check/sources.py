@@ -160,14 +160,20 @@ class FolderSource:
             return text
         if text.startswith("/") or unquote(text).startswith(("/", "\\")):
             raise _absolute(text)
-        for form in {text, unquote(text), unquote(text).replace("\\", "/")}:
+        # Browsers ask for what stands before a ? or #, with %XX as the letters that they stand for.
+        asked = unquote(re.split(r"[?#]", text)[0])
+        for form in {text, unquote(text), unquote(text).replace("\\", "/"), asked}:
             path = posixpath.normpath(posixpath.join(posixpath.dirname(base), form))
             if path == ".." or path.startswith("../"):
                 what = "the address leads out of the hub's folder, so the file is not looked at"
                 raise FileFault("FILE-OUTSIDE", what, found=text, remedy=RELATIVE_REMEDY)
         literal = posixpath.normpath(posixpath.join(posixpath.dirname(base), text))
-        decoded = posixpath.normpath(posixpath.join(posixpath.dirname(base), unquote(text)))
-        return literal if decoded == literal or self._has(literal) else decoded
+        address = posixpath.normpath(posixpath.join(posixpath.dirname(base), asked))
+        # Nobody means a part of a file by #, but %XX can be meant as it is read.
+        if address != literal and self._has(literal) and ("#" in text or not self._has(address)):
+            what = f"browsers read another file, {asked or 'none'}"
+            raise FileFault("ADDRESS-LETTERS", what, found=text, remedy="rename the file without #, ? and %")
+        return address
 
     def read(self, address: str) -> bytes:
         self.require(address)

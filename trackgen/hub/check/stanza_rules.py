@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 
+from trackgen.hub.check.assembly_names import check_genome_name
 from trackgen.hub.check.findings import Findings
 from trackgen.hub.check.hub_files import Genome, Hub
 from trackgen.hub.check.setting_table import (
@@ -78,6 +79,7 @@ def check_genomes(hub: Hub, findings: Findings) -> None:
         _check_known(stanza, GENOME_SETTINGS, findings)
         if genome.is_assembly:
             _check_assembly(genome, findings)
+        check_genome_name(genome, findings)
         _check_position(stanza, findings)
         _check_groups(genome, findings)
         known = genome is hub.genomes[0] if hub.one_file else genome.readable and "trackDb" in stanza.settings
