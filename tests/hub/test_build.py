@@ -397,6 +397,8 @@ def test_a_genome_of_the_same_name_but_another_content_is_not_taken(build: Build
     [
         (("tracks", 0, "percentiles", "1"), "x", "no number"),
         (("genome", "lengths", 0), None, "no number"),
+        (("genome", "names", 0), "chrI\ntrack evil", "no name of a sequence"),
+        (("genome", "names", 0), None, "no name of a sequence"),
         (("genome", "assembly"), "../../x", "no assembly's name"),
         (("tracks", 0, "file"), "..", "a folder in its name"),
         (("tracks", 0, "class"), "nothing", "class that its model's card lacks"),

@@ -80,7 +80,16 @@ def genome_lengths(genome: Fields) -> dict[str, int]:
             place="genome",
             found=f"{len(names)} names, {len(lengths)} lengths",
         )
-    return {str(name): int(finite(genome, length)) for name, length in zip(names, lengths, strict=True)}
+    for name in names:
+        if not isinstance(name, str) or not name.isprintable() or name.split() != [name]:
+            raise DataError(
+                "this is no name of a sequence",
+                path=genome.path,
+                place=f"{genome.place}names",
+                found=repr(name),
+                wanted="a name without spaces",
+            )
+    return {name: int(finite(genome, length)) for name, length in zip(names, lengths, strict=True)}
 
 
 def _is_finite(value: float) -> bool:
