@@ -57,7 +57,7 @@ def check_genome_name(genome: Genome, findings: Findings) -> None:
 def check_own_sequence(genome: Genome, lengths: Mapping[str, int | None], findings: Findings) -> None:
     """A hub's own sequence must not go by the name of an assembly whose chromosomes are called otherwise."""
     chromosomes = chromosomes_of(genome.name)
-    foreign = foreign_names(lengths, chromosomes) if chromosomes else []
+    foreign = foreign_names(lengths, chromosomes) if genome.is_assembly and chromosomes else []
     if foreign:
         what = f"UCSC shows its own {genome.name}, whose chromosomes have other names than the hub's"
         wanted = f"names such as {listed(list(chromosomes), 3)}"

@@ -282,15 +282,7 @@ def _check_sequences(job: _Job, genome: Genome, head: Bbi, lengths: Mapping[str,
             remedy = _name_remedy(unknown, lengths)
             job.findings.add("DATA-NAMES", place, what, found=found, wanted=wanted, remedy=remedy)
     else:
-        lengths = chromosomes = chromosomes_of(genome.name)
-        foreign = foreign_names(head.lengths, chromosomes) if chromosomes else []
-        if lengths and head.lengths and not lengths.keys() & head.lengths.keys():
-            foreign = list(head.lengths)
-        if foreign:
-            found, wanted = listed(foreign), f"names such as {listed(list(lengths), 3)}"
-            what = f"the data name sequences otherwise than {genome.name} does"
-            remedy = "rename them, or rely on browsers that know other names"
-            job.findings.add("DATA-ALIAS", place, what, found=found, wanted=wanted, remedy=remedy)
+        lengths = chromosomes_of(genome.name)
     for name, length in head.lengths.items():
         known = lengths.get(name)
         if known is not None and known != length:
@@ -298,6 +290,22 @@ def _check_sequences(job: _Job, genome: Genome, head: Bbi, lengths: Mapping[str,
             remedy = "the data are of another assembly, or of another version of it"
             job.findings.add("DATA-LENGTHS", place, what, found=f"{length:,}", wanted=f"{known:,}", remedy=remedy)
             return
+    if not genome.is_assembly:
+        _check_aliases(job, genome, head, place)
+
+
+def _check_aliases(job: _Job, genome: Genome, head: Bbi, place: Place) -> None:
+    """Names of chromosomes that UCSC's assembly does not use."""
+    chromosomes = chromosomes_of(genome.name)
+    if not chromosomes:
+        return
+    none_known = not chromosomes.keys() & head.lengths.keys()
+    foreign = list(head.lengths) if none_known else foreign_names(head.lengths, chromosomes)
+    if foreign:
+        found, wanted = listed(foreign), f"names such as {listed(list(chromosomes), 3)}"
+        what = f"the data name sequences otherwise than {genome.name} does"
+        remedy = "rename them, or rely on browsers that know other names"
+        job.findings.add("DATA-ALIAS", place, what, found=found, wanted=wanted, remedy=remedy)
 
 
 def _name_remedy(unknown: list[str], lengths: Mapping[str, object]) -> str:
