@@ -204,6 +204,8 @@ def test_a_name_cannot_smuggle_in_a_command(igv: FakeIgv, hub: Path, name: str) 
         asked(igv, str(hub / name))
     with pytest.raises(UsageError, match="IGV cannot be told a name"):
         asked(igv, str(hub), locus="chrI:1-2\nexit")
+    with pytest.raises(UsageError, match="IGV cannot be told a name"):
+        asked(igv, str(hub), genome="hg38\x1b[2J")
     assert igv.commands == []
 
 

@@ -77,7 +77,7 @@ def refuse_options_of_igv(context: click.Context) -> None:
         written = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
         if written and parameter.name in FOR_IGV:
             remedy = "add --igv, or leave the option out"
-            raise UsageError(f"{parameter.opts[0]} needs --igv", place=parameter.opts[0], remedy=remedy)
+            raise UsageError(f"{parameter.opts[0]} needs --igv", remedy=remedy)
 
 
 def show_page(targets: tuple[str, ...], locus: str | None, port: int) -> None:
