@@ -12,7 +12,7 @@ import pybigtools
 import pyBigWig
 import pytest
 
-from tests.hub.conftest import Build
+from tests.hub.conftest import Build, Notes
 from tests.hub.stanzas import read_stanzas
 from tests.hubs import LENGTHS, change_run, sequences
 from trackgen.bigwig import BigWigWriter, copy_renamed
@@ -196,6 +196,11 @@ def test_a_table_that_is_no_good_is_refused(build: Build, tmp_path: Path, text: 
         build(names=table(tmp_path / "names.tsv", text))
     assert caught.value.exit_status == 3
     assert not (tmp_path / "hub").exists()
+
+
+def test_names_that_no_run_has_are_told(build: Build, notes: Notes, tmp_path: Path) -> None:
+    build(names=table(tmp_path / "names.tsv", "chrI\tone\nchr2\ttwo\n"))
+    assert "names.tsv renames what no run has: chr2" in notes.texts
 
 
 def test_a_style_that_is_none_is_refused(build: Build) -> None:

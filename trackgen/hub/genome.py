@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import assembly_name, open_genome, rename_sequences
+from trackgen.genome import assembly_name, open_genome, rename_sequences, unused_names
 from trackgen.genome.assemblies import ASSEMBLIES
 from trackgen.hub.runs import UCSC_NAME, Run
 from trackgen.hub.text import quoted_names, unique_name
@@ -87,6 +87,8 @@ def choose_genomes(
             group = _Group()
             groups.append(group)
         group.add(run, names)
+    if style is not None:
+        _tell_unused(style, {name for run in runs for name in run.lengths}, progress)
     wanted = _assigned(groups, genomes)
     used: set[str] = set()
     chosen: dict[str, tuple[Path | None, str, _Group]] = {}
@@ -100,6 +102,12 @@ def choose_genomes(
         GenomeSource(name, file, assembly, tuple(group.runs), group.names, group.lengths)
         for name, (file, assembly, group) in chosen.items()
     ]
+
+
+def _tell_unused(style: str, names: set[str], progress: Progress) -> None:
+    unused = unused_names(style, names)
+    if unused:
+        progress.note(f"{Path(style).name} renames what no run has: {quoted_names(list(unused))}")
 
 
 def _hub_lengths(run: Run, names: Mapping[str, str]) -> dict[str, int]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from trackgen.errors import DataError, UsageError
 from trackgen.hub.compose import DISPLAY_NAME, LONG_LABEL, SHORT_LABEL, Taken
-from trackgen.hub.fields import Fields, genome_lengths
+from trackgen.hub.fields import Fields, genome_lengths, read_json
 from trackgen.hub.model import MotifPattern, MotifTrack
 from trackgen.hub.runs import Run
 from trackgen.hub.text import clean, parse_color, quoted_names, shorten, track_name, unique_name
@@ -28,7 +26,7 @@ def motifs_by_genome(folders: Sequence[Path], genomes: Sequence[Sequence[Run]]) 
     result: list[list[Path]] = [[] for _ in genomes]
     for folder in folders:
         path = _descriptions(folder)[0]
-        own = genome_lengths(Fields(_load(path), path).inner("genome"))
+        own = genome_lengths(Fields(read_json(path), path).inner("genome"))
         fits = [place for place, runs in enumerate(genomes) if any(own == dict(run.lengths) for run in runs)]
         place = fits[0] if fits else 0
         result[place].append(folder)
@@ -53,7 +51,7 @@ def read_motif_tracks(folders: Sequence[Path], runs: Sequence[Run], taken: Taken
     tracks = []
     for folder in folders:
         for path in _descriptions(folder):
-            values = Fields(_load(path), path)
+            values = Fields(read_json(path), path)
             _refuse_unknown(values, runs)
             tracks.append(_track(values, titles, taken.names, taken.files))
     return tuple(tracks)
@@ -70,13 +68,6 @@ def _descriptions(folder: Path) -> list[Path]:
             wanted=f"a file *{SUFFIX}, which trackgen explain motifs writes where it finds hits",
         )
     return found
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError("the file cannot be read as JSON", path=path, found=error) from error
 
 
 def _refuse_unknown(values: Fields, runs: Sequence[Run]) -> None:
