@@ -433,3 +433,9 @@ def test_a_run_that_carries_no_card_gets_its_hub_all_the_same(build: Build, run:
     assert len(report.tracks) == 4
     page = (report.path / "tss_mini_sharp_plus.html").read_text()
     assert "not stated by the run" in page
+
+
+def test_two_tracks_that_name_one_file_are_told_so_and_not_of_damage(build: Build, run: Path) -> None:
+    change_run(run, "tracks", 1, "file", value="tss-mini.sharp.plus.bw")
+    with pytest.raises(DataError, match=r"two tracks name the same file; found tss-mini\.sharp\.plus\.bw"):
+        build(run)

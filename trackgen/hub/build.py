@@ -12,10 +12,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from trackgen import __version__
-from trackgen.errors import DataError, UsageError
+from trackgen.errors import UsageError
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
 from trackgen.hub.contents import write_contents
-from trackgen.hub.genes import CompiledGenes, compile_genes, gene_files
+from trackgen.hub.genes import CompiledGenes, compile_for_best, gene_files
 from trackgen.hub.genome import GenomeSource, choose_genomes
 from trackgen.hub.genome_files import put_track, put_two_bit
 from trackgen.hub.jbrowse_into import check_into, merge_into
@@ -202,19 +202,7 @@ def _with_genes(
     """The genomes with their gene tracks, and what these are made of, by the genome's name."""
     compiled: dict[str, CompiledGenes] = {}
     for path in files:
-        fits: list[tuple[int, str, CompiledGenes]] = []
-        problem: DataError | None = None
-        for number, genome in enumerate(genomes):
-            stem = f"genes.{genome.id}" if number else "genes"
-            try:
-                found = compile_genes(path, genome.lengths, name=track_name(stem), stem=stem)
-            except DataError as error:
-                problem = problem or error
-            else:
-                fits.append((-found.track.genes, genome.id, found))
-        if not fits and problem is not None:
-            raise problem
-        _, name, best = min(fits, key=lambda fit: fit[0])
+        name, best = compile_for_best(path, {genome.id: genome.lengths for genome in genomes})
         if name in compiled:
             raise UsageError(
                 "two annotations are given for one genome",

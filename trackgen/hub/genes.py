@@ -16,14 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from trackgen.bigwig import copy_renamed
-from trackgen.errors import UsageError
+from trackgen.errors import DataError, UsageError
 from trackgen.genome import describe
 from trackgen.genome.annotation import Annotation, Gene, read_annotation
 from trackgen.hub.model import GeneTrack
-from trackgen.hub.text import clean, counted
+from trackgen.hub.text import clean, counted, track_name
 from trackgen.hub.trix import search_index
 
-__all__ = ["CompiledGenes", "compile_genes", "gene_files", "jbrowse_genes_track", "jbrowse_text_search"]
+__all__ = [
+    "CompiledGenes",
+    "compile_for_best",
+    "compile_genes",
+    "gene_files",
+    "jbrowse_genes_track",
+    "jbrowse_text_search",
+]
 
 AUTO_SQL = """table bed12
 "Genes, each with the exons of one transcript"
@@ -80,6 +87,30 @@ def compile_genes(
         source=clean(Path(path).name),
     )
     return CompiledGenes(track, annotation, _note(track, annotation))
+
+
+def compile_for_best(
+    path: str | os.PathLike[str], genomes: Mapping[str, Mapping[str, int]]
+) -> tuple[str, CompiledGenes]:
+    """Read an annotation for the genome of a hub on which most of its genes stand, the earlier one of two equals.
+
+    Args:
+        genomes: the lengths, bp, of the sequences of each genome, by the genome's name, in the hub's order.
+
+    Raises:
+        DataError: the file is missing or malformed, or is of none of the genomes.
+    """
+    fits: list[tuple[str, CompiledGenes]] = []
+    problem: DataError | None = None
+    for number, (genome, lengths) in enumerate(genomes.items()):
+        stem = f"genes.{genome}" if number else "genes"
+        try:
+            fits.append((genome, compile_genes(path, lengths, name=track_name(stem), stem=stem)))
+        except DataError as error:
+            problem = problem or error
+    if not fits and problem is not None:
+        raise problem
+    return max(fits, key=lambda fit: fit[1].track.genes)
 
 
 def _note(track: GeneTrack, annotation: Annotation) -> str:

@@ -100,13 +100,13 @@ def read_run(folder: Path, *, verify: bool = True) -> Run:
     genome = values.inner("genome")
     cards = {entry.get("name", str): _card(entry, values.inners("tracks")) for entry in values.inners("models")}
     tracks = tuple(_track(entry, folder) for entry in values.inners("tracks"))
+    _refuse_repeated_files(path, tracks)
     for track in tracks:
         if track.model not in cards:
             raise DataError("a track names a model that the run does not list", path=path, found=track.model)
         if track.class_name not in {entry.name for entry in cards[track.model].classes}:
             raise DataError("a track names a class that its model's card lacks", path=path, found=track.class_name)
         _check_bigwig(track, verify)
-    _refuse_repeated_files(path, tracks)
     return Run(
         folder=folder,
         version=values.get("trackgen", str, ""),

@@ -14,10 +14,9 @@ from typing import Any
 
 from trackgen.errors import DataError
 from trackgen.genome.signals import open_signal
-from trackgen.hub.genes import CompiledGenes, compile_genes, gene_files, jbrowse_genes_track, jbrowse_text_search
+from trackgen.hub.genes import compile_for_best, gene_files, jbrowse_genes_track, jbrowse_text_search
 from trackgen.hub.igv import igv_genes_track
 from trackgen.hub.model import GeneTrack
-from trackgen.hub.text import track_name
 
 __all__ = ["ServedGenes", "genes_over"]
 
@@ -51,9 +50,9 @@ def genes_over(hub: Path, annotation: Path) -> ServedGenes:
         UsageError: pybigtools, which writes bigBed, is not installed.
     """
     genomes = _genomes(hub)
-    number, genome, compiled = _best(annotation, genomes)
+    genome, compiled = compile_for_best(annotation, genomes)
     track = compiled.track
-    session = "igv.json" if number == 0 else f"igv.{genome}.json"
+    session = "igv.json" if genome == next(iter(genomes)) else f"igv.{genome}.json"
     edits = {
         session: partial(_with_igv_track, track=track),
         "config.json": partial(_with_jbrowse_track, track=track, genome=genome),
@@ -84,21 +83,6 @@ def _genomes(hub: Path) -> dict[str, dict[str, int]]:
 def _lengths(path: Path) -> dict[str, int]:
     with open_signal(path) as reader:
         return dict(reader.lengths)
-
-
-def _best(annotation: Path, genomes: Mapping[str, Mapping[str, int]]) -> tuple[int, str, CompiledGenes]:
-    fits: list[tuple[int, str, CompiledGenes]] = []
-    problem: DataError | None = None
-    for number, (genome, lengths) in enumerate(genomes.items()):
-        stem = f"genes.{genome}" if number else "genes"
-        try:
-            fits.append((number, genome, compile_genes(annotation, lengths, name=track_name(stem), stem=stem)))
-        except DataError as error:
-            problem = error
-    if not fits:
-        assert problem is not None
-        raise problem
-    return max(fits, key=lambda fit: (fit[2].track.genes, -fit[0]))
 
 
 def _with_igv_track(text: bytes, track: GeneTrack) -> bytes:
