@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,6 +53,8 @@ class FitOptions:
         optimizer: ``adam``, ``adamw`` or ``adadelta``.
         learning_rate: step size at the start.
         weight_decay: L2 penalty (decoupled in ``adamw``).
+        rho: of ``adadelta``, the decay of its running averages, which Caffe calls momentum.
+        epsilon: of ``adadelta``, what Caffe calls delta.
         schedule: ``constant``, or ``cosine``: from `learning_rate` to nothing over `epochs`.
         average: keep an exponential moving average of the weights with this decay per step, and evaluate and
             return it instead of the last weights; None for none.
@@ -66,6 +69,8 @@ class FitOptions:
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    rho: float = 0.9
+    epsilon: float = 1e-6
     schedule: str = "constant"
     average: float | None = None
     seed: int = 0
@@ -286,7 +291,8 @@ def seed_everything(*seed: int) -> None:
 
 def _optimizer(model: nn.Module, options: FitOptions) -> torch.optim.Optimizer:
     known: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "adadelta": torch.optim.Adadelta,
+        "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
+        "adadelta": partial(torch.optim.Adadelta, rho=options.rho, eps=options.epsilon),
     }  # fmt: skip
     if options.optimizer not in known:
         raise UsageError("unknown optimizer", found=options.optimizer, wanted=", ".join(known))
