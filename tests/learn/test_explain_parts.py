@@ -18,6 +18,7 @@ from trackgen.bigwig.writer import BigWigWriter
 from trackgen.card import Card, ClassSpec, InputSpec, OutputSpec, load_model, read_card
 from trackgen.errors import DataError, ModelError, TrackgenError, UsageError
 from trackgen.genome import open_genome
+from trackgen.learn.datasets.motif_files import read_motifs, write_motifs
 from trackgen.learn.datasets.windows import Sites, one_hot, read_windows
 from trackgen.learn.explain.discovery import discover
 from trackgen.learn.explain.engine import default_engine
@@ -26,7 +27,6 @@ from trackgen.learn.explain.filters import filter_layers, filter_matrices, posit
 from trackgen.learn.explain.graphs import logit_model
 from trackgen.learn.explain.hits import genome_hits, write_hits
 from trackgen.learn.explain.logos import information, probabilities
-from trackgen.learn.explain.matching import read_motifs, write_motifs
 from trackgen.learn.explain.maximisation import PENALTY, RATE, maximise, strongest_part
 from trackgen.learn.explain.modisco import Pattern, Seqlets, fit_for_modisco, run_modisco
 from trackgen.learn.explain.motif_table import NamedPattern

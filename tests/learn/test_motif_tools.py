@@ -20,8 +20,9 @@ from trackgen.card.schema import Strands
 from trackgen.genome import open_genome, reverse_complement
 from trackgen.learn.datasets.bed import read_peaks
 from trackgen.learn.datasets.fragments import CoverageOptions, write_coverage
+from trackgen.learn.datasets.motif_files import read_motifs
 from trackgen.learn.datasets.windows import one_hot
-from trackgen.learn.explain.matching import match_motifs, read_motifs
+from trackgen.learn.explain.matching import match_motifs
 from trackgen.learn.explain.modisco import core_starts, read_patterns, run_modisco, write_arrays
 from trackgen.progress import NullProgress
 from trackgen.resources import exported_models

@@ -12,6 +12,7 @@ EXTRA_OF = {
     "sklearn": "train",
     "scipy": "train",
     "pybedtools": "train",
+    "memelite": "train",
     "matplotlib": "plot",
     "pybigtools": "genes",
     "starlette": "serve",

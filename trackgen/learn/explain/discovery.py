@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.errors import TrackgenError
-from trackgen.learn.explain.matching import read_motifs
+from trackgen.learn.datasets.motif_files import read_motifs
 from trackgen.learn.motif import Motif, find_motif
 from trackgen.progress import Progress
 

@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from trackgen.learn.datasets.motif_files import MotifDatabase
 from trackgen.learn.explain.logos import information
-from trackgen.learn.explain.matching import Match, MotifDatabase, match_motifs
+from trackgen.learn.explain.matching import Match, match_motifs
 from trackgen.learn.explain.modisco import Pattern, fit_for_modisco, read_patterns, run_modisco, write_arrays
 from trackgen.learn.explain.page import Cell, Picture
 from trackgen.learn.explain.pictures import logo

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from trackgen.card import Card, OutputSpec, read_card
 from trackgen.errors import UsageError
 from trackgen.genome import Genome, open_genome
+from trackgen.learn.datasets.motif_files import MotifDatabase, read_motifs, write_motifs
 from trackgen.learn.datasets.windows import Sites
 from trackgen.learn.explain.contributions import explain_windows
 from trackgen.learn.explain.engine import Engine, ProfileTarget, default_engine
 from trackgen.learn.explain.hits import Hit, genome_hits, write_hits
-from trackgen.learn.explain.matching import MotifDatabase, read_motifs, write_motifs
 from trackgen.learn.explain.motif_table import NamedPattern, find_patterns, match_text, named, pattern_pictures
 from trackgen.learn.explain.needs import LIBRARIES, require
 from trackgen.learn.explain.page import Cell, Page, write_page

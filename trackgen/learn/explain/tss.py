@@ -11,8 +11,9 @@ import numpy as np
 
 from trackgen.errors import UsageError
 from trackgen.genome import open_genome
+from trackgen.learn.datasets.motif_files import read_motifs
 from trackgen.learn.explain.engine import Engine, default_engine
-from trackgen.learn.explain.matching import FEWEST_MOTIFS, read_motifs
+from trackgen.learn.explain.matching import FEWEST_MOTIFS
 from trackgen.learn.explain.needs import require
 from trackgen.learn.explain.page import Page, write_page
 from trackgen.learn.explain.tss_context import Context, TssExplainOptions

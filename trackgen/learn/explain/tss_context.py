@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trackgen.learn.datasets.motif_files import MotifDatabase
 from trackgen.learn.explain.engine import Engine
-from trackgen.learn.explain.matching import MotifDatabase
 from trackgen.learn.explain.maximisation import STEPS
 from trackgen.learn.explain.page import Page
 from trackgen.learn.explain.tss_windows import TssModel, TssSources, TssWindows

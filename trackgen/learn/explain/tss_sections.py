@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.errors import TrackgenError
+from trackgen.learn.datasets.motif_files import write_motifs
 from trackgen.learn.datasets.tss import CLASSES
 from trackgen.learn.datasets.windows import one_hot
 from trackgen.learn.explain.contributions import explain_windows
@@ -23,7 +24,7 @@ from trackgen.learn.explain.filters import (
 )  # fmt: skip
 from trackgen.learn.explain.graphs import logit_model
 from trackgen.learn.explain.logos import information, probabilities
-from trackgen.learn.explain.matching import match_motifs, write_motifs
+from trackgen.learn.explain.matching import match_motifs
 from trackgen.learn.explain.maximisation import PENALTY, RATE, START, maximise, strongest_part
 from trackgen.learn.explain.modisco import core_starts
 from trackgen.learn.explain.motif_table import find_patterns, match_text, named, pattern_pictures
