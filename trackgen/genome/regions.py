@@ -55,12 +55,13 @@ class _Line(NamedTuple):
     interval: Interval
 
 
-def read_bed(path: str | os.PathLike[str], lengths: Mapping[str, int]) -> BedFile:
+def read_bed(path: str | os.PathLike[str], lengths: Mapping[str, int], *, allow_unknown: bool = False) -> BedFile:
     """Read BED of three columns or more, plain or gzip.
 
     Args:
         path: the file; ``-`` is the standard input.
         lengths: bases of each sequence of the genome.
+        allow_unknown: leave out intervals on sequences that the genome does not have, as long as it has any.
 
     Raises:
         DataError: the file is missing or is not BED, or, with the number of the line: too few columns, spaces for
@@ -71,9 +72,18 @@ def read_bed(path: str | os.PathLike[str], lengths: Mapping[str, int]) -> BedFil
     first_lines: dict[str, str] = {}
     for line in lines:
         first_lines.setdefault(line.interval.name, f"line {line.number}")
-    mapping = reconcile(dict.fromkeys(first_lines), lengths, path=shown, what="BED file", places=first_lines)
+    mapping = reconcile(
+        dict.fromkeys(first_lines),
+        lengths,
+        path=shown,
+        what="BED file",
+        places=first_lines,
+        allow_unknown=allow_unknown,
+    )
     intervals = []
     for number, interval in lines:
+        if interval.name not in mapping:
+            continue
         name = mapping[interval.name]
         if interval.end > lengths[name]:
             raise DataError(

@@ -11,13 +11,24 @@ therefore bound where the peak's midpoint lies in it or just behind it, and ambi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.errors import DataError
-from trackgen.genome import UNKNOWN, Genome, Interval
+from trackgen.genome import Genome, Interval
+from trackgen.genome.bins import (
+    AMBIGUOUS,
+    BIN,
+    BOUND,
+    PEAK_WIDTH,
+    STRIDE,
+    UNBOUND,
+    Peak,
+    label_bins,
+    unusable_bins,
+    widen,
+)
 from trackgen.learn.datasets.intervals import spans_by_name
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.windows import Sites, concatenate_sites
@@ -27,66 +38,11 @@ __all__ = [
     "label_bins", "widen",
 ]  # fmt: skip
 
-BIN = 200
-STRIDE = 50
 TRAINING_STRIDE = 10
 """Bins to train on start at multiples of this, bp: a net sees each peak at five times as many places in its bin."""
-PEAK_WIDTH = 200
-UNBOUND, BOUND, AMBIGUOUS = 0, 1, -1
 PARTS = ("train", "validation", "test")
 UNBOUND_PER_BOUND = 5
 """Unbound bins drawn for each bound one in an epoch."""
-_BASES_PER_FETCH = 1 << 20
-
-
-class Peak(NamedTuple):
-    """A stretch that a factor binds, 0-based half-open; not `strong` where that is uncertain."""
-
-    start: int
-    end: int
-    strong: bool = True
-
-
-def widen(start: int, end: int, width: int) -> tuple[int, int]:
-    """The interval of `width` bp around the middle of [start, end); itself where it is as wide already."""
-    if end - start >= width:
-        return start, end
-    first = (start + end) // 2 - width // 2
-    return first, first + width
-
-
-def label_bins(
-    peaks: Sequence[Peak], length: int, *, peak_width: int = PEAK_WIDTH, stride: int = STRIDE
-) -> NDArray[np.int8]:
-    """Label of every bin of a sequence that lies on it as a whole; bin i is [s i, s i + 200) for a stride s.
-
-    Args:
-        peaks: in any order.
-        length: of the sequence, bp.
-        peak_width: narrower peaks are widened to this around their centre, bp.
-        stride: s, bp.
-
-    Returns:
-        int8[(length - 200) // s + 1], or of no element: `BOUND`, `UNBOUND` or `AMBIGUOUS`.
-    """
-    number = max(0, (length - BIN) // stride + 1)
-    # the largest overlap of a bin with a weak peak, and with a strong one, bp
-    covered = np.zeros((2, number), dtype=np.int64)
-    for peak in peaks:
-        start, end = widen(peak.start, peak.end, peak_width)
-        bins = np.arange(*_bins_over(start, end, number, stride))
-        overlap = np.minimum(bins * stride + BIN, end) - np.maximum(bins * stride, start)
-        covered[int(peak.strong), bins] = np.maximum(covered[int(peak.strong), bins], overlap)
-    labels = np.full(number, UNBOUND, dtype=np.int8)
-    labels[covered.any(axis=0)] = AMBIGUOUS
-    labels[2 * covered[1] >= BIN] = BOUND
-    return labels
-
-
-def _bins_over(start: int, end: int, number: int, stride: int) -> tuple[int, int]:
-    """Numbers [first, last) of the bins, of `number`, that share a base with [start, end)."""
-    first = max(0, (start - BIN) // stride + 1)
-    return first, max(first, min(number, (end - 1) // stride + 1))
 
 
 class BindingData:
@@ -119,7 +75,7 @@ class BindingData:
             stride = TRAINING_STRIDE if part == "train" else STRIDE
             for name in getattr(split, part):
                 labels = label_bins(peaks.get(name, ()), genome.lengths[name], peak_width=peak_width, stride=stride)
-                labels[_unusable(genome, name, gaps[name], len(labels), stride)] = AMBIGUOUS
+                labels[unusable_bins(genome, name, gaps[name], len(labels), stride=stride)] = AMBIGUOUS
                 self._labels[name], self._stride[name] = labels, stride
 
     def all_bins(self, part: str) -> tuple[Sites, NDArray[np.float32]]:
@@ -184,19 +140,3 @@ class BindingData:
         every = np.concatenate([self._labels[name] for name in getattr(self.split, part)])
         named = {"bound": BOUND, "unbound": UNBOUND, "ambiguous": AMBIGUOUS}
         return {name: int((every == label).sum()) for name, label in named.items()}
-
-
-def _unusable(genome: Genome, name: str, gaps: NDArray[np.int64], number: int, stride: int) -> NDArray[np.bool_]:
-    """Mask of the bins that overlap a gap or hold an unknown base."""
-    bad = np.zeros(number, dtype=np.bool_)
-    for start, end in gaps:
-        bad[slice(*_bins_over(int(start), int(end), number, stride))] = True
-    for first in range(0, genome.lengths[name], _BASES_PER_FETCH):
-        codes = genome.fetch(name, first, min(first + _BASES_PER_FETCH, genome.lengths[name]))
-        unknown = np.flatnonzero(codes == UNKNOWN) + first
-        # base p lies in bin p // stride and in those before it that start less than 200 bases before p
-        for back in range(-(-BIN // stride)):
-            bins = unknown // stride - back
-            inside = (bins >= 0) & (bins < number) & (unknown - bins * stride < BIN)
-            bad[bins[inside]] = True
-    return bad
