@@ -35,6 +35,7 @@ HOME = {
     "torch": {"learn"},
     "onnxscript": {"learn"},
     "sklearn": {"learn"},
+    "optuna": {"learn"},
     "scipy": {"learn"},
     "matplotlib": {"learn", "plot"},
     "pybedtools": {"learn"},

@@ -11,6 +11,7 @@ EXTRA_OF = {
     "onnxscript": "train",
     "sklearn": "train",
     "scipy": "train",
+    "optuna": "train",
     "pybedtools": "train",
     "memelite": "train",
     "matplotlib": "plot",

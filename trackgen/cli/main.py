@@ -31,6 +31,7 @@ COMMANDS = {
     "plot": ("plot", "Draw the tracks of a hub over a locus as PNG, SVG or PDF (needs trackgen[plot])."),
     "model": ("model", "List, show and check models, or put a card into one."),
     "train": ("train", "Train a model on real data (needs trackgen[train])."),
+    "sweep": ("sweep", "Hold architectures against data sets, as Zeng 2016 did (needs trackgen[train])."),
     "export": ("export", "Write a trained model as ONNX with its card inside (needs trackgen[train])."),
     "explain": ("explain", "Explain what a model has learned, as a report with pictures (needs trackgen[explain])."),
     "doctor": ("doctor", "Say what is installed, which devices really run, and what is missing."),

@@ -1,0 +1,1 @@
+"""Architectures against data sets: a search for each pair, trainings from several seeds, a report."""
