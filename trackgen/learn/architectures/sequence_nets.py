@@ -127,12 +127,13 @@ class DeepBind(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.normal_(layer.weight, std=kernel_scale if layer is self.convolution else dense_scale)
-                nn.init.zeros_(layer.bias)
+                nn.init.constant_(layer.get_parameter("bias"), 0)
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Logits (N, 2) of float32 (N, 4, L) one-hot."""
         features = torch.relu(self.pool(both_strands(self.convolution, sequence))).flatten(1)
-        score = torch.maximum(*(self.head(self.dropout(strand)) for strand in features.split(16, dim=1)))
+        strands = features[:, :16], features[:, 16:]
+        score = torch.maximum(*(self.head(self.dropout(strand)) for strand in strands))
         return torch.cat([torch.zeros_like(score), score], dim=1)
 
 
