@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trackgen.errors import UsageError
+from trackgen.learn.architectures.strands import RcDilated, RcMotifs, both_strands, require_length
 from trackgen.learn.architectures.tss import xavier_start
 
 __all__ = ["SEQUENCE_NETS", "DeepBind", "SequenceNet", "ZengNet", "sequence_net"]
@@ -118,7 +119,7 @@ class DeepBind(nn.Module):
         kernel_scale: float = 1e-3, dense_scale: float = 1e-2,
     ) -> None:  # fmt: skip
         super().__init__()
-        _require_length(length, MOTIF)
+        require_length(length, MOTIF)
         self.convolution = nn.Conv1d(4, 16, MOTIF)
         self.pool = nn.MaxPool1d(length - MOTIF + 1)
         self.dropout = nn.Dropout(dropout)
@@ -135,30 +136,6 @@ class DeepBind(nn.Module):
         strands = features[:, :16], features[:, 16:]
         score = torch.maximum(*(self.head(self.dropout(strand)) for strand in strands))
         return torch.cat([torch.zeros_like(score), score], dim=1)
-
-
-def both_strands(convolution: nn.Conv1d, sequence: Tensor) -> Tensor:
-    """A convolution of one-hot by kernels as they are (the first half of the channels), and reverse-complemented.
-
-    Channels A, C, G, T reversed are T, G, C, A, their complements: flipping a kernel along both axes turns it into that
-    of the other strand. At position i of the second half stands what the kernel gives on the other strand at the same
-    bases. Both halves are one convolution, whose weights the exporter folds into one constant.
-
-    Args:
-        convolution: of stride 1, undilated and valid.
-        sequence: float32 (N, 4, L).
-
-    Returns:
-        float32 (N, 2 x kernels, L - width + 1).
-    """
-    weight = convolution.weight
-    bias = None if convolution.bias is None else torch.cat([convolution.bias, convolution.bias])
-    return nn.functional.conv1d(sequence, torch.cat([weight, weight.flip(1, 2)]), bias)
-
-
-def _require_length(length: int, wanted: int) -> None:
-    if length < wanted:
-        raise UsageError("the sequences are too short for the net", found=f"{length} bp", wanted=f"{wanted} bp or more")
 
 
 @dataclass(frozen=True)
@@ -201,7 +178,18 @@ SEQUENCE_NETS: dict[str, SequenceNet] = {
     "deepbind_fc": SequenceNet(
         partial(DeepBind, hidden=True), "deepbind with a dense layer of 32 before its output", "both", True
     ),
-}
+    "rc_128motif": SequenceNet(
+        partial(RcMotifs, centre=False), "1layer_128motif whose kernels read both strands, with the same weights",
+        "both", True,
+    ),
+    "rc_128motif_centre": SequenceNet(
+        RcMotifs, "rc_128motif that looks a second time, at the middle third alone", "both", True
+    ),
+    "rc_dilated": SequenceNet(
+        RcDilated, "32 kernels of width 21 and four residual dilated convolutions, on both strands with the same "
+        "weights, global max-pool", "both", True,
+    ),
+}  # fmt: skip
 
 
 def sequence_net(name: str) -> SequenceNet:
