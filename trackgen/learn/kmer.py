@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KmerModel", "PositionalModel", "fit_kmer_model", "fit_positional_model"]
+__all__ = [
+    "KmerModel", "PositionalModel", "fit_kmer_model", "fit_positional_model", "kmer_indices",
+    "reversed_kmers",
+]  # fmt: skip
 
 Windows = tuple[NDArray[np.uint8], NDArray[np.int64]]
 PENALTIES = (0.001, 0.01, 0.1)
@@ -43,7 +46,8 @@ class KmerModel:
     Attributes:
         k: length of the k-mers.
         window: L, bases.
-        weights: float64[4**k + 1, K]; the last row, of k-mers with unknown bases, is 0.
+        weights: float64[4**k + 1, K]; the last row, of k-mers with unknown bases, is 0. Of two classes there is one
+            column, the logit of the second.
         bias: float64[K].
         penalty: the C it was fitted with.
     """
@@ -95,16 +99,38 @@ class PositionalModel:
         return total.astype(np.float32)
 
 
-def fit_kmer_model(train: Windows, validation: Windows, *, lengths: Sequence[int] = LENGTHS) -> KmerModel:
-    """The k-mer model with the lowest cross entropy on `validation`."""
+def fit_kmer_model(
+    train: Windows, validation: Windows, *, lengths: Sequence[int] = LENGTHS, both_strands: bool = False
+) -> KmerModel:
+    """The k-mer model with the lowest cross entropy on `validation`.
+
+    Args:
+        train, validation: windows and their classes.
+        lengths: values of k that are tried.
+        both_strands: k-mers of either strand are counted, so that a window and its reverse complement score alike.
+    """
     tried = []
     for k in lengths:
         features = [_kmer_counts(codes, k) for codes, _ in (train, validation)]
+        if both_strands:
+            features = [counts + counts[:, reversed_kmers(k)] for counts in features]
         loss, penalty, model = _best_regression(features[0], train[1], features[1], validation[1])
         tried.append((loss, k, penalty, model))
     _, k, penalty, model = min(tried, key=lambda entry: entry[0])
-    weights = np.vstack([model.coef_.T, np.zeros((1, len(model.classes_)))])
+    columns = model.coef_.T
+    if both_strands:
+        # what a k-mer and its reverse complement add together, so that one strand has to be read
+        columns = columns + columns[reversed_kmers(k)]
+    weights = np.vstack([columns, np.zeros((1, columns.shape[1]))])
     return KmerModel(k, train[0].shape[1], weights, model.intercept_, penalty)
+
+
+def reversed_kmers(k: int) -> NDArray[np.int64]:
+    """Index of the reverse complement of every k-mer: int64[4**k]."""
+    index, result = np.arange(4**k), np.zeros(4**k, dtype=np.int64)
+    for place in range(k):
+        result = result * 4 + (3 - ((index >> (2 * place)) & 3))
+    return result
 
 
 def fit_positional_model(train: Windows, validation: Windows) -> PositionalModel:
