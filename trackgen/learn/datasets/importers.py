@@ -5,9 +5,10 @@
 | ``zeng:FASTA[+FASTA...]``    | the paper's own format, a ``.target`` beside each FASTA                               |
 | ``deepbind:AC_FILE``         | DeepBind's training positives; their shuffles are negatives; the B file beside tests  |
 | ``fasta:BOUND.fa,UNBOUND.fa``| two FASTA files                                                                       |
-| a path                       | peaks (narrowPeak or BED) of a genome: motif discovery, see `discovery`               |
+| a path, ``discovery:PEAKS``  | peaks (narrowPeak or BED) of a genome: motif discovery, see `discovery`               |
 
-``NAME=`` before any of them names the set; else its file does.
+``NAME=`` before any of them names the set; else its file does. Behind the path of a peaks file, ``#Reb1`` takes the
+lines whose fourth column is Reb1, and ``#CTCF#HepG2`` those with HepG2 in the eleventh, too.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from pathlib import Path
 import numpy as np
 
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import shuffle_windows
+from trackgen.genome import open_genome, parse_regions, shuffle_windows
+from trackgen.learn.datasets.bed import read_peaks
+from trackgen.learn.datasets.discovery import SHUFFLE_SEED, Marks, discovery_set
 from trackgen.learn.datasets.sequence_files import Labelled, read_deepbind, read_fasta, read_zeng, stacked
 from trackgen.learn.datasets.sequences import SequenceSet
 
-__all__ = ["SHUFFLE_SEED", "WINDOW", "SetOptions", "open_set"]
+__all__ = ["WINDOW", "SetOptions", "open_set"]
 
 WINDOW = 101
 """Bases of a window around a peak, as Zeng 2016 and DeepBind have them, bp."""
-SHUFFLE_SEED = 1
-"""Of the negatives that are shuffles of a set's own positives: fixed, so that a set is the same for everybody."""
 _NAMELESS = ("test", "train", "training", "valid", "validation", "data", "sequences")
 """File names that say nothing of the set; its folder's name does."""
 
@@ -42,13 +43,15 @@ class SetOptions:
         genome: FASTA or 2bit that peaks lie on.
         window: bases around the centre of a peak.
         test: chromosomes of the test part; without any, one in five sequences of each class is drawn.
-        excluded: BED files of places whose peaks are not used.
+        validation: chromosomes of the validation part; without any, one in eight of the others is drawn by a seed.
+        exclude: windows on these are not used: BED files, ``chr:a-b`` (1-based closed), or sequences.
     """
 
     genome: Path | None = None
     window: int = WINDOW
     test: tuple[str, ...] = ()
-    excluded: tuple[Path, ...] = ()
+    validation: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 def open_set(text: str, options: SetOptions | None = None) -> SequenceSet:
@@ -62,8 +65,10 @@ def open_set(text: str, options: SetOptions | None = None) -> SequenceSet:
     options = options or SetOptions()
     name, rest = _named(text)
     kind, _, where = rest.partition(":")
-    reader = _READERS.get(kind)
-    found = reader(where) if reader else _peaks(rest, options)
+    if kind in _READERS:
+        found = _READERS[kind](where)
+    else:
+        found = _of_genome(*((kind, where) if kind in _TASKS else ("discovery", rest)), options)
     found = replace(found, name=name or found.name)
     found.require_classes()
     return found
@@ -117,13 +122,25 @@ def _two_fastas(where: str) -> SequenceSet:
     )  # fmt: skip
 
 
-def _peaks(where: str, options: SetOptions) -> SequenceSet:
-    raise UsageError(
-        "a set of sequences can't be made of this", found=where,
-        wanted=", ".join(f"{kind}:..." for kind in _READERS),
-    )  # fmt: skip
+def _of_genome(task: str, where: str, options: SetOptions) -> SequenceSet:
+    """A set made of peaks on a genome."""
+    path, *values = where.split("#")
+    if options.genome is None:
+        known = ", ".join(f"{kind}:..." for kind in _READERS)
+        raise UsageError(
+            "peaks need the genome that they lie on", found=where, wanted=f"--genome FASTA, or one of {known}"
+        )
+    with open_genome(options.genome) as genome:
+        rows = read_peaks(Path(path), genome.lengths, where=dict(zip(_SELECTED_BY, values, strict=False)))
+        excluded = [region for text in options.exclude for region in parse_regions(text, genome.lengths).intervals]
+        marks = Marks(options.test, options.validation)
+        name = values[0] if values else _stem(Path(path))
+        return discovery_set(genome, rows, options.window, name=name, marks=marks, excluded=excluded)
 
 
+_TASKS = ("discovery",)
+_SELECTED_BY = (4, 11)
+"""Columns that the values behind ``#`` select by: the factor, and the cell."""
 _READERS: Mapping[str, Callable[[str], SequenceSet]] = {"zeng": _zeng, "deepbind": _deepbind, "fasta": _two_fastas}
 
 

@@ -33,6 +33,8 @@ class SequenceSet:
         labels: int64[n], 1 for bound, 0 for not.
         test: bool[n], the sequences that the set itself holds back for testing; all False where it holds back none.
         places: n texts ``chr:start-end`` (1-based closed) where they are known, else none.
+        validation: bool[n], the sequences that the set itself keeps for validation, or None where a seed draws them.
+        notes: sentences on how the set came about, for people: what was left out, what looks wrong.
     """
 
     name: str
@@ -40,6 +42,8 @@ class SequenceSet:
     labels: NDArray[np.int64]
     test: NDArray[np.bool_]
     places: tuple[str, ...] = ()
+    validation: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {len(self.codes), len(self.labels), len(self.test)} | ({len(self.places)} if self.places else set())
@@ -61,7 +65,8 @@ class SequenceSet:
     def digest(self) -> str:
         """SHA-256 of sequences, labels and the part they are in, 16 hexadecimal digits: which data a figure is of."""
         state = hashlib.sha256(str(self.codes.shape).encode())
-        for array in (self.codes, self.labels.astype("<i8"), self.test):
+        marks = (self.test,) if self.validation is None else (self.test, self.validation)
+        for array in (self.codes, self.labels.astype("<i8"), *marks):
             state.update(np.ascontiguousarray(array).tobytes())
         return state.hexdigest()[:16]
 
@@ -69,7 +74,10 @@ class SequenceSet:
         """The sequences of an index or mask array."""
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         places = tuple(self.places[row] for row in rows) if self.places else ()
-        return SequenceSet(self.name, self.codes[rows], self.labels[rows], self.test[rows], places)
+        validation = None if self.validation is None else self.validation[rows]
+        return SequenceSet(
+            self.name, self.codes[rows], self.labels[rows], self.test[rows], places, validation, self.notes
+        )  # fmt: skip
 
     def require_classes(self, fewest: int = FEWEST_OF_A_CLASS) -> None:
         """Refuse a set that nothing can be learned from.
@@ -88,7 +96,8 @@ class SequenceSet:
     def parts(self, seed: int) -> Parts:
         """Training, validation and test sequences; `seed` draws validation, and leaves the test sequences alone."""
         test = self.test if self.test.any() else self._draw(~self.test, TEST_SHARE, int(self.digest, 16))
-        validation = self._draw(~test, VALIDATION_SHARE, seed)
+        kept = self.validation
+        validation = self._draw(~test, VALIDATION_SHARE, seed) if kept is None or not kept.any() else kept & ~test
         return Parts(self.take(~test & ~validation), self.take(validation), self.take(test))
 
     def _draw(self, among: NDArray[np.bool_], share: float, seed: int) -> NDArray[np.bool_]:
