@@ -126,7 +126,7 @@ class _Kernel:
             value = pair[own[:, :, None] ^ both[:, None, :]]
             value *= real[:, :, None] & np.concatenate([real, real], axis=1)[:, None, :]
             totals.append(value.sum(axis=(1, 2)))
-        return np.sqrt(np.maximum(np.concatenate(totals), 1e-12))
+        return np.asarray(np.sqrt(np.maximum(np.concatenate(totals), 1e-12)))
 
 
 @dataclass(frozen=True)
