@@ -23,6 +23,7 @@ LAYERS = (
     ("graph", "runtime"),
     ("scan",),
     ("plot",),
+    ("calls", "evaluate"),
     ("hub", "serve", "learn"),
     ("cli",),
     ("__main__",),
@@ -37,7 +38,7 @@ HOME = {
     "sklearn": {"learn"},
     "optuna": {"learn"},
     "scipy": {"learn"},
-    "matplotlib": {"learn", "plot"},
+    "matplotlib": {"evaluate", "learn", "plot"},
     "pybedtools": {"learn"},
     "memelite": {"learn"},
     "h5py": {"learn"},
@@ -47,13 +48,13 @@ HOME = {
     "uvicorn": {"serve"},
     "pysam": {"genome"},
     "pyBigWig": {"genome"},
-    "pybigtools": {"genome", "hub", "learn"},
+    "pybigtools": {"calls", "genome", "hub", "learn"},
     "pooch": {"genome"},
     "isal": {"bigwig"},
     "distributed": {"scan"},
     "onnx": {"card", "graph", "runtime", "learn"},
     "google": {"card", "graph"},
-    "numpy": {"genome", "bigwig", "card", "graph", "runtime", "scan", "plot", "hub", "learn"},
+    "numpy": {"genome", "bigwig", "card", "graph", "runtime", "scan", "plot", "calls", "evaluate", "hub", "learn"},
 }
 """Each library outside the standard one, and the parts of the package that may import it."""
 

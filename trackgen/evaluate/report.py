@@ -1,0 +1,172 @@
+"""An evaluation as files: ``evaluation.json``, a curve for each track as TSV, and the picture of all curves."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trackgen import __version__
+from trackgen.errors import UsageError
+from trackgen.evaluate.bootstrap import Interval95
+from trackgen.evaluate.curve import FALSE_SHARES, Figures, Point
+from trackgen.evaluate.job import EvaluateOptions, Evaluation
+
+__all__ = ["described", "summary_lines", "write_evaluation"]
+
+SCHEMA_VERSION = 1
+JSON, PICTURE = "evaluation.json", "precision-recall.png"
+DIGITS = 6
+"""Significant digits of figures in files."""
+
+
+def write_evaluation(folder: Path, options: EvaluateOptions, found: Sequence[Evaluation]) -> tuple[list[Path], bool]:
+    """Write the files of an evaluation into `folder`; an earlier evaluation there is replaced.
+
+    Returns:
+        The files, and whether the picture is among them: it needs Matplotlib.
+
+    Raises:
+        UsageError: `folder` is a file, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError("the folder cannot be made", path=folder, place="-o", found=error.strerror) from None
+    names = curve_names(found)
+    written = [folder / f"{name}.curve.tsv" for name in names]
+    for path, entry in zip(written, found, strict=True):
+        _replace(path, _curve_text(entry.figures))
+    pictured = importlib.util.find_spec("matplotlib") is not None
+    if pictured:
+        from trackgen.evaluate.picture import plot_curves
+
+        written.append(folder / PICTURE)
+        plot_curves(dict(zip(names, found, strict=True)), written[-1])
+    values = described(options, found) | {"files": sorted(path.name for path in written)}
+    _replace(folder / JSON, json.dumps(values, indent=1) + "\n")
+    return [folder / JSON, *written], pictured
+
+
+def curve_names(found: Sequence[Evaluation]) -> list[str]:
+    """A name for each track: its file's without the suffix, numbered where that is not enough."""
+    stems = [entry.track.name.removesuffix(".bw").removesuffix(".bigwig") for entry in found]
+    return [stem if stems.count(stem) == 1 else f"{stem}.{number}" for number, stem in enumerate(stems, 1)]
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _curve_text(figures: Figures) -> str:
+    rows = [("threshold", "called", "right", "precision", "recall")]
+    rows += [(_text(p.score), str(p.called), str(p.right), *_shares(p, figures.bound)) for p in figures.curve]
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def _shares(point: Point, bound: int) -> tuple[str, str]:
+    return _text(point.right / max(point.called, 1)), _text(point.right / max(bound, 1))
+
+
+def _text(value: float) -> str:
+    return f"{value:.{DIGITS}g}"
+
+
+def described(options: EvaluateOptions, found: Sequence[Evaluation]) -> dict[str, Any]:
+    """The values of evaluation.json: file names only, no folders."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "trackgen": __version__,
+        "kind": "evaluation",
+        "labels": {"file": options.labels.name, "ambiguous": options.ambiguous and options.ambiguous.name}
+        | {"column": options.column, "peak_width": found[0].peak_width},
+        "where": {
+            "genome": options.genome and options.genome.name,
+            "regions": [Path(text).name if os.sep in text else text for text in options.regions],
+            "chroms": list(options.chroms),
+            "exclude": [path.name for path in options.exclude],
+        },
+        "bins": {"width": options.width, "stride": options.stride, "statistic": options.statistic},
+        "ambiguous_as": options.ambiguous_as,
+        "bootstrap": {"replicates": options.bootstrap, "seed": options.seed},
+        "tracks": [_track(entry) for entry in found],
+    }
+
+
+def _track(entry: Evaluation) -> dict[str, Any]:
+    figures, intervals = entry.figures, entry.intervals
+    recalls = intervals.recalls if intervals else (None,) * len(FALSE_SHARES)
+    result: dict[str, Any] = {
+        "track": entry.track.name,
+        "bins": dict(entry.labels) | {"without_value": entry.without_value},
+        "prevalence": _number(figures.prevalence),
+        "auroc": _with_interval(figures.auroc, intervals and intervals.auroc),
+        "auprc": _with_interval(figures.auprc, intervals and intervals.auprc),
+    }
+    for share, interval in zip(FALSE_SHARES, recalls, strict=True):
+        result[f"recall_at_{100 * share:g}_fdr"] = _with_interval(figures.recalls[share], interval)
+    result["thresholds"] = {name: _point(point, figures) for name, point in figures.thresholds.items()}
+    if figures.at:
+        result["at"] = [_point(point, figures) for point in figures.at]
+    other = entry.other
+    result["ambiguous_the_other_way"] = {
+        "auroc": _number(other.auroc),
+        "auprc": _number(other.auprc),
+        **{f"recall_at_{100 * share:g}_fdr": _number(other.recalls[share]) for share in FALSE_SHARES},
+    }
+    if intervals:
+        result["blocks"] = {"number": entry.blocks, "bases": entry.block, "scores_told_apart": entry.told_apart}
+    return result
+
+
+def _with_interval(value: float, interval: Interval95 | None) -> dict[str, float | None]:
+    result = {"value": _number(value)}
+    if interval is not None:
+        result |= {"low": _number(interval[0]), "high": _number(interval[1])}
+    return result
+
+
+def _point(point: Point, figures: Figures) -> dict[str, float | int | None]:
+    return {
+        "threshold": _number(point.score),
+        "called": point.called,
+        "precision": _number(point.right / point.called) if point.called else None,
+        "recall": _number(point.right / figures.bound) if figures.bound else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    """A figure with as many digits as mean something; null where it is none."""
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+
+
+def summary_lines(found: Sequence[Evaluation]) -> list[str]:
+    """A table for stdout, between tabs: one line a track, below a line of names."""
+    head = ["track", "bins", "bound", "AUROC", "AUPRC", *(f"recall at {100 * share:g} % FDR" for share in FALSE_SHARES)]
+    return ["\t".join(head), *("\t".join(_summary(entry)) for entry in found)]
+
+
+def _summary(entry: Evaluation) -> list[str]:
+    figures, intervals = entry.figures, entry.intervals
+    values: Mapping[str, tuple[float, Interval95 | None]] = {
+        "auroc": (figures.auroc, intervals and intervals.auroc),
+        "auprc": (figures.auprc, intervals and intervals.auprc),
+        **{
+            str(share): (figures.recalls[share], intervals and intervals.recalls[index])
+            for index, share in enumerate(FALSE_SHARES)
+        },
+    }
+    cells = [
+        f"{value:.4f}" + (f" ({interval[0]:.4f} to {interval[1]:.4f})" if interval else "")
+        for value, interval in values.values()
+    ]
+    return [entry.track.name, str(figures.bound + figures.others), str(figures.bound), *cells]
