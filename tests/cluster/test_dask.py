@@ -23,7 +23,7 @@ from tests.cluster.scenes import SLOW, Scene, results, shards_in, wait_until
 from tests.models import small_model
 from tests.source import ROOT
 from trackgen.errors import ModelError, ResourceError, TrackgenError, UsageError
-from trackgen.scan import cluster
+from trackgen.scan import dask_client
 
 SLOW_WORDS = {"mode": "window", "batch_size": 1, "tile": 500, "shard_size": 500, "device": "cpu", "threads": 1}
 HERE = "/proc/self/cwd"
@@ -119,9 +119,9 @@ def test_workers_of_a_scheduler_give_the_bytes_of_a_plain_run_also_where_one_is_
 def test_without_any_worker_a_scan_ends_after_a_while_and_goes_on_when_there_is_one(
     scene: Scene, here: Path, dask: Dask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "WORKERLESS_SECONDS", 2.0)
+    monkeypatch.setattr(dask_client, "WORKERLESS_SECONDS", 2.0)
     dask.add_workers(1)
-    real, notes = cluster._workers, []
+    real, notes = dask_client._workers, []
 
     def kill_when_at_work(client: object) -> object:
         if shards_in(here / "out"):
@@ -129,13 +129,13 @@ def test_without_any_worker_a_scan_ends_after_a_while_and_goes_on_when_there_is_
             dask.workers[0].kill()
         return real(client)
 
-    monkeypatch.setattr(cluster, "_workers", kill_when_at_work)
-    monkeypatch.setattr(cluster, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(dask_client, "_workers", kill_when_at_work)
+    monkeypatch.setattr(dask_client, "LOOK_EVERY", 0.01)
     message = "the cluster has no worker; found none for 2 seconds; wanted at least one.*no-workers-timeout"
     with pytest.raises(ResourceError, match=message) as caught:
         trackgen.scan("small.onnx", "genome.fa", "out", **SLOW_WORDS, cluster=dask.address)
     assert caught.value.exit_status == 75
-    monkeypatch.setattr(cluster, "_workers", real)
+    monkeypatch.setattr(dask_client, "_workers", real)
     assert shards_in(here / "out") >= notes[0]
     dask.add_workers(1)
     trackgen.scan("small.onnx", "genome.fa", "out", **SLOW_WORDS, cluster=dask.address)
@@ -146,7 +146,7 @@ def test_dasks_own_setting_says_how_long_to_wait_for_workers(here: Path, dask: D
     import dask as library
 
     with (
-        library.config.set({cluster.WORKERLESS_SETTING: "1500 ms"}),
+        library.config.set({dask_client.WORKERLESS_SETTING: "1500 ms"}),
         pytest.raises(ResourceError, match="found none for 2 seconds"),
     ):
         trackgen.scan("small.onnx", "genome.fa", "out", **SLOW_WORDS, cluster=dask.address)
@@ -154,15 +154,15 @@ def test_dasks_own_setting_says_how_long_to_wait_for_workers(here: Path, dask: D
 
 
 def test_a_scheduler_that_goes_away_ends_the_scan(here: Path, dask: Dask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr(dask_client, "CONNECT_SECONDS", 2.0)
     dask.add_workers(1)
-    real = cluster._outcome
+    real = dask_client._outcome
 
-    def kill_first(future: object, look: object) -> object:
+    def kill_first(future: object, what: str, look: object) -> object:
         dask.scheduler.kill()
-        return real(future, look)  # type: ignore[arg-type]
+        return real(future, what, look)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cluster, "_outcome", kill_first)
+    monkeypatch.setattr(dask_client, "_outcome", kill_first)
     with pytest.raises(ResourceError, match=r"the Dask scheduler went away.*goes on where it stopped"):
         trackgen.scan("small.onnx", "genome.fa", "out", **SLOW_WORDS, cluster=dask.address)
 
@@ -177,7 +177,7 @@ def test_what_is_no_address_is_refused(here: Path, address: str) -> None:
 
 
 def test_a_scheduler_that_is_not_there_is_told(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(dask_client, "CONNECT_SECONDS", 1.0)
     with pytest.raises(ResourceError, match=r"does not answer; found tcp://127\.0\.0\.1:1: .*See whether") as caught:
         trackgen.scan("small.onnx", "genome.fa", "out", cluster="tcp://127.0.0.1:1", device="cpu", threads=1)
     assert caught.value.exit_status == 75

@@ -16,7 +16,8 @@ from trackgen.genome import Genome, intersect, open_genome, total
 from trackgen.progress import NullProgress, Progress
 from trackgen.runtime import all_cuda_devices
 from trackgen.scan.assembly import assemble_shards, finished_shards, missing_shards
-from trackgen.scan.cluster import check_address, make_on_cluster
+from trackgen.scan.cluster import make_on_cluster
+from trackgen.scan.dask_client import check_address
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder, machine_errors
 from trackgen.scan.hypothetical import (
     holds_hypothetical,

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from trackgen.errors import ResourceError, TrackgenError
+from trackgen.learn.sweep.dask_pool import open_dask_pool
 from trackgen.learn.sweep.work import Task, make
+from trackgen.progress import Progress
 
 __all__ = ["Pool", "open_pool"]
 
@@ -44,12 +46,10 @@ class Pool(Protocol):
 
 
 @contextlib.contextmanager
-def open_pool(processes: int, cluster: str | None) -> Iterator[Pool]:
+def open_pool(processes: int, cluster: str | None, progress: Progress) -> Iterator[Pool]:
     """Makers; those of this machine end with the context, at once where it ends by an error."""
     if cluster is not None:
-        from trackgen.learn.sweep.dask_pool import open_dask_pool
-
-        with open_dask_pool(cluster) as pool:
+        with open_dask_pool(cluster, processes, progress) as pool:
             yield pool
     elif processes == 1:
         with _one_thread():

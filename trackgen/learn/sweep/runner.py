@@ -18,6 +18,7 @@ from trackgen.learn.sweep.space import Setting
 from trackgen.learn.sweep.units import Key, Pair, Piece, key_of, pairs_of, search_steps, steps_of
 from trackgen.learn.sweep.work import Task
 from trackgen.progress import Progress
+from trackgen.scan.dask_client import check_address
 from trackgen.scan.lock import Lock, scheduler_job
 
 __all__ = ["Makers", "sweep"]
@@ -47,6 +48,8 @@ def sweep(plan: Plan, sets: Sequence[SequenceSet], output: Path, makers: Makers,
         ResourceError: a process or the cluster failed: the same command goes on.
     """
     _check(plan, sets)
+    if makers.cluster is not None:
+        check_address(makers.cluster)
     folder = SweepFolder(output)
     known = {one.name: {"digest": one.digest, "trainable": _trainable(one)} for one in sets}
     pairs, notes = pairs_of(plan, known)
@@ -58,7 +61,7 @@ def sweep(plan: Plan, sets: Sequence[SequenceSet], output: Path, makers: Makers,
             progress.note(note)
         job = _Job(plan, folder, pairs, progress)
         if job.left:
-            with open_pool(makers.processes, makers.cluster) as pool:
+            with open_pool(makers.processes, makers.cluster, progress) as pool:
                 job.run(pool)
     finally:
         lock.release()
