@@ -28,6 +28,7 @@ COMMANDS = {
     "hub": ("hub", "Turn the tracks of one or more runs into a hub for genome browsers."),
     "serve": ("serve", "Show a hub in a local browser page."),
     "view": ("view", "Open a hub's page, or show hubs and files in a running IGV Desktop."),
+    "call": ("call", "Turn tracks into calls: BED, narrowPeak and bigBed (needs trackgen[genes])."),
     "evaluate": ("evaluate", "Hold tracks against labels, genome-wide: AUROC, AUPRC, recall at a false discovery rate."),
     "plot": ("plot", "Draw the tracks of a hub over a locus as PNG, SVG or PDF (needs trackgen[plot])."),
     "model": ("model", "List, show and check models, or put a card into one."),
