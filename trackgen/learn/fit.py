@@ -8,11 +8,13 @@ ends with the very weights of an uninterrupted one.
 from __future__ import annotations
 
 import csv
+import errno
 import math
 import os
+import pickle
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trackgen.errors import DataError, TrackgenError, UsageError
+from trackgen.learn.stepping import FitOptions, Stepper, machine_errors
 from trackgen.progress import NullProgress, Progress
 
 __all__ = ["BatchSource", "FitOptions", "FitResult", "Loss", "Metric", "fit", "predict", "seed_everything"]
@@ -39,42 +42,6 @@ class BatchSource(Protocol):
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Batches ((model inputs...), targets) of `epoch`, counted from 0; first axes are examples."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How to train.
-
-    Attributes:
-        epochs: at most this many.
-        patience: stop after this many epochs without a better value of `monitor`.
-        monitor: ``loss`` (on validation) or the name of a metric.
-        larger_is_better: direction of `monitor`.
-        optimizer: ``adam``, ``adamw`` or ``adadelta``.
-        learning_rate: step size at the start.
-        weight_decay: L2 penalty (decoupled in ``adamw``).
-        rho: of ``adadelta``, the decay of its running averages, which Caffe calls momentum.
-        epsilon: of ``adadelta``, what Caffe calls delta.
-        schedule: ``constant``, or ``cosine``: from `learning_rate` to nothing over `epochs`.
-        average: keep an exponential moving average of the weights with this decay per step, and evaluate and
-            return it instead of the last weights; None for none.
-        seed: of dropout.
-        device: a torch device.
-    """
-
-    epochs: int = 100
-    patience: int = 10
-    monitor: str = "loss"
-    larger_is_better: bool = False
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    rho: float = 0.9
-    epsilon: float = 1e-6
-    schedule: str = "constant"
-    average: float | None = None
-    seed: int = 0
-    device: str = "cpu"
 
 
 @dataclass
@@ -105,6 +72,7 @@ def fit(
     checkpoint: Path | None = None,
     resume: bool = False,
     metrics_csv: Path | None = None,
+    history_png: Path | None = None,
     progress: Progress | None = None,
 ) -> FitResult:
     """Train `model` in place; it ends with the weights of its best epoch, in evaluation mode.
@@ -119,13 +87,16 @@ def fit(
         checkpoint: written after every epoch, atomically.
         resume: go on from `checkpoint` where it exists.
         metrics_csv: one line an epoch, written as it ends.
+        history_png: losses by epoch, drawn at the end, and at most twice a minute before.
         progress: told about every epoch.
 
     Raises:
         UsageError: an unknown optimizer, schedule or monitor; a checkpoint of another run.
         TrackgenError: the loss became NaN or infinite.
+        ResourceError: the device was lost, or memory ran out; `checkpoint` holds the last whole epoch.
     """
     run = _Run(model, loss, options, metrics or {})
+    picture = _Picture(history_png)
     progress = progress or NullProgress()
     first = run.restore(checkpoint) if resume and checkpoint is not None and checkpoint.exists() else 0
     if first:
@@ -136,16 +107,38 @@ def fit(
         if run.out_of_patience(epoch):
             run.result.stopped_early = True
             break
-        row = run.epoch(epoch, train, validation)
+        with machine_errors(checkpoint if epoch else None):
+            row = run.epoch(epoch, train, validation)
         if checkpoint is not None:
             run.save(checkpoint, epoch + 1)
         if metrics_csv is not None:
             _write_csv(metrics_csv, run.result.history)
+        picture.draw(run.result)
         progress.note(_sentence(row, better=run.result.best_epoch == epoch))
         progress.advance(1)
+    picture.draw(run.result, last=True)
     progress.finish()
     run.keep_best()
     return run.result
+
+
+class _Picture:
+    """The history, drawn again while training goes on, where a path is given."""
+
+    seconds = 30.0
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.drawn = time.monotonic()
+
+    def draw(self, result: FitResult, *, last: bool = False) -> None:
+        if self.path is None or not result.history or (not last and time.monotonic() - self.drawn < self.seconds):
+            return
+        # needs the extra `train`, and takes a second to load
+        from trackgen.learn.plots import plot_history
+
+        plot_history(result.history, result.best_epoch, self.path)
+        self.drawn = time.monotonic()
 
 
 class _Run:
@@ -154,9 +147,8 @@ class _Run:
     def __init__(self, model: nn.Module, loss: Loss, options: FitOptions, metrics: Mapping[str, Metric]) -> None:
         if options.monitor != "loss" and options.monitor not in metrics:
             raise UsageError("unknown monitor", found=options.monitor, wanted=", ".join(["loss", *metrics]))
-        self.model = model.to(options.device)
-        self.loss, self.options, self.metrics = loss, options, metrics
-        self.optimizer = _optimizer(model, options)
+        self.stepper = Stepper(model, loss, options)
+        self.model, self.loss, self.options, self.metrics = self.stepper.model, loss, options, metrics
         self.average = _clone(model.state_dict()) if options.average is not None else None
         self.best_state = _clone(model.state_dict())
         self.result = FitResult()
@@ -180,17 +172,13 @@ class _Run:
     def _train(self, epoch: int, source: BatchSource) -> float:
         seed_everything(self.options.seed, epoch)
         self.model.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * _schedule(self.options, epoch)
+        self.stepper.begin_epoch(epoch)
         total, examples = 0.0, 0
         for inputs, targets in source.batches(epoch):
-            self.optimizer.zero_grad()
-            loss = self.loss(self.model(*_tensors(inputs, self.options.device)), _tensor(targets, self.options.device))
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            device = self.options.device
+            total += self.stepper.step(_tensors(inputs, device), _tensor(targets, device)) * len(targets)
             self.steps += 1
             self._update_average()
-            total += float(loss.detach()) * len(targets)
             examples += len(targets)
         if not examples:
             raise DataError("there is nothing to train on")
@@ -232,8 +220,8 @@ class _Run:
         """Write everything that the next epoch depends on."""
         state = {
             "options": asdict(self.options), "epochs_done": epochs_done, "steps": self.steps,
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average,
-            "best_model": self.best_state, "best_epoch": self.result.best_epoch, "best": self.result.best,
+            "model": self.model.state_dict(), "average": self.average, "best_model": self.best_state,
+            **self.stepper.state(), "best_epoch": self.result.best_epoch, "best": self.result.best,
             "history": self.result.history,
         }  # fmt: skip
         part = path.with_name(path.name + ".tmp")
@@ -246,7 +234,7 @@ class _Run:
         Raises:
             UsageError: the checkpoint was made with other options (a longer `epochs` is fine).
         """
-        state = torch.load(path, map_location=self.options.device, weights_only=True)
+        state = _read_checkpoint(path, self.options.device)
         own = asdict(self.options)
         for name, value in state["options"].items():
             free = name == "device" or (name == "epochs" and self.options.schedule == "constant")
@@ -259,10 +247,24 @@ class _Run:
             self.model.load_state_dict(state["model"])
         except RuntimeError as error:
             raise UsageError("the checkpoint is of another net", path=path, found=str(error).splitlines()[0]) from error
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.stepper.restore(state)
         self.average, self.best_state, self.steps = state["average"], state["best_model"], state["steps"]
         self.result = FitResult(state["best_epoch"], state["best"], state["history"])
         return int(state["epochs_done"])
+
+
+def _read_checkpoint(path: Path, device: str) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    # what torch.load says of a file that ends early depends on where
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise DataError(
+            "the checkpoint can't be read", path=path, found=next(iter(str(error).splitlines()), "an early end"),
+            remedy="remove it, and train from the start",
+        ) from error  # fmt: skip
+    return state
 
 
 def predict(model: nn.Module, source: BatchSource, *, device: str = "cpu") -> Array:
@@ -287,25 +289,6 @@ def predict_with_targets(model: nn.Module, source: BatchSource, device: str) -> 
 def seed_everything(*seed: int) -> None:
     """Set torch's random state from any number of integers."""
     torch.manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)[0] >> 1))
-
-
-def _optimizer(model: nn.Module, options: FitOptions) -> torch.optim.Optimizer:
-    known: dict[str, Callable[..., torch.optim.Optimizer]] = {
-        "adam": torch.optim.Adam, "adamw": torch.optim.AdamW,
-        "adadelta": partial(torch.optim.Adadelta, rho=options.rho, eps=options.epsilon),
-    }  # fmt: skip
-    if options.optimizer not in known:
-        raise UsageError("unknown optimizer", found=options.optimizer, wanted=", ".join(known))
-    return known[options.optimizer](model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-
-
-def _schedule(options: FitOptions, epoch: int) -> float:
-    """Factor on the learning rate in `epoch`."""
-    if options.schedule == "constant":
-        return 1.0
-    if options.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * epoch / options.epochs))
-    raise UsageError("unknown schedule", found=options.schedule, wanted="constant, cosine")
 
 
 def _clone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
