@@ -148,8 +148,8 @@ def _seconds(figures: Mapping[str, Any]) -> str:
     rows = [[code, f"{value:.1f}", paper[code], ratio.get(code, "")] for code, value in own.items()]
     return f"""## Time
 
-Seconds to train on 500,000 sequences: here the fastest stretch between two looks at validation, on one core that other
-work may share; the paper's Table 2 beside it (a GPU of 2015).
+Seconds to train on 500,000 sequences: here processor time of one core, of the fastest stretch between two looks at
+validation; the paper's Table 2 beside it (a GPU of 2015).
 
 {markdown_table(["architecture", "here", "paper", f"times {BASE}: here, paper"], rows)}"""
 

@@ -56,8 +56,8 @@ class Trained:
         net: with the weights of its best look at validation; None where training diverged.
         best_step: mini-batches until then; 0 where it diverged.
         auroc: on validation then; 0 where it diverged.
-        seconds: for 500,000 training samples, of the fastest stretch between two looks: what else the machine does
-            can only add to it.
+        seconds: of one core for 500,000 training samples, of the fastest stretch between two looks: what else the
+            machine does can only add to it.
     """
 
     net: nn.Module | None
@@ -142,15 +142,15 @@ def _auroc(logits: NDArray[Any], labels: NDArray[Any]) -> float:
 
 @dataclass
 class _Timed:
-    """Batches, and the shortest time that one epoch of them took with all that was done with each."""
+    """Batches, and the shortest processor time that an epoch of them took, with all that was done with each."""
 
     source: StepBatches
     shortest: float = field(default=math.inf)
 
     def batches(self, epoch: int) -> Iterator[Any]:
-        began = time.perf_counter()
+        began = time.process_time()
         yield from self.source.batches(epoch)
-        self.shortest = min(self.shortest, time.perf_counter() - began)
+        self.shortest = min(self.shortest, time.process_time() - began)
 
     @property
     def seconds(self) -> float:
