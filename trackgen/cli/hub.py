@@ -36,6 +36,13 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Also show the motif hits that trackgen explain motifs wrote into FOLDER; may be given several times.",
 )
+@click.option(
+    "--calls",
+    metavar="FOLDER",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Also show the calls that trackgen call wrote into FOLDER; may be given several times.  [default: OUT/calls]",
+)
 @click.option("--email", metavar="ADDRESS", help="The contact that UCSC wants in a published hub.")
 @click.option("--url", metavar="BASE", help="The address of the published folder, for absolute links.")
 @click.option(
@@ -67,6 +74,7 @@ def build(
     output: Path,
     genome: tuple[str, ...],
     motifs: tuple[Path, ...],
+    calls: tuple[Path, ...],
     email: str | None,
     url: str | None,
     layout: Layout | None,
@@ -89,6 +97,7 @@ def build(
             url=url,
             progress=progress,
             motifs=motifs,
+            calls=calls,
             layout=layout,
             names=names,
             genes=genes,

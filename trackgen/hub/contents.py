@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from trackgen import resources
+from trackgen.hub.call_page import render_call_page
 from trackgen.hub.genome_files import link_or_copy
 from trackgen.hub.igv import render_igv
 from trackgen.hub.igv_desktop import render_igv_desktop
@@ -56,6 +57,7 @@ def _pages(hub: Hub, igv: str, jbrowse: str) -> dict[str, str]:
         "jbrowse.html": render_jbrowse_page(hub, jbrowse),
         "hub.html": render_hub_page(hub),
         **{track.page: render_track_page(hub, track) for track in hub.tracks},
+        **{track.page: render_call_page(hub, track) for track in hub.calls},
         **{track.page: render_motif_page(hub, track) for track in hub.motifs},
     }
 

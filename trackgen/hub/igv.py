@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from trackgen.hub.model import GeneTrack, HubGenome, HubTrack, MotifTrack
+from trackgen.hub.model import AnyTrack, CallTrack, GeneTrack, HubGenome, HubTrack, MotifTrack
 from trackgen.hub.templates import escaped
 
 __all__ = ["igv_genes_track", "render_igv"]
@@ -29,8 +29,7 @@ def render_igv(genome: HubGenome, base: str = "") -> str:
         "locus": genome.locus.text,
         "tracks": [
             *genes,
-            *(_track(track, base, several_models) for track in genome.tracks),
-            *(_motifs(track, base, several_models) for track in genome.motifs),
+            *(_entry(track, base, several_models) for track in genome.files),
         ],
     }
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
@@ -46,6 +45,14 @@ def _genome(genome: HubGenome, base: str) -> dict[str, Any]:
         downloads = f"{UCSC_DOWNLOADS}/{genome.id}/bigZips/{genome.id}"
         reference |= {"twoBitURL": f"{downloads}.2bit", "chromSizesURL": f"{downloads}.chrom.sizes"}
     return {"reference": reference, "loadDefaultGenomes": False}
+
+
+def _entry(track: AnyTrack, base: str, several_models: bool) -> dict[str, Any]:
+    if isinstance(track, HubTrack):
+        return _track(track, base, several_models)
+    if isinstance(track, CallTrack):
+        return _calls(track, base, several_models)
+    return _motifs(track, base, several_models)
 
 
 def _track(track: HubTrack, base: str, several_models: bool) -> dict[str, Any]:
@@ -73,6 +80,19 @@ def _track(track: HubTrack, base: str, several_models: bool) -> dict[str, Any]:
     if track.drawn_downwards:
         result["flipAxis"] = True
     return result
+
+
+def _calls(track: CallTrack, base: str, several_models: bool) -> dict[str, Any]:
+    return {
+        **_named(track, base, several_models),
+        "type": "annotation",
+        "format": "bigbed",
+        "url": base + track.file,
+        "color": "rgb({},{},{})".format(*track.color),
+        # One row: calls of one strand do not overlap, and what they are called says nothing.
+        "displayMode": "COLLAPSED",
+        "height": 25,
+    }
 
 
 def _motifs(track: MotifTrack, base: str, several_models: bool) -> dict[str, Any]:
@@ -103,7 +123,7 @@ def igv_genes_track(genes: GeneTrack, base: str = "") -> dict[str, Any]:
     }
 
 
-def _named(track: HubTrack | MotifTrack, base: str, several_models: bool) -> dict[str, Any]:
+def _named(track: AnyTrack, base: str, several_models: bool) -> dict[str, Any]:
     return {
         "id": track.name,
         # igv.js puts names into the page as HTML.

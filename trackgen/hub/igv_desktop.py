@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from xml.sax.saxutils import quoteattr
 
 from trackgen.hub.igv import HOSTED, UCSC_DOWNLOADS
-from trackgen.hub.model import HubGenome, HubTrack, MotifTrack
+from trackgen.hub.model import AnyTrack, HubGenome, HubTrack
 from trackgen.hub.text import clean, number_text
 
 __all__ = ["render_igv_desktop"]
@@ -94,15 +94,17 @@ def _values(track: HubTrack, name: str, base: str) -> Iterator[str]:
 
 
 def _features(genome: HubGenome, names: dict[str, str], base: str) -> Iterator[str]:
-    """The panel of genes and motif hits, below the data."""
-    tracks = [(base + track.file, names[track.name], track.color) for track in genome.motifs]
+    """The panel of genes, calls and motif hits, below the data."""
+    # Hits have colours of their own.
+    tracks = [(base + track.file, names[track.name], _color(track.color)) for track in genome.calls]
+    tracks += [(base + track.file, names[track.name], "") for track in genome.motifs]
     if genome.genes is not None:
-        tracks.insert(0, (base + genome.genes.bed, "Genes", GENE_COLOR))
+        tracks.insert(0, (base + genome.genes.bed, "Genes", _color(GENE_COLOR)))
     if not tracks:
         return
     yield '    <Panel name="FeaturePanel">'
     for address, name, color in tracks:
-        shade = {} if address in {base + track.file for track in genome.motifs} else {"color": _color(color)}
+        shade = {"color": color} if color else {}
         yield "        " + _element(
             "Track",
             close=True,
@@ -116,7 +118,7 @@ def _features(genome: HubGenome, names: dict[str, str], base: str) -> Iterator[s
     yield "    </Panel>"
 
 
-def _name(track: HubTrack | MotifTrack, several_models: bool) -> str:
+def _name(track: AnyTrack, several_models: bool) -> str:
     return f"{track.model}: {track.display_name}" if several_models else track.display_name
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from trackgen.hub.genes import jbrowse_genes_track, jbrowse_text_search
 from trackgen.hub.igv import UCSC_DOWNLOADS
-from trackgen.hub.model import Hub, HubGenome, HubTrack, MotifTrack, TrackGroup
+from trackgen.hub.model import AnyTrack, CallTrack, Hub, HubGenome, HubTrack, MotifTrack
 
 __all__ = ["PLUGIN_FILE", "PLUGIN_NAME", "JBrowseParts", "jbrowse_parts", "render_jbrowse"]
 
@@ -64,8 +64,14 @@ def jbrowse_parts(hub: Hub, base: str = "") -> JBrowseParts:
         several = len(genome.models) > 1
         if genome.genes is not None:
             tracks.append(jbrowse_genes_track(genome.genes, genome.id, base))
-        tracks += [_values(track, group, genome, base, several) for group in genome.groups for track in group.tracks]
-        tracks += [_motifs(track, genome, base, several) for track in genome.motifs]
+        sections = {track.name: group.section for group in genome.groups for track in group.tracks}
+        for track in genome.files:
+            if isinstance(track, HubTrack):
+                tracks.append(_values(track, sections[track.name], genome, base, several))
+            elif isinstance(track, CallTrack):
+                tracks.append(_calls(track, genome, base, several))
+            else:
+                tracks.append(_motifs(track, genome, base, several))
     return JBrowseParts(
         plugin={"name": PLUGIN_NAME, "umdLoc": _location(base + PLUGIN_FILE)},
         assemblies=tuple(_assembly(genome, base) for genome in hub.genomes),
@@ -104,12 +110,12 @@ def _sequence_track(genome: HubGenome) -> str:
     return f"{genome.id}-trackgen-sequence"
 
 
-def _values(track: HubTrack, group: TrackGroup, genome: HubGenome, base: str, several_models: bool) -> Entry:
+def _values(track: HubTrack, section: str, genome: HubGenome, base: str, several_models: bool) -> Entry:
     values = {"type": "BigWigAdapter", "bigWigLocation": _location(base + track.file)}
     letters = track.sequence_letters
     return {
         **_named("QuantitativeTrack", track, genome, several_models),
-        "category": [track.model, SECTIONS[group.section]],
+        "category": [track.model, SECTIONS[section]],
         # The letters are those of the assembly's own sequence.
         "adapter": {"type": "TrackgenDynseqAdapter", "wiggleAdapter": values} if letters else values,
         "displays": [_letters(track) if letters else _bars(track)],
@@ -157,22 +163,39 @@ def _renderer(name: str, track: HubTrack) -> Entry:
 
 def _motifs(track: MotifTrack, genome: HubGenome, base: str, several_models: bool) -> Entry:
     return {
-        **_named("FeatureTrack", track, genome, several_models),
+        **_boxes(track, genome, base, several_models, HIT_COLOR, 80),
         "category": [track.model, "Motifs"],
+        "metadata": {"model": track.model, "shows": "motif hits"},
+    }
+
+
+def _calls(track: CallTrack, genome: HubGenome, base: str, several_models: bool) -> Entry:
+    return {
+        **_boxes(track, genome, base, several_models, "rgb({},{},{})".format(*track.color), 40),
+        # Beside the tracks that they were made of.
+        "category": [track.model, SECTIONS["predictions"]],
+        "metadata": {"model": track.model, "shows": "calls", "threshold": track.threshold},
+    }
+
+
+def _boxes(
+    track: CallTrack | MotifTrack, genome: HubGenome, base: str, several_models: bool, color: str, height: int
+) -> Entry:
+    return {
+        **_named("FeatureTrack", track, genome, several_models),
         "adapter": {"type": "BigBedAdapter", "bigBedLocation": _location(base + track.file)},
         "displays": [
             {
                 "type": "LinearBasicDisplay",
                 "displayId": f"{track.name}-boxes",
-                "height": 80,
-                "renderer": {"type": "SvgFeatureRenderer", "color1": HIT_COLOR},
+                "height": height,
+                "renderer": {"type": "SvgFeatureRenderer", "color1": color},
             }
         ],
-        "metadata": {"model": track.model, "shows": "motif hits"},
     }
 
 
-def _named(kind: str, track: HubTrack | MotifTrack, genome: HubGenome, several_models: bool) -> Entry:
+def _named(kind: str, track: AnyTrack, genome: HubGenome, several_models: bool) -> Entry:
     return {
         "type": kind,
         "trackId": track.name,

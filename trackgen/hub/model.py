@@ -13,6 +13,8 @@ from typing import Any
 from trackgen.card import Card
 
 __all__ = [
+    "AnyTrack",
+    "CallTrack",
     "Color",
     "GeneTrack",
     "Hub",
@@ -177,6 +179,44 @@ class MotifTrack:
 
 
 @dataclass(frozen=True)
+class CallTrack:
+    """Calls of one class, a bigBed file of UCSC's `type`; `name` is unique in the hub and names its page.
+
+    Attributes:
+        narrow_peak, narrow_peak_source: the same calls as narrowPeak, in the hub and where they come from.
+        group: name of the `TrackGroup` that they were made of; empty where that is not in the hub.
+        title: that of the model, or where no run tells of it the name of the track.
+        calls: how many.
+        facts: how they were made, in words.
+    """
+
+    name: str
+    file: str
+    source: Path
+    narrow_peak: str
+    narrow_peak_source: Path
+    group: str
+    model: str
+    class_name: str
+    label: str
+    display_name: str
+    short_label: str
+    long_label: str
+    title: str
+    type: str
+    calls: int
+    threshold: float
+    facts: Mapping[str, Any]
+    version: str
+    color: Color
+
+    @property
+    def page(self) -> str:
+        """The file name of the track's description page."""
+        return f"{self.name}.html"
+
+
+@dataclass(frozen=True)
 class GeneTrack:
     """Genes of a genome, as files of the hub; `name` is unique in it, as of a `HubTrack`.
 
@@ -190,6 +230,10 @@ class GeneTrack:
     """The first file of JBrowse's text search, ``.ix``, beside which stand ``.ixx`` and ``.meta.json``."""
     genes: int
     source: str
+
+
+AnyTrack = HubTrack | CallTrack | MotifTrack
+"""A track that has a file and a page."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +252,7 @@ class HubGenome:
     two_bit: str = ""
     groups: tuple[TrackGroup, ...] = ()
     motifs: tuple[MotifTrack, ...] = ()
+    calls: tuple[CallTrack, ...] = ()
     genes: GeneTrack | None = None
 
     @property
@@ -217,13 +262,20 @@ class HubGenome:
 
     @property
     def tracks(self) -> tuple[HubTrack, ...]:
-        """All tracks of values in the order of display; `motifs` follow."""
+        """All tracks of values in the order of display."""
         return tuple(track for group in self.groups for track in group.tracks)
 
+    def calls_of(self, group: str) -> tuple[CallTrack, ...]:
+        """The calls that stand behind a group of tracks, by its name; of the empty name those that stand by none."""
+        return tuple(track for track in self.calls if track.group == group)
+
     @property
-    def files(self) -> tuple[HubTrack | MotifTrack, ...]:
-        """All tracks, each a file and a page of the hub."""
-        return (*self.tracks, *self.motifs)
+    def files(self) -> tuple[AnyTrack, ...]:
+        """All tracks, each a file and a page of the hub, in the order of display: groups with their calls, hits."""
+        placed: list[AnyTrack] = []
+        for group in self.groups:
+            placed += [*group.tracks, *self.calls_of(group.name)]
+        return (*placed, *self.calls_of(""), *self.motifs)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -258,7 +310,12 @@ class Hub:
         return tuple(track for genome in self.genomes for track in genome.motifs)
 
     @property
-    def files(self) -> tuple[HubTrack | MotifTrack, ...]:
+    def calls(self) -> tuple[CallTrack, ...]:
+        """All tracks of calls, genome by genome, in the order of display."""
+        return tuple(track for track in self.files if isinstance(track, CallTrack))
+
+    @property
+    def files(self) -> tuple[AnyTrack, ...]:
         """All tracks, each a file and a page of the hub."""
         return tuple(track for genome in self.genomes for track in genome.files)
 
@@ -278,6 +335,6 @@ class Hub:
         stem, _, suffix = name.rpartition(".")
         return f"{stem}.{genome.id}.{suffix}"
 
-    def genome_of(self, track: HubTrack | MotifTrack) -> HubGenome:
+    def genome_of(self, track: AnyTrack) -> HubGenome:
         """The genome that `track` stands on."""
         return next(genome for genome in self.genomes if any(other.name == track.name for other in genome.files))

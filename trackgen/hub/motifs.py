@@ -7,10 +7,11 @@ from pathlib import Path
 
 from trackgen.errors import DataError, UsageError
 from trackgen.hub.compose import DISPLAY_NAME, LONG_LABEL, SHORT_LABEL, Taken
-from trackgen.hub.fields import Fields, genome_lengths, read_json
+from trackgen.hub.described import big_bed_beside, folders_by_genome, refuse_another_genome, refuse_unknown_kind
+from trackgen.hub.fields import Fields, read_json
 from trackgen.hub.model import MotifPattern, MotifTrack
 from trackgen.hub.runs import Run
-from trackgen.hub.text import clean, parse_color, quoted_names, shorten, track_name, unique_name
+from trackgen.hub.text import clean, parse_color, shorten, track_name, unique_name
 
 __all__ = ["motifs_by_genome", "read_motif_tracks"]
 
@@ -18,19 +19,11 @@ SUFFIX = ".motifs.json"
 """By which the descriptions are known among the files of the folder."""
 SCHEMA_VERSION = 1
 KIND, TYPE = "motif hits", "bigBed 9 +"
-BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
 
 
 def motifs_by_genome(folders: Sequence[Path], genomes: Sequence[Sequence[Run]]) -> list[list[Path]]:
     """Which of `folders` stand on each of the genomes, given by their runs; one that fits none goes to the first."""
-    result: list[list[Path]] = [[] for _ in genomes]
-    for folder in folders:
-        path = _descriptions(folder)[0]
-        own = genome_lengths(Fields(read_json(path), path).inner("genome"))
-        fits = [place for place, runs in enumerate(genomes) if any(own == dict(run.lengths) for run in runs)]
-        place = fits[0] if fits else 0
-        result[place].append(folder)
-    return result
+    return folders_by_genome(folders, genomes, lambda folder: _descriptions(folder)[0])
 
 
 def read_motif_tracks(folders: Sequence[Path], runs: Sequence[Run], taken: Taken) -> tuple[MotifTrack, ...]:
@@ -72,31 +65,13 @@ def _descriptions(folder: Path) -> list[Path]:
 
 def _refuse_unknown(values: Fields, runs: Sequence[Run]) -> None:
     """Only hits of the form that we know, on the genome of the runs."""
-    for key, wanted in (("schema_version", SCHEMA_VERSION), ("kind", KIND), ("type", TYPE)):
-        found = values.get(key, type(wanted))
-        if found != wanted:
-            raise DataError(
-                "the motif hits are of an unknown kind",
-                path=values.path,
-                place=key,
-                found=found,
-                wanted=wanted,
-                remedy="update trackgen, or explain again",
-            )
-    own = genome_lengths(values.inner("genome"))
-    if not any(own == dict(run.lengths) for run in runs):
-        lengths = runs[0].lengths
-        different = [name for name in {**lengths, **own} if own.get(name) != lengths.get(name)]
-        raise DataError(
-            "the motif hits stand on another genome than the runs",
-            path=values.path,
-            found=f"{quoted_names(different)} with another length, or in one of them alone",
-            remedy="explain the model on the genome that was scanned",
-        )
+    wanted: dict[str, object] = {"schema_version": SCHEMA_VERSION, "kind": KIND, "type": TYPE}
+    refuse_unknown_kind(values, wanted, "motif hits", "update trackgen, or explain again")
+    refuse_another_genome(values, runs, "motif hits", "explain the model on the genome that was scanned")
 
 
 def _track(values: Fields, titles: Mapping[str, str], names: set[str], files: set[str]) -> MotifTrack:
-    source = _source(values)
+    source = big_bed_beside(values, "file", "motif hits", "explain the model again")
     model, class_name = values.get("model", str), clean(values.get("class", str))
     stem = source.name.removesuffix(".bb")
     file = unique_name(stem, files, suffix=".bb", mark=".")
@@ -133,21 +108,3 @@ def _pattern(entry: Fields) -> MotifPattern:
         tuple(str(match) for match in matches),
         parse_color(entry.get("color", str, "")),
     )
-
-
-def _source(values: Fields) -> Path:
-    """The bigBed file that the description names, which stands beside it."""
-    name = values.get("file", str)
-    if Path(name).name != name or Path(name).suffix != ".bb":
-        raise DataError("this is no name of a bigBed file", path=values.path, place="file", found=name, wanted="*.bb")
-    path = values.path.with_name(name)
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise DataError(
-            "the motif hits are missing", path=path, found=error.strerror, remedy="explain the model again"
-        ) from None
-    if magic not in BIGBED_MAGIC:
-        raise DataError("the motif hits are not a bigBed file", path=path, found=magic.hex() or "an empty file")
-    return path

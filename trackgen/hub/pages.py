@@ -12,6 +12,7 @@ from typing import Any
 
 from trackgen import __version__
 from trackgen.card import Card, InputSpec
+from trackgen.hub.call_page import render_call_list
 from trackgen.hub.facts import facts_html, value_html, words
 from trackgen.hub.links import Link, links
 from trackgen.hub.model import Hub, HubTrack
@@ -52,6 +53,8 @@ def render_hub_page(hub: Hub) -> str:
         rows = [_row("hub_row.html", track) for track in hub.tracks if track.card == card]
         title, description = escaped(card.title or card.name), escaped(card.description)
         models.append(fill("hub_model.html", title=title, description=description, rows="".join(rows)))
+    if hub.calls:
+        models.append(render_call_list(hub))
     if hub.motifs:
         models.append(render_motif_list(hub))
     for genome in hub.genomes:
@@ -77,6 +80,7 @@ def render_index(hub: Hub, igv_address: str) -> str:
         igv_public=escaped(IGV_JS.address),
         igv_version=IGV_JS.version,
         rows="".join(_row("index_row.html", track) for track in hub.tracks),
+        calls=render_call_list(hub),
         motifs=render_motif_list(hub),
         links="".join(_link(link) for link in links(hub)),
     )

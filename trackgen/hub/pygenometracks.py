@@ -1,12 +1,13 @@
 """Hub -> tracks.ini: the tracks file of pyGenomeTracks, for figures made with it.
 
 It reads files that lie beside the tracks file (no addresses), draws no letters and reads no bigBed: contributions are
-bars, and motif hits are left out. Options: deeptools/pyGenomeTracks, pygenometracks/tracks/BigWigTrack.py.
+bars, calls are read as narrowPeak, and motif hits are left out. Options: deeptools/pyGenomeTracks,
+pygenometracks/tracks/BigWigTrack.py and NarrowPeakTrack.py.
 """
 
 from __future__ import annotations
 
-from trackgen.hub.model import GeneTrack, HubGenome, HubTrack
+from trackgen.hub.model import CallTrack, GeneTrack, HubGenome, HubTrack
 from trackgen.hub.text import clean, number_text
 
 __all__ = ["render_pygenometracks"]
@@ -25,10 +26,13 @@ def render_pygenometracks(genome: HubGenome) -> str:
     sections = [_section("x-axis", where="top")]
     if genome.genes is not None:
         sections.append(_genes(genome.genes))
-    for track in genome.tracks:
-        sections.append(_track(track, several_models, bins))
-        if track.threshold is not None:
-            sections.append(_threshold(track, track.threshold))
+    for track in genome.files:
+        if isinstance(track, CallTrack):
+            sections.append(_calls(track, several_models))
+        elif isinstance(track, HubTrack):
+            sections.append(_track(track, several_models, bins))
+            if track.threshold is not None:
+                sections.append(_threshold(track, track.threshold))
     command = f"# pyGenomeTracks --tracks tracks.ini --region {genome.locus.text} -o picture.png\n"
     return "\n".join([command, *sections])
 
@@ -65,6 +69,21 @@ def _threshold(track: HubTrack, threshold: float) -> str:
         line_width="0.7",
         show_data_range="false",
         title="",
+    )
+
+
+def _calls(track: CallTrack, several_models: bool) -> str:
+    name = f"{track.model}: {track.display_name}" if several_models else track.display_name
+    return _section(
+        track.name,
+        file=track.narrow_peak,
+        file_type="narrow_peak",
+        title=_text(name),
+        height="0.5",
+        color=_color(track.color),
+        type="box",
+        show_labels="false",
+        show_data_range="false",
     )
 
 

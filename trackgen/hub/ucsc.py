@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trackgen.hub.compose import LONG_LABEL
-from trackgen.hub.model import GeneTrack, Hub, HubGenome, HubTrack, Limits, MotifTrack, TrackGroup
+from trackgen.hub.model import CallTrack, GeneTrack, Hub, HubGenome, HubTrack, Limits, MotifTrack, TrackGroup
 from trackgen.hub.templates import stanza
 from trackgen.hub.text import number_text, shorten
 
@@ -81,7 +81,7 @@ def _genome(hub: Hub, genome: HubGenome) -> str:
 
 def _groups(genome: HubGenome) -> str:
     """The text of groups.txt: the sections of an assembly hub's track list."""
-    annotated = [ANNOTATIONS] if genome.motifs or genome.genes else []
+    annotated = [ANNOTATIONS] if genome.motifs or genome.genes or genome.calls_of("") else []
     sections = dict.fromkeys([*(group.section for group in genome.groups), *annotated])
     return _join(
         [
@@ -97,8 +97,12 @@ def _tracks(genome: HubGenome) -> Iterator[str]:
         yield _genes(genome.genes, genome, section)
     for group in genome.groups:
         yield from _group(group, group.section if genome.two_bit else "")
-    for track in genome.motifs:
-        yield _motifs(track, section)
+        for track in genome.calls_of(group.name):
+            yield _boxes(track, group.section if genome.two_bit else "")
+    for track in genome.calls_of(""):
+        yield _boxes(track, section)
+    for hits in genome.motifs:
+        yield _boxes(hits, section)
 
 
 def _group(group: TrackGroup, section: str) -> Iterator[str]:
@@ -184,9 +188,9 @@ def _track(track: HubTrack, parent: str, section: str) -> str:
     return stanza(f"track_{track.role}.txt", **values)
 
 
-def _motifs(track: MotifTrack, section: str) -> str:
+def _boxes(track: CallTrack | MotifTrack, section: str) -> str:
     return stanza(
-        "track_motifs.txt",
+        "track_calls.txt" if isinstance(track, CallTrack) else "track_motifs.txt",
         name=track.name,
         section=section,
         short_label=track.short_label,
@@ -208,7 +212,7 @@ def _genes(genes: GeneTrack, genome: HubGenome, section: str) -> str:
     )
 
 
-def _color(track: HubTrack | MotifTrack) -> str:
+def _color(track: HubTrack | CallTrack | MotifTrack) -> str:
     return ",".join(str(part) for part in track.color)
 
 

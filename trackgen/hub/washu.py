@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from trackgen.hub.model import HubGenome, HubTrack, MotifTrack
+from trackgen.hub.model import AnyTrack, CallTrack, HubGenome, HubTrack, MotifTrack
 
 __all__ = ["render_washu"]
 
 
 def render_washu(genome: HubGenome, base: str = "") -> str:
     """The text of washu.json for the tracks on `genome`; every address of the hub's own files starts with `base`."""
-    tracks = [*(_track(track, base) for track in genome.tracks), *(_motifs(track, base) for track in genome.motifs)]
+    tracks = [_track(track, base) if isinstance(track, HubTrack) else _boxes(track, base) for track in genome.files]
     if genome.genes is not None:
         options = {"color": "rgb(0,0,120)", "height": 60}
         tracks.insert(
@@ -56,21 +56,25 @@ def _track(track: HubTrack, base: str) -> dict[str, Any]:
     }
 
 
-def _motifs(track: MotifTrack, base: str) -> dict[str, Any]:
+def _boxes(track: CallTrack | MotifTrack, base: str) -> dict[str, Any]:
     return {
         "type": "bigbed",
         "name": _name(track),
         "url": base + track.file,
         "showOnHubLoad": True,
         "options": {"color": _color(track), "height": 50},
-        "metadata": {"model": track.model, "class": track.class_name, "kind": "motif hits"},
+        "metadata": {
+            "model": track.model,
+            "class": track.class_name,
+            "kind": "calls" if isinstance(track, CallTrack) else "motif hits",
+        },
         "details": {"description": track.long_label},
     }
 
 
-def _name(track: HubTrack | MotifTrack) -> str:
+def _name(track: AnyTrack) -> str:
     return f"{track.model}: {track.display_name}"
 
 
-def _color(track: HubTrack | MotifTrack) -> str:
+def _color(track: AnyTrack) -> str:
     return "rgb({},{},{})".format(*track.color)
