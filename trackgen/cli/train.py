@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from trackgen.cli.options import NamedFile, progress_options, progress_to, split_names, threads_option
+from trackgen.cli.train_sequences import sequences
 
 __all__ = ["command", "command_text", "public_text"]
 
@@ -20,6 +21,9 @@ FILE = click.Path(path_type=Path)
 @click.group()
 def command() -> None:
     """Train a model on real data (needs trackgen[train])."""
+
+
+command.add_command(sequences)
 
 
 @command.command()

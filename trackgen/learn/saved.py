@@ -13,11 +13,26 @@ from torch import Tensor, nn
 from trackgen.card import Card, card_from_dict
 from trackgen.errors import ModelError
 from trackgen.learn.architectures import architecture
+from trackgen.learn.architectures.sequence_nets import SEQUENCE_NETS, sequence_net
 from trackgen.learn.calibration import Calibration
 
-__all__ = ["SavedModel", "load_saved", "save_model"]
+__all__ = ["LogOdds", "SavedModel", "load_saved", "save_model"]
 
 FORMAT = "trackgen net 1"
+
+
+class LogOdds(nn.Module):
+    """A net of two logits, unbound and bound, as one of their difference: a sigmoid of it is the softmax of the two."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.difference: Tensor
+        self.register_buffer("difference", torch.tensor([[-1.0], [1.0]]))
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        odds: Tensor = self.net(sequence) @ self.difference
+        return odds
 
 
 @dataclass(frozen=True)
@@ -38,9 +53,13 @@ class SavedModel:
 
     def build(self) -> nn.Module:
         """The net with its weights, in evaluation mode."""
-        net = architecture(self.architecture).build()
+        if self.architecture not in SEQUENCE_NETS:
+            net = architecture(self.architecture).build()
+            net.load_state_dict(self.weights)
+            return net.eval()
+        net = sequence_net(self.architecture).build(length=self.card.window)
         net.load_state_dict(self.weights)
-        return net.eval()
+        return (LogOdds(net) if self.card.outputs[0].activation == "sigmoid" else net).eval()
 
 
 def save_model(model: SavedModel, path: Path) -> None:
