@@ -82,7 +82,7 @@ def _meaning(made: CallSet) -> str:
         return "the model's card does not say what precision and recall its threshold stands for"
     where = ", ".join(map(str, validation.get("chosen_on", []))) or "validation"
     within = validation.get("within")
-    unit = f"calls, right within {within} bp," if within is not None else "bins of the model"
+    unit = f"calls (right within {within} bp)" if within is not None else "bins of the model"
     return f"on {where}: precision {validation['precision']:.2f} and recall {validation['recall']:.2f}, of {unit}"
 
 
