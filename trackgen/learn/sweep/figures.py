@@ -138,15 +138,17 @@ def examined(models: Models, task: str) -> list[dict[str, Any]]:
 
 def _examined(models: Models, finding: Finding) -> dict[str, Any] | None:
     per_set: dict[str, float] = {}
-    per_seed: list[list[float]] = []
+    per_seed: dict[int, list[float]] = {}
     for name in models.sets():
-        better, worse = (models.seeds(name, code) for code in finding[:2])
-        if better and worse:
-            per_set[name] = statistics.fmean(better) - statistics.fmean(worse)
-            per_seed.append([x - y for x, y in zip(better, worse, strict=False)])
+        better, worse = (models.table[name, None].get(code, {}) for code in finding[:2])
+        shared = sorted(better.keys() & worse.keys())
+        for seed in shared:
+            per_seed.setdefault(seed, []).append(better[seed] - worse[seed])
+        if shared:
+            per_set[name] = statistics.fmean(better[seed] - worse[seed] for seed in shared)
     if not per_set:
         return None
-    means = [statistics.fmean(row) for row in zip(*per_seed, strict=False)]
+    means = [statistics.fmean(changes) for changes in per_seed.values()]
     wins = sum(change > 0 for change in per_set.values())
     return {
         "finding": finding.words, "better": finding.better, "worse": finding.worse,

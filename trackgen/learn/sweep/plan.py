@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -170,7 +172,7 @@ class SweepFolder:
         try:
             with np.load(path) as arrays:
                 return SequenceSet(name, arrays["codes"], arrays["labels"], arrays["test"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(
                 "a set of the sweep can't be read", path=path, found=error,
                 remedy="delete the file: the same command makes it again",
