@@ -91,7 +91,7 @@ def _calls(track: CallTrack, base: str, several_models: bool) -> dict[str, Any]:
         "color": "rgb({},{},{})".format(*track.color),
         # One row: calls of one strand do not overlap, and what they are called says nothing.
         "displayMode": "COLLAPSED",
-        "height": 25,
+        "height": 40,
     }
 
 
