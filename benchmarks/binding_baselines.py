@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from binding_sets import append_record, human_set, known_motifs, records
+from binding_sets import human_set, known_motifs
 from numpy.typing import NDArray
 
 from trackgen.learn.baselines.gapped_kmer import fit_gapped_kmer_machine
 from trackgen.learn.baselines.motif_scan import KnownMotif, best_known_motif, known_motif
-from trackgen.learn.datasets.sequences import Parts
+from trackgen.learn.datasets.sequences import Parts, SequenceSet
+from trackgen.learn.figures import rounded
 from trackgen.learn.kmer import fit_kmer_model
 from trackgen.learn.metrics import auprc, auroc
+from trackgen.learn.sweep.records import append_record, read_records
 
 __all__ = ["BASELINES", "measure_baselines"]
 
@@ -66,25 +68,32 @@ _ONE_SEED = ("motif", "motif-any")
 
 
 def measure_baselines(path: Path, sets: Sequence[str], seeds: int) -> None:
-    """Append what is not there yet to the JSON lines of `path`."""
-    known = {(entry["set"], entry["baseline"], entry["seed"], entry["digest"]) for entry in records(path)}
+    """Append what is not there yet to the JSON lines of `path`, the slowest baseline last."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = {(entry["set"], entry["baseline"], entry["seed"], entry["digest"]) for entry in read_records(path)}
     opened = {name: human_set(name) for name in sets}
-    for seed in range(1, seeds + 1):
-        for name, own in opened.items():
-            for baseline, run in BASELINES.items():
-                if (name, baseline, seed, own.digest) in known or (seed > 1 and baseline in _ONE_SEED):
-                    continue
-                parts, began = own.parts(seed), time.perf_counter()
-                scored = run(parts, seed)
-                truth = parts.test.labels == 1
-                record = {
-                    "task": "discovery", "set": name, "baseline": baseline, "seed": seed, "digest": own.digest,
-                    "train": len(parts.train), "test": len(parts.test), "detail": scored.detail,
-                    "seconds": round(time.perf_counter() - began, 1), "test_auroc": auroc(truth, scored.scores),
-                    "test_auprc": auprc(truth, scored.scores),
-                }  # fmt: skip
-                append_record(path, record)
-                print(
-                    f"{name} {baseline} seed {seed}: {record['test_auroc']:.3f} in {record['seconds']:.0f} s",
-                    flush=True,
-                )
+    wanted = [
+        (name, baseline, seed)
+        for seed in range(1, seeds + 1)
+        for name in sets
+        for baseline in BASELINES
+        if seed == 1 or baseline not in _ONE_SEED
+    ]
+    for name, baseline, seed in sorted(wanted, key=lambda unit: unit[1] == "motif-any"):
+        if (name, baseline, seed, opened[name].digest) not in known:
+            record = measured(opened[name], baseline, seed)
+            append_record(path, rounded(record))
+            print(f"{name} {baseline} seed {seed}: {record['test_auroc']:.3f}, {record['seconds']:.0f} s", flush=True)
+
+
+def measured(own: SequenceSet, baseline: str, seed: int) -> dict[str, Any]:
+    """One record."""
+    parts, began = own.parts(seed), time.perf_counter()
+    scored = BASELINES[baseline](parts, seed)
+    truth = parts.test.labels == 1
+    return {
+        "task": "discovery", "set": own.name, "baseline": baseline, "seed": seed, "digest": own.digest,
+        "train": len(parts.train), "test": len(parts.test), "detail": scored.detail,
+        "seconds": time.perf_counter() - began, "test_auroc": auroc(truth, scored.scores),
+        "test_auprc": auprc(truth, scored.scores),
+    }  # fmt: skip

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from processes import data_file
 
@@ -13,7 +10,7 @@ from trackgen.learn.datasets.importers import open_set
 from trackgen.learn.datasets.motif_files import MotifDatabase, read_motifs
 from trackgen.learn.datasets.sequences import SequenceSet
 
-__all__ = ["MOTIF_BAR", "RECORDS", "SETS", "append_record", "human_set", "known_motifs", "records"]
+__all__ = ["MOTIF_BAR", "RECORDS", "SETS", "human_set", "known_motifs"]
 
 RECORDS = Path(__file__).parent.parent / "docs" / "benchmarks" / "binding"
 """Folder of the runs' records, of which ``report`` makes docs/benchmarks/binding.md."""
@@ -46,18 +43,3 @@ def human_set(name: str) -> SequenceSet:
 def known_motifs() -> list[MotifDatabase]:
     """JASPAR 2024, HOCOMOCO 12 and HOCOMOCO 9."""
     return [read_motifs(data_file(name)) for name in _DATABASES]
-
-
-def records(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a JSON-lines file; none where it is absent."""
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            yield json.loads(line)
-
-
-def append_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Add one line; figures are rounded to six digits."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in record.items()}
-    with open(path, "a") as file:
-        file.write(json.dumps(rounded) + "\n")
