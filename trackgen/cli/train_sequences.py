@@ -20,8 +20,8 @@ FILE = click.Path(path_type=Path)
 @click.command()
 @click.option(
     "--set", "set", required=True, metavar="SET",
-    help="zeng:FASTA[+FASTA], deepbind:AC_FILE, fasta:BOUND.fa,UNBOUND.fa, or peaks[#FACTOR[#CELL]] with --genome; "
-    "NAME= before it names the set.",
+    help="zeng:FASTA[+FASTA], deepbind:AC_FILE, fasta:BOUND.fa,UNBOUND.fa, or, with --genome, PEAKS[#FACTOR[#CELL]], "
+    "occupancy:PEAKS,MOTIFS,NAME or free:PEAKS,MOTIFS,NAME; NAME= before it names the set.",
 )  # fmt: skip
 @click.option("--output", "-o", required=True, type=FILE, help="Folder for the model and its report.")
 @click.option("--genome", type=FILE, help="FASTA (plain or bgzip) or 2bit that peaks lie on.")
@@ -35,6 +35,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--exclude", multiple=True, help="Of peaks: leave out a BED file, chr:a-b (1-based closed), or a sequence."
 )
+@click.option("--motif-threshold", default=1e-4, show_default=True, help="Largest p-value of a motif instance.")
 @click.option("--name", help="The model's name  [default: the output folder's]")
 @click.option("--title", default="Transcription-factor binding", show_default=True, help="The model in a few words.")
 @click.option("--label", default="bound", show_default=True, help="The track in a few words.")

@@ -26,6 +26,7 @@ from trackgen.learn.calibration import Calibration, fit_calibration, reliability
 from trackgen.learn.datasets.batches import FixedWindows, StepBatches
 from trackgen.learn.datasets.importers import WINDOW, SetOptions, open_set
 from trackgen.learn.datasets.near import near_identical
+from trackgen.learn.datasets.occupancy import THRESHOLD
 from trackgen.learn.datasets.sequences import Parts, SequenceSet
 from trackgen.learn.export import calibrated, export
 from trackgen.learn.fit import FitOptions, FitResult, fit, predict, seed_everything
@@ -52,6 +53,7 @@ class SequenceOptions:
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    motif_threshold: float = THRESHOLD
     name: str = "sequences"
     title: str = "Transcription-factor binding"
     label: str = "bound"
@@ -92,7 +94,9 @@ def train_sequences(options: SequenceOptions, progress: Progress) -> Path:
     _refuse_length(options, plan)
     found = open_set(
         options.set,
-        SetOptions(options.genome, options.window, options.test, options.validation, options.exclude),
+        SetOptions(
+            options.genome, options.window, options.test, options.validation, options.exclude, options.motif_threshold
+        ),
     )
     parts = found.parts(options.seed)
     for note in (*found.notes, *_sizes(parts)):

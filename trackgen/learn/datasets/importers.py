@@ -6,6 +6,8 @@
 | ``deepbind:AC_FILE``         | DeepBind's training positives; their shuffles are negatives; the B file beside tests  |
 | ``fasta:BOUND.fa,UNBOUND.fa``| two FASTA files                                                                       |
 | a path, ``discovery:PEAKS``  | peaks (narrowPeak or BED) of a genome: motif discovery, see `discovery`               |
+| ``occupancy:PEAKS,MOTIFS,NAME``| instances of a motif of the file MOTIFS, bound or not, matched, see `occupancy`     |
+| ``free:PEAKS,MOTIFS,NAME``   | the same, but that the motif may lie anywhere in bound windows                        |
 
 ``NAME=`` before any of them names the set; else its file does. Behind the path of a peaks file, ``#Reb1`` takes the
 lines whose fourth column is Reb1, and ``#CTCF#HepG2`` those with HepG2 in the eleventh, too.
@@ -14,7 +16,7 @@ lines whose fourth column is Reb1, and ``#CTCF#HepG2`` those with HepG2 in the e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from trackgen.errors import DataError, UsageError
 from trackgen.genome import open_genome, parse_regions, shuffle_windows
 from trackgen.learn.datasets.bed import read_peaks
 from trackgen.learn.datasets.discovery import SHUFFLE_SEED, Marks, discovery_set
+from trackgen.learn.datasets.motif_files import Matrix, read_motifs
+from trackgen.learn.datasets.occupancy import THRESHOLD, Manner, occupancy_set
 from trackgen.learn.datasets.sequence_files import Labelled, read_deepbind, read_fasta, read_zeng, stacked
 from trackgen.learn.datasets.sequences import SequenceSet
 
@@ -45,6 +49,7 @@ class SetOptions:
         test: chromosomes of the test part; without any, one in five sequences of each class is drawn.
         validation: chromosomes of the validation part; without any, one in eight of the others is drawn by a seed.
         exclude: windows on these are not used: BED files, ``chr:a-b`` (1-based closed), or sequences.
+        threshold: largest p-value of a motif instance.
     """
 
     genome: Path | None = None
@@ -52,6 +57,7 @@ class SetOptions:
     test: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    threshold: float = THRESHOLD
 
 
 def open_set(text: str, options: SetOptions | None = None) -> SequenceSet:
@@ -124,21 +130,39 @@ def _two_fastas(where: str) -> SequenceSet:
 
 def _of_genome(task: str, where: str, options: SetOptions) -> SequenceSet:
     """A set made of peaks on a genome."""
-    path, *values = where.split("#")
     if options.genome is None:
         known = ", ".join(f"{kind}:..." for kind in _READERS)
         raise UsageError(
             "peaks need the genome that they lie on", found=where, wanted=f"--genome FASTA, or one of {known}"
         )
+    where, *motif = where.split(",") if task != "discovery" else [where]
+    matrix = _motif(task, motif) if task != "discovery" else None
+    path, *values = where.split("#")
     with open_genome(options.genome) as genome:
         rows = read_peaks(Path(path), genome.lengths, where=dict(zip(_SELECTED_BY, values, strict=False)))
         excluded = [region for text in options.exclude for region in parse_regions(text, genome.lengths).intervals]
         marks = Marks(options.test, options.validation)
         name = values[0] if values else _stem(Path(path))
-        return discovery_set(genome, rows, options.window, name=name, marks=marks, excluded=excluded)
+        if matrix is None:
+            return discovery_set(genome, rows, options.window, name=name, marks=marks, excluded=excluded)
+        manner = Manner(options.window, options.threshold, centred=task == "occupancy")
+        return occupancy_set(genome, rows, matrix, manner, name=name, marks=marks, excluded=excluded)
 
 
-_TASKS = ("discovery",)
+def _motif(task: str, words: Sequence[str]) -> Matrix:
+    """The one motif of a file that is called so."""
+    if len(words) != 2:
+        raise UsageError(
+            "motif instances need a file of motifs and the name of one", found=",".join(words) or "neither",
+            wanted=f"{task}:PEAKS,MOTIFS,NAME",
+        )  # fmt: skip
+    found = read_motifs(Path(words[0])).find(words[1])
+    if len(found) > 1:
+        raise UsageError("several motifs have this name", found=words[1], wanted="one of " + ", ".join(found))
+    return next(iter(found.values()))
+
+
+_TASKS = ("discovery", "occupancy", "free")
 _SELECTED_BY = (4, 11)
 """Columns that the values behind ``#`` select by: the factor, and the cell."""
 _READERS: Mapping[str, Callable[[str], SequenceSet]] = {"zeng": _zeng, "deepbind": _deepbind, "fasta": _two_fastas}
