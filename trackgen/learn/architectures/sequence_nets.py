@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from trackgen.errors import UsageError
-from trackgen.learn.architectures.strands import RcDilated, RcMotifs, both_strands, require_length
+from trackgen.learn.architectures.pooled import pooled_convolution
+from trackgen.learn.architectures.strands import RcDilated, RcMotifs, flipped, require_length
 from trackgen.learn.architectures.tss import xavier_start
 
 __all__ = ["SEQUENCE_NETS", "DeepBind", "SequenceNet", "ZengNet", "sequence_net"]
@@ -58,6 +59,7 @@ class ZengNet(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         channels, positions = 4, length
+        self.pool = 0
         for depth, number in enumerate(kernels):
             width = UPPER if depth else MOTIF
             positions -= width - 1
@@ -68,6 +70,7 @@ class ZengNet(nn.Module):
                     "the sequences are too short for the net's layers", found=f"{length} bp", wanted="longer ones",
                     remedy="take a net of fewer layers, such as 1layer",
                 )  # fmt: skip
+            self.pool = self.pool or pool
             layers += [nn.Conv1d(channels, number, width), nn.MaxPool1d(pool), nn.ReLU()]
             channels, positions = number, positions // pool
         self.trunk = nn.Sequential(*layers)
@@ -85,7 +88,12 @@ class ZengNet(nn.Module):
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Logits (N, 2) of float32 (N, 4, L) one-hot."""
-        features = self.trunk(sequence).flatten(1)
+        # the first convolution and its pool together: see `pooled`
+        first = self.convolution
+        features = pooled_convolution(
+            sequence, first.weight, first.get_parameter("bias"), self.pool, training=self.training
+        )
+        features = self.trunk[2:](features).flatten(1)
         logits: Tensor = self.output(self.dropout(torch.relu(self.hidden(features))))
         return logits
 
@@ -121,7 +129,7 @@ class DeepBind(nn.Module):
         super().__init__()
         require_length(length, MOTIF)
         self.convolution = nn.Conv1d(4, 16, MOTIF)
-        self.pool = nn.MaxPool1d(length - MOTIF + 1)
+        self.positions = length - MOTIF + 1
         self.dropout = nn.Dropout(dropout)
         layers: list[nn.Module] = [nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 1)] if hidden else [nn.Linear(16, 1)]
         self.head = nn.Sequential(*layers)
@@ -132,7 +140,8 @@ class DeepBind(nn.Module):
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Logits (N, 2) of float32 (N, 4, L) one-hot."""
-        features = torch.relu(self.pool(both_strands(self.convolution, sequence))).flatten(1)
+        pooled = pooled_convolution(sequence, *flipped(self.convolution), self.positions, training=self.training)
+        features = torch.relu(pooled).flatten(1)
         strands = features[:, :16], features[:, 16:]
         score = torch.maximum(*(self.head(self.dropout(strand)) for strand in strands))
         return torch.cat([torch.zeros_like(score), score], dim=1)

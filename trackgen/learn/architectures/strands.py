@@ -19,16 +19,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trackgen.errors import UsageError
+from trackgen.learn.architectures.pooled import pooled_convolution
 from trackgen.learn.architectures.tss import xavier_start
 
-__all__ = ["PairedConv1d", "RcDilated", "RcMotifs", "both_strands", "require_length", "stronger_strand"]
+__all__ = ["PairedConv1d", "RcDilated", "RcMotifs", "both_strands", "flipped", "require_length", "stronger_strand"]
 
 
 def both_strands(convolution: nn.Conv1d, sequence: Tensor) -> Tensor:
     """A convolution of one-hot by kernels as they are (the first half of the channels), and reverse-complemented.
-
-    Channels A, C, G, T reversed are T, G, C, A, their complements: flipping a kernel along both axes turns it into that
-    of the other strand. Both halves are one convolution.
 
     Args:
         convolution: of stride 1, undilated and valid.
@@ -37,8 +35,17 @@ def both_strands(convolution: nn.Conv1d, sequence: Tensor) -> Tensor:
     Returns:
         float32 (N, 2 x kernels, L - width + 1).
     """
+    return functional.conv1d(sequence, *flipped(convolution))
+
+
+def flipped(convolution: nn.Conv1d) -> tuple[Tensor, Tensor]:
+    """Weights (2 x kernels, 4, width) and biases (2 x kernels,): a layer's kernels, then those of the other strand.
+
+    Channels A, C, G, T reversed are T, G, C, A, their complements: flipping a kernel along both axes turns it into that
+    of the other strand. Both halves are one convolution.
+    """
     weight, bias = convolution.weight, convolution.get_parameter("bias")
-    return functional.conv1d(sequence, torch.cat([weight, weight.flip(1, 2)]), torch.cat([bias, bias]))
+    return torch.cat([weight, weight.flip(1, 2)]), torch.cat([bias, bias])
 
 
 def stronger_strand(paired: Tensor) -> Tensor:
@@ -85,11 +92,8 @@ class RcMotifs(nn.Module):
         super().__init__()
         require_length(length, width)
         self.convolution = nn.Conv1d(4, kernels, width)
-        positions = length - width + 1
-        self.pool = nn.MaxPool1d(positions)
-        side = positions // 3
-        self.middle = slice(side, positions - side) if centre else None
-        self.middle_pool = nn.MaxPool1d(positions - 2 * side)
+        self.positions = length - width + 1
+        self.centre = centre
         self.hidden = nn.Linear(2 * kernels if centre else kernels, 32)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(32, 2)
@@ -97,11 +101,16 @@ class RcMotifs(nn.Module):
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Logits (N, 2) of float32 (N, 4, L) one-hot."""
-        along = both_strands(self.convolution, sequence)
-        features = stronger_strand(self.pool(along)).flatten(1)
-        if self.middle is not None:
-            middle = stronger_strand(self.middle_pool(along[:, :, self.middle])).flatten(1)
-            features = torch.cat([features, middle], dim=1)
+        kernels, positions = flipped(self.convolution), self.positions
+        if self.centre:
+            # a remainder of one or two positions belongs to the middle, so that it stays its own mirror image
+            side = positions // 3
+            along = functional.conv1d(sequence, *kernels)
+            middle = functional.max_pool1d(along[:, :, side : positions - side], positions - 2 * side)
+            pooled = torch.cat([stronger_strand(functional.max_pool1d(along, positions)), stronger_strand(middle)], 1)
+        else:
+            pooled = stronger_strand(pooled_convolution(sequence, *kernels, positions, training=self.training))
+        features = pooled.flatten(1)
         logits: Tensor = self.output(self.dropout(torch.relu(self.hidden(torch.relu(features)))))
         return logits
 
