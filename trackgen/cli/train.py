@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from trackgen.cli.options import NamedFile, progress_options, progress_to, split_names, threads_option
+from trackgen.cli.train_factors import factors
 from trackgen.cli.train_sequences import sequences
 
 __all__ = ["command", "command_text", "public_text"]
@@ -24,6 +25,7 @@ def command() -> None:
 
 
 command.add_command(sequences)
+command.add_command(factors)
 
 
 @command.command()

@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from trackgen.card import Card, card_from_dict
 from trackgen.errors import ModelError
 from trackgen.learn.architectures import architecture
+from trackgen.learn.architectures.rc_multitask import FactorLogits
 from trackgen.learn.architectures.sequence_nets import SEQUENCE_NETS, sequence_net
 from trackgen.learn.calibration import Calibration
 
-__all__ = ["LogOdds", "SavedModel", "load_saved", "save_model"]
+__all__ = ["FACTORS", "LogOdds", "SavedModel", "load_saved", "save_model"]
 
 FORMAT = "trackgen net 1"
+FACTORS = "rc_multitask"
+"""The net whose size is that of its weights: as many factors as were kept."""
 
 
 class LogOdds(nn.Module):
@@ -53,6 +56,8 @@ class SavedModel:
 
     def build(self) -> nn.Module:
         """The net with its weights, in evaluation mode."""
+        if self.architecture == FACTORS:
+            return FactorLogits.of(self.weights).eval()
         if self.architecture not in SEQUENCE_NETS:
             net = architecture(self.architecture).build()
             net.load_state_dict(self.weights)

@@ -26,6 +26,7 @@ class BedRow:
         minus: whether the strand is minus.
         thick: thickStart of a stranded file of nine columns or more, or None.
         summit: of a narrowPeak line that gives it, a position on the sequence, bp, or None.
+        label: column 4, ``.`` where there is none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class BedRow:
     minus: bool
     thick: int | None
     summit: int | None = None
+    label: str = "."
 
     @property
     def centre(self) -> int:
@@ -142,7 +144,7 @@ def _parse_line(line: str, path: Path, number: int, stranded: bool) -> BedRow:
     if thick is not None and not start <= thick < end:
         thick = None
     summit = None if stranded else _summit(fields, start, end)
-    return BedRow(fields[0], start, end, score, fields[5] == "-", thick, summit)
+    return BedRow(fields[0], start, end, score, fields[5] == "-", thick, summit, fields[3])
 
 
 def _summit(fields: list[str], start: int, end: int) -> int | None:
