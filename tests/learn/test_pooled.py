@@ -15,7 +15,8 @@ from trackgen.learn.architectures.sequence_nets import SEQUENCE_NETS
 @settings(deadline=None, max_examples=60)
 @given(
     number=st.integers(1, 3), channels=st.integers(1, 4), kernels=st.integers(1, 4), width=st.integers(1, 5),
-    pools=st.integers(1, 3), rest=st.integers(0, 7), pool=st.integers(WORTHWHILE, WORTHWHILE + 5), seed=st.integers(0, 999),
+    pools=st.integers(1, 3), rest=st.integers(0, 7), pool=st.integers(WORTHWHILE, WORTHWHILE + 5),
+    seed=st.integers(0, 999),
 )  # fmt: skip
 def test_values_and_gradients_are_those_of_automatic_differentiation(
     number: int, channels: int, kernels: int, width: int, pools: int, rest: int, pool: int, seed: int
