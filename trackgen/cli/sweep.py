@@ -119,15 +119,19 @@ def _run(
 
 
 @command.command()
-@click.argument("folder", type=FILE)
+@click.argument("folders", nargs=-1, required=True, type=FILE)
 @click.option("--output", "-o", required=True, type=FILE, help="Folder of the report.")
 @click.option("--families", type=FILE, help="Factors' families: NAME<tab>FAMILY, or JASPAR's TRANSFAC file.")
 @click.option("--family", multiple=True, type=NamedText("NAME=FAMILY"), help="Family of a set's factor.")
-@click.option("--baselines", type=FILE, help="Records of baselines  [default: baselines.jsonl in FOLDER]")
+@click.option("--baselines", type=FILE, help="Records of baselines  [default: baselines.jsonl in FOLDERS]")
 def report(
-    folder: Path, output: Path, families: Path | None, family: tuple[tuple[str, str], ...], baselines: Path | None
+    folders: tuple[Path, ...],
+    output: Path,
+    families: Path | None,
+    family: tuple[tuple[str, str], ...],
+    baselines: Path | None,
 ) -> None:
-    """Write the report on the sweep in FOLDER, finished or not: tables, pictures, statistics, JSON."""
+    """Write the report on the sweeps in FOLDERS, finished or not: tables, pictures, statistics, JSON."""
     from trackgen.learn.sweep.report import write_report
 
-    click.echo(write_report(folder, output, families=families, named=dict(family), baselines=baselines))
+    click.echo(write_report(folders, output, families=families, named=dict(family), baselines=baselines))

@@ -22,17 +22,26 @@ def readme(figures: Mapping[str, Any]) -> str:
 
 
 def _head(figures: Mapping[str, Any]) -> str:
-    recipe = figures["recipe"]
+    recipe = next(iter(figures["recipes"].values()))
     bound = f"at most {recipe['validation']:,} sequences of it are used"
-    return f"""# Architectures against data sets: {recipe["task"]}
+    phases = {
+        name: f"{own['draws']} draws of {own['search_steps']:,} mini-batches, trained for {own['train_steps']:,}"
+        for name, own in figures["recipes"].items()
+    }
+    rows = [
+        [", ".join(name for name in phases if phases[name] == text), text] for text in dict.fromkeys(phases.values())
+    ]
+    return f"""# Architectures against data sets: {figures["task"]}
 
 {figures["models"]:,} trained models, after Zeng et al. 2016 (doi:10.1093/bioinformatics/btw255). For each set and
-architecture {recipe["draws"]} settings of dropout and of AdaDelta's rho and epsilon are drawn from the paper's Table 3
-(27 combinations; a repeat is not trained again). Each draw is trained for {recipe["search_steps"]:,} mini-batches of
-{recipe["batch_size"]}, with a look at validation every {min(recipe["search_every"], recipe["search_steps"])}, and the
-setting with the highest AUROC there is trained for {recipe["train_steps"]:,} from each seed, with a look every
-{min(recipe["train_every"], recipe["train_steps"])}; the best look is kept and tested once. Validation is one in eight
-of what is not test ({bound}). Seeds change weights, order, dropout and the draw of validation, never the test part."""
+architecture, settings of dropout and of AdaDelta's rho and epsilon are drawn from the paper's Table 3 (27 combinations;
+a repeat is not trained again). Each is trained for a while on mini-batches of {recipe["batch_size"]}, with a look at
+validation every {recipe["search_every"]} of them. The setting with the highest AUROC there is trained from each seed,
+with a look every {recipe["train_every"]}; the best look is kept, and tested once. Validation is one in eight of what is
+not test ({bound}). Seeds change weights, order, dropout and the draw of validation,
+never the test part.
+
+{markdown_table(["sets", "search and training"], rows)}"""
 
 
 def _sets(figures: Mapping[str, Any]) -> str:
@@ -61,8 +70,8 @@ def _auroc(figures: Mapping[str, Any]) -> str:
     others = " Baselines are in italics." if figures["baselines"] else ""
     return f"""## AUROC on test
 
-Mean over seeds, lowest and highest in brackets, with the number of models where it differs from the row's most; the
-last column is the median over the sets.{others}
+Mean over seeds, lowest and highest in brackets, with the number of models where it is below the row's most; the last
+column is the median over the sets, for architectures that have them all.{others}
 
 {markdown_table(_columns(sets), rows)}
 
@@ -86,7 +95,7 @@ def _row(code: str, cells: Mapping[str, Sequence[float]], sets: Sequence[str]) -
     most = max(len(values) for values in cells.values())
     means = [statistics.fmean(values) for values in cells.values()]
     texts = [_range(cells[name], most) if name in cells else "" for name in sets]
-    return [code, *texts, f"{statistics.median(means):.4f}"]
+    return [code, *texts, f"{statistics.median(means):.4f}" if len(means) == len(sets) else ""]
 
 
 def _range(values: Sequence[float], most: int) -> str:
@@ -132,8 +141,8 @@ def _deepbind(figures: Mapping[str, Any]) -> str:
     return f"""## {BASE} against DeepBind
 
 Linear regression of `{BASE}` on `{code}` over {comparison["sets"]} sets on which DeepBind reaches {FAILED}: {fit} (the
-paper: 0.886 over 690). Models below {FAILED}: {failed[code]} of `{code}`, {failed[BASE]} of `{BASE}`. Here DeepBind is
-trained as the others are; its own optimiser and starts are not in this comparison, but its starting scales are.
+paper: 0.886 over 690). Models below {FAILED}: {failed[code]} of `{code}`, {failed[BASE]} of `{BASE}`. DeepBind's net
+and starting scales are its own; it is searched and trained as the others are, not by its own optimiser.
 
 ![{BASE} against DeepBind](deepbind.png)"""
 

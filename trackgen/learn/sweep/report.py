@@ -1,13 +1,13 @@
-"""The report on a sweep: README.md, report.json and pictures, from its records alone."""
+"""The report on sweeps: README.md, report.json and pictures, from their records alone."""
 
 from __future__ import annotations
 
 import json
 import os
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trackgen.errors import DataError, UsageError
 from trackgen.learn.figures import rounded
@@ -17,61 +17,84 @@ from trackgen.learn.sweep.pictures import plot_cut_down, plot_deepbind, plot_del
 from trackgen.learn.sweep.plan import SweepFolder
 from trackgen.learn.sweep.prose import readme
 from trackgen.learn.sweep.records import read_records
+from trackgen.learn.sweep.space import SPACE
 
 __all__ = ["write_report"]
 
 
 def write_report(
-    sweep: Path, output: Path, *, families: Path | None = None, named: Mapping[str, str] | None = None,
+    sweeps: Sequence[Path], output: Path, *, families: Path | None = None, named: Mapping[str, str] | None = None,
     baselines: Path | None = None,
 ) -> Path:  # fmt: skip
-    """Write the report on a sweep, finished or not; returns its README.md.
+    """Write the report on sweeps, finished or not; returns its README.md.
 
     Args:
-        sweep: its folder.
+        sweeps: their folders; a set is in one of them.
         output: folder of the report, made where it is absent.
         families: a file of factors' families; see `trackgen.learn.sweep.families.read_families`.
         named: set -> family, before the file.
-        baselines: records of baselines; those of the sweep's own sets are shown (``baselines.jsonl`` of the sweep's
-            folder where there is one).
+        baselines: records of baselines; those of the sweeps' own sets are shown (``baselines.jsonl`` in the sweeps'
+            folders where there is one).
 
     Raises:
         DataError: no sweep, nothing finished in it yet, or damaged records.
-        UsageError: the report would be written into the sweep's folder.
+        UsageError: the report would be written into a sweep's folder; a set is in two sweeps.
     """
-    folder = SweepFolder(sweep)
-    plan, records = folder.read(), read_records(folder.results)
-    if not records:
-        raise DataError(
-            "nothing is trained yet", path=folder.results, wanted="one trained model at least",
-            remedy="let `trackgen sweep` go on",
-        )  # fmt: skip
-    if output.resolve() == sweep.resolve():
+    if output.resolve() in [sweep.resolve() for sweep in sweeps]:
         raise UsageError("the report needs a folder of its own", path=output)
-    others = read_records(baselines or sweep / "baselines.jsonl")
-    recorded = {record["set"]: record["family"] for record in records if record["family"]}
-    known = recorded | families_of(plan["sets"], families, dict(named or {}))
-    figures = _figures(plan, records, others, known)
+    joined = _joined(sweeps)
+    paths = [sweep / "baselines.jsonl" for sweep in sweeps] if baselines is None else [baselines]
+    others = [record for path in paths for record in read_records(path)]
+    recorded = {record["set"]: record["family"] for record in joined.records if record["family"]}
+    known = recorded | families_of(joined.sets, families, dict(named or {}))
+    figures = _figures(joined, others, known)
     output.mkdir(parents=True, exist_ok=True)
-    _draw(Models.of(records), figures, output)
+    _draw(Models.of(joined.records), figures, output)
     _write(output / "report.json", json.dumps(rounded(figures), indent=1, allow_nan=False) + "\n")
     _write(output / "README.md", readme(figures))
     return output / "README.md"
 
 
-def _figures(
-    plan: Mapping[str, Any], records: list[dict[str, Any]], baselines: list[dict[str, Any]], families: Mapping[str, str]
-) -> dict[str, Any]:
+class _Joined(NamedTuple):
+    """Several sweeps: recipe by set, sets as plans describe them, records of models."""
+
+    recipes: dict[str, dict[str, Any]]
+    sets: dict[str, dict[str, Any]]
+    records: list[dict[str, Any]]
+
+
+def _joined(sweeps: Sequence[Path]) -> _Joined:
+    joined, homes = _Joined({}, {}, []), dict[str, Path]()
+    for sweep in sweeps:
+        folder = SweepFolder(sweep)
+        plan, records = folder.read(), read_records(folder.results)
+        for name in _names(records):
+            if homes.setdefault(name, sweep) != sweep:
+                raise UsageError(
+                    f"the set {name} is in two sweeps", path=sweep, found=homes[name], wanted="each set in one of them"
+                )
+            joined.recipes[name], joined.sets[name] = plan["recipe"], plan["sets"][name]
+        joined.records.extend(records)
+    if not joined.records:
+        raise DataError(
+            "nothing is trained yet", path=SweepFolder(sweeps[0]).results, wanted="one trained model at least",
+            remedy="let `trackgen sweep` go on",
+        )  # fmt: skip
+    return joined
+
+
+def _figures(joined: _Joined, baselines: list[dict[str, Any]], families: Mapping[str, str]) -> dict[str, Any]:
     """All that the report says, for report.json; the README and the pictures are made of it."""
+    records, task = joined.records, joined.records[0]["task"]
     models = Models.of(records)
     sizes = [None, *models.fractions]
     return {
-        "recipe": plan["recipe"], "space": plan["space"],
-        "sets": {name: plan["sets"][name] | _sizes(records, name, families) for name in _names(records)},
+        "task": task, "recipes": joined.recipes, "space": SPACE,
+        "sets": {name: joined.sets[name] | _sizes(records, name, families) for name in _names(records)},
         "models": len({(r["set"], r["fraction"], r["architecture"], r["seed"]) for r in records}),
         "auroc": {_size(size): _table(models, size) for size in sizes if models.sets(size)},
-        "auprc": _auprc(records), "baselines": _baselines(baselines, plan["sets"]),
-        "findings": examined(models, plan["recipe"]["task"]), "deltas": deltas(models),
+        "auprc": _auprc(records), "baselines": _baselines(baselines, joined.sets),
+        "findings": examined(models, task), "deltas": deltas(models),
         "deepbind": against_deepbind(models), "seconds_per_500k": seconds(records),
         "anova": {_size(size): found for size in sizes if (found := anova(models, families, size)) is not None},
         "change_by_size": change_by_size(models, models.fractions) if models.fractions else {},
