@@ -7,8 +7,9 @@ piece by piece, from the highest score down.
 
 from __future__ import annotations
 
+import bisect
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
@@ -23,7 +24,7 @@ __all__ = ["LABELS", "Levels", "Tally", "score_keys", "scores_of"]
 
 LABELS = (UNBOUND, BOUND, AMBIGUOUS)
 """The order of counts in a row."""
-MOST_ROWS = 1 << 21
+MOST_ROWS = 1 << 20
 """Distinct scores that are held in memory; beyond them tables go to the disk."""
 ROW = np.dtype([("key", "<u4"), ("counts", "<u4", (len(LABELS),))])
 _SIGN = np.uint32(1 << 31)
@@ -129,13 +130,12 @@ class Tally:
         """All distinct scores from the highest, in pieces; may be asked for more than once."""
         self._tables = [_joined(self._tables)]
         self._waiting = len(self._tables[0])
-        runs: list[Rows] = [*self._tables]
-        if self._file is not None:
-            mapped = np.memmap(self._file, ROW, "r")
-            runs += [mapped[first : first + count] for first, count in self._spilled]
-        edges = _edges(runs, self._most) if len(runs) > 1 else []
+        runs = [_Run(self._file, first, count) for first, count in self._spilled if self._file is not None]
+        edges = _edges([*runs, self._tables[0]], self._most) if runs else []
         for low, high in _ranges(edges):
-            rows = _joined([np.asarray(run[_part(run, low, high)]) for run in runs])[::-1]
+            held = self._tables[0]
+            parts = [held[_place(held, low) : _place(held, high)], *(run.between(low, high) for run in runs)]
+            rows = _joined(parts)[::-1]
             yield Levels(scores_of(rows["key"]), rows["counts"].astype(np.int64))
 
     def close(self) -> None:
@@ -153,14 +153,40 @@ class Tally:
         self.close()
 
 
-def _edges(runs: list[Rows], most: int) -> list[int]:
+class _Run:
+    """A sorted table on the disk, read where it is asked for: mapped into memory it would fill it in time."""
+
+    def __init__(self, file: BinaryIO, first: int, count: int) -> None:
+        self._file, self._first, self._count = file, first, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _read(self, first: int, count: int) -> Rows:
+        self._file.seek((self._first + first) * ROW.itemsize)
+        return np.frombuffer(self._file.read(count * ROW.itemsize), ROW)
+
+    def _key(self, place: int) -> int:
+        return int(self._read(place, 1)["key"][0])
+
+    def every(self, step: int) -> NDArray[np.uint32]:
+        """The key of every `step`-th row."""
+        return np.array([self._key(place) for place in range(0, self._count, step)], np.uint32)
+
+    def between(self, low: int, high: int) -> Rows:
+        """The rows whose keys are in [low, high)."""
+        first, last = (bisect.bisect_left(range(self._count), key, key=self._key) for key in (low, high))
+        return self._read(first, last - first)
+
+
+def _edges(runs: Sequence[_Run | Rows], most: int) -> list[int]:
     """Ascending keys between which all runs together have at most `most` rows.
 
     Every run is sampled at every s-th row; a range of 2 R samples has at most 3 R s rows of R runs.
     """
     step = max(1, most // (4 * len(runs)))
-    samples = np.sort(np.concatenate([run["key"][::step] for run in runs]))
-    return [int(key) for key in np.unique(samples[:: 2 * len(runs)])]
+    found = [run.every(step) if isinstance(run, _Run) else run["key"][::step] for run in runs]
+    return [int(key) for key in np.unique(np.sort(np.concatenate(found))[:: 2 * len(runs)])]
 
 
 def _ranges(edges: list[int]) -> Iterator[tuple[int, int]]:
@@ -169,10 +195,6 @@ def _ranges(edges: list[int]) -> Iterator[tuple[int, int]]:
     for low, high in zip(reversed(bounds[:-1]), reversed(bounds[1:]), strict=True):
         if low < high:
             yield low, high
-
-
-def _part(run: Rows, low: int, high: int) -> slice:
-    return slice(_place(run, low), _place(run, high))
 
 
 def _place(run: Rows, key: int) -> int:
