@@ -19,6 +19,8 @@ __all__ = ["Sites", "concatenate_sites", "one_hot", "read_windows", "window_flan
 
 BASES_PER_FETCH = 1 << 20
 """Longest stretch of genome that is held while windows are cut from it, bp."""
+LARGEST_GAP = 1 << 15
+"""Windows that begin farther apart than this are read one by one, bp: about a block of bgzip."""
 
 _ROWS = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])
 
@@ -99,10 +101,11 @@ def read_windows(genome: Genome, sites: Sites, window: int, bin_: int = 1) -> ND
 
 
 def _pieces(chromosome: NDArray[np.int32], starts: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Groups of rows, sorted by start, that lie on one chromosome within `BASES_PER_FETCH` bases."""
+    """Groups of rows, sorted by start, that lie on one chromosome within `BASES_PER_FETCH` bases, without large gaps."""
     order = np.lexsort((starts, chromosome))
     key = (chromosome[order].astype(np.int64), starts[order] // BASES_PER_FETCH)
-    breaks = np.flatnonzero((np.diff(key[0]) != 0) | (np.diff(key[1]) != 0)) + 1
+    far = np.diff(starts[order]) > LARGEST_GAP
+    breaks = np.flatnonzero((np.diff(key[0]) != 0) | (np.diff(key[1]) != 0) | far) + 1
     for rows in np.split(order, breaks):
         if len(rows):
             yield int(chromosome[rows[0]]), rows
