@@ -74,7 +74,7 @@ def plot_deltas(table: Mapping[str, Any], sizes: Mapping[str, int], path: Path) 
     FigureCanvasAgg(figure)
     tree, heat, bars = figure.subplots(3, 1, sharex=True, height_ratios=[1, 0.34 * len(values), 1])
     _draw_tree(tree, table)
-    limit = max(float(np.abs(values).max()), 0.01)
+    limit = max(float(np.quantile(np.abs(values), 0.9)), 0.01)  # one hopeless net must not take all colours
     image = heat.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
     heat.set_yticks(range(len(values)), table["architectures"], fontsize=8)
     if not many:
@@ -82,10 +82,10 @@ def plot_deltas(table: Mapping[str, Any], sizes: Mapping[str, int], path: Path) 
             dark = abs(values[row, column]) > 0.6 * limit
             heat.text(column, row, f"{values[row, column]:+.3f}", ha="center", va="center", fontsize=7,
                       color="white" if dark else "black")  # fmt: skip
-    figure.colorbar(image, ax=heat, label=f"change of AUROC\nfrom {BASE}", pad=0.01)
+    figure.colorbar(image, ax=heat, extend="both", label=f"change of AUROC\nfrom {BASE}", pad=0.01)
     bars.bar(range(len(sets)), [sizes[name] for name in sets], color=QUIET)
     lowest = min(sizes[name] for name in sets)
-    bars.set(yscale="log", ylim=(10 ** np.floor(np.log10(lowest)), None))
+    bars.set(yscale="log", ylim=(10 ** np.floor(np.log10(lowest / 2)), None))
     bars.set_ylabel("bound\nsequences", fontsize=8)
     bars.set_xticks(range(len(sets)), [] if many else sets, rotation=40, ha="right", rotation_mode="anchor")
     save_figure(figure, path)
