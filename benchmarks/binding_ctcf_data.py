@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from processes import data_file
 
 from trackgen.genome import Genome, encode, open_genome
-from trackgen.genome.bins import STRIDE, Peak, label_bins, unusable_bins
+from trackgen.genome.bins import BIN, STRIDE, Peak, label_bins
 from trackgen.learn.datasets.sequence_files import read_fasta
 from trackgen.learn.datasets.sequences import SequenceSet
 
@@ -89,10 +89,11 @@ def bins_of(genome: Genome, place: tuple[str, int, int], cell: str) -> Bins:
     name, start, end = place
     peaks = cell_peaks("conservative", cell, name) + cell_peaks("relaxed", cell, name)
     labels = label_bins(peaks, genome.lengths[name], peak_width=1)
-    usable = ~unusable_bins(genome, name, np.zeros((0, 2), dtype=np.int64), len(labels))
-    first = np.arange(len(labels)) * STRIDE
-    kept = usable & (first >= start) & (first + 200 <= end)
-    return Bins(first[kept], labels[kept])
+    first = np.arange(-(-start // STRIDE), (end - BIN) // STRIDE + 1) * STRIDE
+    # of the stretch alone: the rest of the chromosome is unknown, base by base
+    unknown = np.concatenate([[0], np.cumsum(genome.fetch(name, start, end) > 3)])
+    first = first[unknown[first - start + BIN] == unknown[first - start]]
+    return Bins(first, labels[first // STRIDE])
 
 
 def windows_of(genome: Genome, name: str, starts: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
