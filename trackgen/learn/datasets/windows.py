@@ -101,7 +101,7 @@ def read_windows(genome: Genome, sites: Sites, window: int, bin_: int = 1) -> ND
 
 
 def _pieces(chromosome: NDArray[np.int32], starts: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Groups of rows, sorted by start, that lie on one chromosome within `BASES_PER_FETCH` bases, without large gaps."""
+    """Groups of rows, sorted by start, on one chromosome within `BASES_PER_FETCH` bases, without large gaps."""
     order = np.lexsort((starts, chromosome))
     key = (chromosome[order].astype(np.int64), starts[order] // BASES_PER_FETCH)
     far = np.diff(starts[order]) > LARGEST_GAP
