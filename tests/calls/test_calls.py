@@ -244,7 +244,15 @@ def test_figures_of_a_threshold_are_read_from_cards_of_either_form() -> None:
         return validation_of(card_from_dict({**CARD, "training": {"thresholds": thresholds}}, "x"), "sharp", 0.03)
 
     assert said({"sharp": {"precision": 0.5, "recall": 1}}) == {"precision": 0.5, "recall": 1}
-    for nothing in (None, [], {"sharp": 0.03}, {"sharp": {"recall": 1}}, {"sharp": {"validation": 1}}, {"broad": {}}):
+    cases: tuple[Any, ...] = (
+        None,
+        [],
+        {"sharp": 0.03},
+        {"sharp": {"recall": 1}},
+        {"sharp": {"validation": 1}},
+        {"broad": {}},
+    )
+    for nothing in cases:
         assert said(nothing) is None
 
 

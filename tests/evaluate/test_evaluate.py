@@ -81,7 +81,8 @@ def scene(tmp_path: Path) -> Path:
     (tmp_path / "strong.bed").write_text("".join(strong))
     (tmp_path / "weak.bed").write_text("".join(weak))
     write_track(tmp_path / "track.bw", values)
-    np.savez(tmp_path / "values.npz", **values)
+    with open(tmp_path / "values.npz", "wb") as file:
+        np.savez(file, allow_pickle=False, **values)
     return tmp_path
 
 
@@ -90,8 +91,8 @@ def plain_bins(folder: Path, statistic: Statistic = "max") -> tuple[np.ndarray, 
     peaks: dict[str, list[Peak]] = {}
     for file, strong in (("strong.bed", True), ("weak.bed", False)):
         for line in (folder / file).read_text().splitlines():
-            name, start, end = line.split("\t")[:3]
-            peaks.setdefault(name, []).append(Peak(int(start), int(end), strong))
+            name, first, last = line.split("\t")[:3]
+            peaks.setdefault(name, []).append(Peak(int(first), int(last), strong))
     values, scores, labels = np.load(folder / "values.npz"), [], []
     for name, length in LENGTHS.items():
         for start in range(0, length - 199, 50):
@@ -106,7 +107,11 @@ def plain_bins(folder: Path, statistic: Statistic = "max") -> tuple[np.ndarray, 
 
 
 def evaluate(folder: Path, **changes: Any) -> Evaluation:
-    options = {"tracks": (folder / "track.bw",), "labels": folder / "strong.bed", "ambiguous": folder / "weak.bed"}
+    options: dict[str, Any] = {
+        "tracks": (folder / "track.bw",),
+        "labels": folder / "strong.bed",
+        "ambiguous": folder / "weak.bed",
+    }
     return evaluate_tracks(EvaluateOptions(**{**options, "bootstrap": 0} | changes), Notes())[0]
 
 
