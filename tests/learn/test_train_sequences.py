@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -107,6 +108,18 @@ def test_a_softmax_of_a_longer_window_is_scanned(trained: Path, world: Path, tmp
     assert np.allclose(values, wanted[:, 1], rtol=0, atol=1e-5)
 
 
+def test_a_net_may_start_from_the_motifs_of_a_file(world: Path, tmp_path: Path) -> None:
+    rows = "".join(" ".join(f"{0.97 if base == letter else 0.01}" for base in "ACGT") + "\n" for letter in SITE)
+    (tmp_path / "motifs.meme").write_text(
+        "MEME version 4\n\nALPHABET= ACGT\n\n"
+        + "".join(f"MOTIF {name}\nletter-probability matrix: alength= 4 w= 8\n{rows}\n" for name in ("SITE", "OTHER"))
+    )
+    settings = ("--steps", 40, "--motifs", tmp_path / "motifs.meme", "--motif", "SITE", "--architecture", "rc_128motif")
+    assert train(world, tmp_path / "net", *settings).exit_code == 0
+    (row,) = csv.DictReader((tmp_path / "net" / "metrics.csv").read_text().splitlines())
+    assert float(row["auroc"]) > 0.9
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -114,6 +127,8 @@ def test_a_softmax_of_a_longer_window_is_scanned(trained: Path, world: Path, tmp
         (("--architecture", "1layer_local_win9", "--scan-window", "90"), "the weights of this net know the length"),
         (("--steps", "50"), "the steps are no multiple of those between looks at validation"),
         (("--architecture", "3layer_local_win3", "--window", "30"), "the sequences are too short"),
+        (("--precision", "mixed"), "mixed precision runs on CUDA only; found device cpu"),
+        (("--motif", "GATA"), "a motif was chosen, and no file of motifs; found --motif GATA"),
     ],
 )
 def test_options_that_cannot_be_honoured_are_refused_and_leave_nothing(

@@ -59,7 +59,17 @@ FILE = click.Path(path_type=Path)
     help="Window of the exported model, bp, of a net with a global max-pool.",
 )
 @click.option("--stride", type=click.IntRange(min=1), default=10, show_default=True, help="Of the exported model, bp.")
-@click.option("--optimizer", default="adadelta", show_default=True, help="adadelta, adam or adamw.")
+@click.option(
+    "--motifs",
+    type=FILE,
+    help="Start from motifs: up to half of the kernels, of a MEME, TRANSFAC or JASPAR file.",
+)
+@click.option("--motif", multiple=True, metavar="NAME", help="Of --motifs: only this one.  [default: the first ones]")
+@click.option(
+    "--precision", type=click.Choice(["fp32", "mixed"]), default="fp32", show_default=True,
+    help="mixed: half precision where that is safe, on CUDA.",
+)  # fmt: skip
+@click.option("--optimizer", default="adadelta", show_default=True, help="adadelta, adam, adamw or sgd.")
 @click.option("--learning-rate", default=1.0, show_default=True, help="Step size; 1 is Caffe's for AdaDelta.")
 @click.option("--rho", default=0.9, show_default=True, help="Of AdaDelta: what Caffe calls momentum.")
 @click.option("--epsilon", default=1e-6, show_default=True, help="Of AdaDelta: what Caffe calls delta.")

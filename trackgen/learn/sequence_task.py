@@ -25,6 +25,7 @@ from trackgen.learn.architectures.sequence_nets import SequenceNet, sequence_net
 from trackgen.learn.calibration import Calibration, fit_calibration, reliability
 from trackgen.learn.datasets.batches import FixedWindows, StepBatches
 from trackgen.learn.datasets.importers import WINDOW, SetOptions, open_set
+from trackgen.learn.datasets.motif_files import read_motifs
 from trackgen.learn.datasets.near import near_identical
 from trackgen.learn.datasets.occupancy import THRESHOLD
 from trackgen.learn.datasets.sequences import Parts, SequenceSet
@@ -34,6 +35,8 @@ from trackgen.learn.metrics import auprc, auroc
 from trackgen.learn.motif import Motif, find_motif
 from trackgen.learn.saved import SavedModel, save_model
 from trackgen.learn.sequence_report import sequence_card, write_report
+from trackgen.learn.starts import start_from_motifs
+from trackgen.learn.stepping import refuse_precision
 from trackgen.learn.tss_task import refuse_another_run
 from trackgen.progress import Progress
 
@@ -69,6 +72,9 @@ class SequenceOptions:
     rho: float = 0.9
     epsilon: float = 1e-6
     dropout: float = 0.5
+    motifs: Path | None = None
+    motif: tuple[str, ...] = ()
+    precision: str = "fp32"
     steps: int = 5000
     every: int = 500
     patience: int = 10
@@ -92,6 +98,7 @@ def train_sequences(options: SequenceOptions, progress: Progress) -> Path:
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
     _refuse_length(options, plan)
+    refuse_precision(options.precision, options.device)
     found = open_set(
         options.set,
         SetOptions(
@@ -102,7 +109,7 @@ def train_sequences(options: SequenceOptions, progress: Progress) -> Path:
     for note in (*found.notes, *_sizes(parts)):
         progress.note(note)
     # Not before all input is known to be sound: bad input leaves no folder behind.
-    net, options_of_net = _build(plan, found.window, options), asdict(options) | {"summary": plan.summary}
+    net, options_of_net = _build(plan, found.window, options, progress), asdict(options) | {"summary": plan.summary}
     (options.output / "report").mkdir(parents=True, exist_ok=True)
     result = _fit(net, parts, options, progress)
     turned = options.strands == "average" and plan.strands == "forward"
@@ -137,23 +144,35 @@ def _sizes(parts: Parts) -> list[str]:
     ]
 
 
-def _build(plan: SequenceNet, window: int, options: SequenceOptions) -> nn.Module:
+def _build(plan: SequenceNet, window: int, options: SequenceOptions, progress: Progress) -> nn.Module:
     seed_everything(options.seed)
-    return plan.build(length=window, dropout=options.dropout)
+    net = plan.build(length=window, dropout=options.dropout)
+    if options.motifs is not None:
+        database = read_motifs(options.motifs)
+        chosen = {name: matrix for text in options.motif for name, matrix in database.find(text).items()}
+        motifs = list((chosen or database.motifs).values())
+        assert isinstance(net.convolution, nn.Conv1d)  # every classifier of sequences has its kernels there
+        used = start_from_motifs(net.convolution, motifs, one_strand=plan.strands == "forward")
+        progress.note(f"{used:,} of {len(motifs):,} motifs of {options.motifs} are kernels at the start")
+    elif options.motif:
+        raise UsageError("a motif was chosen, and no file of motifs", found=f"--motif {options.motif[0]}",
+                         remedy="give --motifs FILE too")  # fmt: skip
+    return net
 
 
 def _fit(net: nn.Module, parts: Parts, options: SequenceOptions, progress: Progress) -> FitResult:
     settings = FitOptions(
         epochs=options.steps // options.every, patience=options.patience, monitor="auroc", larger_is_better=True,
         optimizer=options.optimizer, learning_rate=options.learning_rate, rho=options.rho, epsilon=options.epsilon,
-        seed=options.seed, device=options.device,
+        precision=options.precision, seed=options.seed, device=options.device,
     )  # fmt: skip
     train = StepBatches((parts.train.codes, parts.train.labels), options.batch_size, options.every, options.seed)
     return fit(
         net, functional.cross_entropy, train, _in_order(parts.validation.codes, parts.validation.labels), settings,
         metrics={"auroc": lambda logits, labels: auroc(labels == 1, log_odds(logits))},
         checkpoint=options.output / "checkpoint.pt", resume=options.resume,
-        metrics_csv=options.output / "metrics.csv", progress=progress,
+        metrics_csv=options.output / "metrics.csv", history_png=options.output / "report" / "history.png",
+        progress=progress,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trackgen.errors import ResourceError, UsageError
 
-__all__ = ["FitOptions", "Stepper", "machine_errors"]
+__all__ = ["FitOptions", "Stepper", "machine_errors", "refuse_precision"]
 
 MIXED_DEVICES = ("cuda",)
 """Where half precision is faster than single; PyTorch emulates it on most CPUs."""
@@ -78,16 +78,11 @@ class Stepper:
     """
 
     def __init__(self, model: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], options: FitOptions) -> None:
-        if options.precision not in ("fp32", "mixed"):
-            raise UsageError("unknown precision", found=options.precision, wanted="fp32, mixed")
+        refuse_precision(options.precision, options.device)
         self.model, self.loss, self.options = _moved(model, options.device), loss, options
         self.optimizer = _optimizer(model, options)
         self.kind = torch.device(options.device).type
         self.mixed = options.precision == "mixed"
-        if self.mixed and self.kind not in MIXED_DEVICES:
-            raise UsageError(
-                "mixed precision runs on CUDA only", found=f"device {options.device}", remedy="train with fp32",
-            )  # fmt: skip
         self.scaler = torch.amp.GradScaler(self.kind, enabled=self.mixed)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -121,6 +116,20 @@ class Stepper:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.mixed:
             self.scaler.load_state_dict(state["scaler"])
+
+
+def refuse_precision(precision: str, device: str) -> None:
+    """Refuse a precision that there is not, or not on `device`.
+
+    Raises:
+        UsageError: so.
+    """
+    if precision not in ("fp32", "mixed"):
+        raise UsageError("unknown precision", found=precision, wanted="fp32, mixed")
+    if precision == "mixed" and device.partition(":")[0] not in MIXED_DEVICES:
+        raise UsageError(
+            "mixed precision runs on CUDA only", found=f"device {device}", remedy="train with fp32",
+        )  # fmt: skip
 
 
 @contextmanager

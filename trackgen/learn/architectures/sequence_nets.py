@@ -192,7 +192,7 @@ SEQUENCE_NETS: dict[str, SequenceNet] = {
         "both", True,
     ),
     "rc_128motif_centre": SequenceNet(
-        RcMotifs, "rc_128motif that looks a second time, at the middle third alone", "both", True
+        RcMotifs, "rc_128motif that looks a second time, at the middle 49 bases alone", "both", True
     ),
     "rc_dilated": SequenceNet(
         RcDilated, "32 kernels of width 21 and four residual dilated convolutions, on both strands with the same "

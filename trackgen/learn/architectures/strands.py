@@ -76,15 +76,17 @@ class RcMotifs(nn.Module):
     """1layer_128motif with kernels that read both strands, and with a second look at the middle.
 
     4xL -> convolution of width 24, `kernels` of them, on both strands -> maximum over positions and strands, once over
-    the whole window and, where `centre`, once over the middle third -> ReLU -> dense 32 -> ReLU -> dropout -> dense 2.
+    the whole window and, where `centre`, once over the middle 26 -> ReLU -> dense 32 -> ReLU -> dropout -> dense 2.
 
     Each kernel counts on both strands, so that 128 of them hold as many motifs as 256 that read one strand. Peaks have
-    their sites near the middle: a maximum over the middle third says whether a motif is there, where local pools
-    (Zeng's `local_win3`) spend a weight on every place of every kernel. The middle third is its own mirror image.
+    their sites near the middle: a maximum over the middle (26 of 78 positions, 49 of 101 bases) says whether a motif is
+    there, where local pools (Zeng's `local_win3`) spend a weight on every place of every kernel.
 
     Raises:
         UsageError: `length` is shorter than a kernel.
     """
+
+    middle = 26
 
     def __init__(
         self, kernels: int = 128, width: int = 24, *, centre: bool = True, length: int = 101, dropout: float = 0.5
@@ -103,8 +105,8 @@ class RcMotifs(nn.Module):
         """Logits (N, 2) of float32 (N, 4, L) one-hot."""
         kernels, positions = flipped(self.convolution), self.positions
         if self.centre:
-            # a remainder of one or two positions belongs to the middle, so that it stays its own mirror image
-            side = positions // 3
+            # rounded so that the middle is its own mirror image
+            side = max(0, positions - self.middle) // 2
             along = functional.conv1d(sequence, *kernels)
             middle = functional.max_pool1d(along[:, :, side : positions - side], positions - 2 * side)
             pooled = torch.cat([stronger_strand(functional.max_pool1d(along, positions)), stronger_strand(middle)], 1)
