@@ -99,6 +99,26 @@ def test_the_readme_says_how_to_make_it_again_without_folders_of_this_machine(tr
     assert "Peaks with a score below 100 (3 of them) are weak" in text
 
 
+def test_without_a_signal_the_same_files_train_a_net_of_the_sequence_alone(world: Path, tmp_path: Path) -> None:
+    words = [
+        "train", "binding", "--genome", world / "genome.fa", "--peaks", world / "peaks.bed", "-o", tmp_path / "alone",
+        "--validation", "two", "--test", "three", "--epochs", "3", "--batch-size", "32", "-t", "1", "-q",
+    ]  # fmt: skip
+    refused = run(*words, "--architecture", "binding-thesis")
+    assert isinstance(refused.exception, UsageError)
+    assert "the net does not fit the data; found binding-thesis without a signal" in str(refused.exception)
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    card = read_card(tmp_path / "alone" / "model.onnx")
+    assert [entry.name for entry in card.inputs] == ["sequence"]
+    assert "signal" not in card.description
+    figures = json.loads((tmp_path / "alone" / "report" / "metrics.json").read_text())
+    assert set(figures["models"]) == {"net", "motif"}
+    assert "signal" not in (tmp_path / "alone" / "README.md").read_text()
+    run("export", tmp_path / "alone" / "model.pt", "-o", tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "alone" / "model.onnx").read_bytes()
+
+
 def test_the_same_run_and_a_resumed_one_give_the_same_model(trained: Path, world: Path, tmp_path: Path) -> None:
     train(world, tmp_path / "toy", "--epochs", "6")
     result = train(world, tmp_path / "toy", "--epochs", "10", "--resume")

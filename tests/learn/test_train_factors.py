@@ -18,6 +18,7 @@ from trackgen.errors import TrackgenError, UsageError
 from trackgen.genome import Interval, open_genome, reverse_complement
 from trackgen.learn.architectures.multitask import BoundLogits
 from trackgen.learn.architectures.rc_multitask import FactorLogits, RcMultitask
+from trackgen.learn.calibration import fit_calibration, prior_shift
 from trackgen.learn.datasets.bed import read_peaks
 from trackgen.learn.datasets.factors import (
     BOUND,
@@ -30,11 +31,12 @@ from trackgen.learn.datasets.factors import (
 )
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.windows import Sites, one_hot
+from trackgen.learn.factors_judging import _calibration
 from trackgen.learn.factors_training import score_along, score_sites
 from trackgen.learn.saved import load_saved
 from trackgen.runtime import open_session
 
-LENGTH = 16_000
+LENGTH = 12_000
 MOTIFS = {"Abc1": "CGGGTAACGT", "Xyz2": "TTGACTCATC", "Few3": "GGGGGGCCCC"}
 NAMES = ("one", "two", "three")
 MEME = "MEME version 4\n\nALPHABET= ACGT\n\nstrands: + -\n\n"
@@ -197,11 +199,11 @@ def test_a_window_is_bound_near_a_centre_unknown_farther_off_and_else_unbound(wo
 
 def test_windows_are_drawn_anew_every_epoch_alike_for_one_seed_and_never_on_excluded_stretches(world: Path) -> None:
     with open_genome(world / "genome.fa") as genome:
-        data = data_of(world, genome, excluded=(Interval("one", 0, 8_000),))
+        data = data_of(world, genome, excluded=(Interval("one", 0, 6_000),))
         drawn = [data.draw("train", 2.0, [1, epoch])[0] for epoch in (0, 0, 1)]
         assert drawn[0].position.tolist() == drawn[1].position.tolist() != drawn[2].position.tolist()
         anywhere = data.anywhere("train", 500, [3])
-        assert anywhere.position.min() >= 8_000
+        assert anywhere.position.min() >= 6_000
         assert len(anywhere) == 500
         assert len(drawn[0]) == 3 * len(data.sites("train"))
         batches = FactorBatches(data, "train", 105, 2.0, 50, 1)
@@ -218,7 +220,7 @@ def test_windows_are_drawn_anew_every_epoch_alike_for_one_seed_and_never_on_excl
         (["--factors", "Few3", "--validation", "three", "--test", "one"], 2, "a sequence cannot be"),
         (["--factors", "Few3", "--exclude", "two:5000-5100"], 3, "there is no peak of Few3 in the validation part"),
         (["--with-motif"], 2, "--with-motif needs motifs"),
-        (["--exclude", "one:1-16000"], 2, "no sequence is left for train"),
+        (["--exclude", "one:1-12000"], 2, "no sequence is left for train"),
         (["--factors", "Few3", "--epochs", "1"], 3, "no factor is good enough"),
     ],
 )
@@ -229,3 +231,16 @@ def test_what_cannot_be_trained_is_refused(
     assert isinstance(result.exception, TrackgenError)
     assert result.exception.exit_status == status
     assert text in str(result.exception)
+
+
+def test_a_factors_calibration_is_that_of_the_general_search() -> None:
+    random = np.random.default_rng(1)
+    bound = random.random(4000) < 0.02
+    scores = (1.7 * (random.normal(size=4000) + 2 * bound)).astype(np.float32)
+    labels = np.where(bound, BOUND, UNBOUND).astype(np.int8)
+    found = _calibration(scores, labels)
+    both = np.stack([np.zeros(4000), scores], axis=1)
+    counts = np.bincount(bound.astype(np.int64))
+    wanted = fit_calibration(both, bound.astype(np.int64), prior_shift(np.array([1, 1]), counts))
+    assert found.scale == pytest.approx(wanted.scale, rel=1e-5)
+    assert found.shift == pytest.approx(wanted.shift, rel=1e-5)

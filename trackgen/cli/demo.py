@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,13 +16,23 @@ DEFAULT_STRIDE = 1
 """Bases between windows: the shipped models are about single bases, and run densely."""
 
 
+BINDING = "binding-yeast"
+BINDING_STRIDE = 10
+BINDING_FACTORS = ("Reb1", "Mbp1", "Gcn4")
+"""Of a model of many factors a page shows a few: each has a track and its letters."""
+
+
 def _models_of_sequence() -> tuple[str, ...]:
-    """Shipped models that read nothing but the genome: others need a track that the demo does not have."""
+    """Shipped models of yeast that read nothing but the genome: others need a track that the demo does not have."""
     from trackgen.card import read_card
     from trackgen.resources import shipped_models
 
-    paths = shipped_models().values()
-    return tuple(str(path) for path in paths if all(entry.kind == "sequence" for entry in read_card(path).inputs))
+    cards = {str(path): read_card(path) for path in shipped_models().values()}
+    return tuple(
+        path
+        for path, card in cards.items()
+        if card.training.get("assembly") == "sacCer3" and all(entry.kind == "sequence" for entry in card.inputs)
+    )
 
 
 @click.command()
@@ -66,8 +77,10 @@ def command(
     with progress_to(quiet, log_file) as progress:
         path, origin = find_saccer3(genome, progress)
         progress.note(f"genome: {path.name} from {origin}, verified")
+        models = _models_of_sequence()
+        binding = tuple(model for model in models if Path(model).parent.name == BINDING)
         options = ScanOptions(
-            models=_models_of_sequence(),
+            models=tuple(model for model in models if model not in binding),
             genome=path,
             output=output / "tracks",
             stride=stride,
@@ -77,9 +90,16 @@ def command(
             overwrite=overwrite,
             command=command_line(),
         )
-        result = run_scan(options, progress)
-        hub = build_hub([result.folder], output / "hub", genome=str(path), email=None, url=None, progress=progress)
-    click.echo(f"tracks\t{result.folder} ({len(result.tracks)} BigWig files, run.json, skipped.bed)")
+        results = [run_scan(options, progress)]
+        if binding:
+            # its own stride unless a coarser one is asked for
+            wider = stride if stride > BINDING_STRIDE else None
+            few = replace(options, models=binding, output=output / "binding", stride=wider)
+            results.append(run_scan(replace(few, classes=BINDING_FACTORS, contrib=BINDING_FACTORS), progress))
+        folders = [result.folder for result in results]
+        hub = build_hub(folders, output / "hub", genome=str(path), email=None, url=None, progress=progress)
+    for result in results:
+        click.echo(f"tracks\t{result.folder} ({len(result.tracks)} BigWig files, run.json, skipped.bed)")
     click.echo(f"hub\t{output / 'hub'} (hub.txt for UCSC, igv.json, index.html)")
     click.echo(f"time\t{time.monotonic() - began:.0f} s")
     if open_page:

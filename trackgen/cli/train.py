@@ -78,7 +78,7 @@ def tss(output: Path, name: str | None, threads: int | None, quiet: bool, **rest
 @click.option(
     "--peaks", required=True, type=FILE, help="Peaks of one factor: BED or narrowPeak, intervals or midpoints."
 )
-@click.option("--signal", required=True, type=NamedFile(), help="A BigWig beside the sequence, and the input's name.")
+@click.option("--signal", type=NamedFile(), help="A BigWig to read beside the sequence, and the input's name.")
 @click.option("--output", "-o", required=True, type=FILE, help="Folder for the model and its report.")
 @click.option("--validation", required=True, multiple=True, callback=split_names, help="Sequences to choose by: A,B.")
 @click.option("--test", required=True, multiple=True, callback=split_names, help="Sequences to judge by: A,B.")
@@ -90,7 +90,7 @@ def tss(output: Path, name: str | None, threads: int | None, quiet: bool, **rest
 @click.option("--label", default="bound", show_default=True, help="The track in a few words.")
 @click.option("--data", default="", help="Where the data comes from and how the signal was made, for card and README.")
 @click.option("--license", default="", help="Licence of the model, for its card.")
-@click.option("--architecture", default="binding-thesis", show_default=True, help="binding-thesis.")
+@click.option("--architecture", default="", help="binding-thesis, binding-sequence.  [default: what fits the data]")
 @click.option("--epochs", default=60, show_default=True, help="Train for at most so many epochs.")
 @click.option("--patience", default=10, show_default=True, help="Stop after so many epochs without improvement.")
 @click.option("--batch-size", default=256, show_default=True, help="Windows in a training step.")
@@ -101,9 +101,9 @@ def tss(output: Path, name: str | None, threads: int | None, quiet: bool, **rest
 @threads_option
 @progress_options
 def binding(output: Path, name: str | None, threads: int | None, quiet: bool, **rest: Any) -> None:
-    """Train a model of one factor's binding: bins of 200 bp, from the sequence and a signal such as ATAC-seq coverage.
+    """Train a model of one factor's binding: bins of 200 bp, from the sequence, and a signal such as ATAC-seq coverage.
 
-    A second net without the signal, the peaks' best motif and the signal by itself are judged beside it.
+    The peaks' best motif is judged beside it; with a signal also a second net without it, and the signal by itself.
     """
     from trackgen.learn.binding_task import BindingOptions, train_binding
     from trackgen.runtime import default_threads
@@ -157,7 +157,7 @@ def command_text(options: Any, task: str = "tss") -> str:
         if field.name in ("command", "resume", "threads", "device") or value == field.default or value == "":
             continue
         option = f"--{field.name.replace('_', '-')}"
-        if field.name == "signal":
+        if field.name == "signal" and value is not None:
             words.append(f"{option} {shlex.quote(value[0])}={public_text(value[1])}")
             continue
         for item in value if isinstance(value, tuple) else (value,):

@@ -22,8 +22,8 @@ LABELS = {
 }  # fmt: skip
 FIGURES = ("auroc", "auprc", "recall_at_50_fdr", "recall_at_10_fdr")
 DESCRIPTION = (
-    "Probability that a bin of {bin} bp is bound, every {stride} bp. Read from the {window} bases around it and from "
-    "the signal {input} over them, by {summary}. Probabilities are calibrated at the genome's own prevalence, where "
+    "Probability that a bin of {bin} bp is bound, every {stride} bp. Read from the {window} bases around it"
+    "{signal}, by {summary}. Probabilities are calibrated at the genome's own prevalence, where "
     "most bins are unbound. Binding has no strand: the value is the mean of the window's and of its reverse "
     "complement's."
 )
@@ -68,13 +68,15 @@ def binding_card(
         },
     }  # fmt: skip
     bound = ClassSpec("bound", label=options["label"], color=COLOR, threshold=threshold)
-    words = {"bin": BIN, "stride": STRIDE, "window": window, "input": options["input"], "summary": options["summary"]}
+    words = {"bin": BIN, "stride": STRIDE, "window": window, "summary": options["summary"]}
+    words["signal"] = f" and from the signal {options['input']} over them" if options["input"] else ""
+    inputs = [InputSpec("sequence", "sequence")]
+    if options["input"]:
+        inputs.append(InputSpec(options["input"], "signal", transform=(("log1p", ()),)))
     return Card(
         name=options["name"], window=window, bin=BIN, stride=STRIDE, strands="average", title=options["title"],
         license=options["license"], description=DESCRIPTION.format(**words),
-        inputs=(
-            InputSpec("sequence", "sequence"), InputSpec(options["input"], "signal", transform=(("log1p", ()),)),
-        ),
+        inputs=tuple(inputs),
         outputs=(OutputSpec("binding", "sigmoid", (bound,), role="probability", unit="probability"),),
         reference=ReferenceSpec(values=frequencies), contributions=ContributionSpec("probability", BIN),
         training=rounded(training),
@@ -144,15 +146,20 @@ def _figure_section(figures: Mapping[str, Any]) -> str:
         [LABELS[name], *(f"{entry[part][key]:.3f}" for part in ("test", "validation") for key in FIGURES)]
         for name, entry in figures["models"].items()
     ]
-    test, blind = (figures["models"][name]["test"] for name in ("net", "sequence"))
-    gain = ", ".join(f"{test[key] - blind[key]:+.3f} {name}" for key, name in (("auroc", "AUROC"), ("auprc", "AUPRC")))
+    test = figures["models"]["net"]["test"]
+    gain = ""
+    if "sequence" in figures["models"]:
+        blind = figures["models"]["sequence"]["test"]
+        both = (f"{test[key] - blind[key]:+.3f} {name}" for key, name in (("auroc", "AUROC"), ("auprc", "AUPRC")))
+        gain = (
+            f" The regression is fitted\non training bins. What the signal adds to the net on test: {', '.join(both)}."
+        )
     names = ("AUROC", "AUPRC", "recall at 50 % FDR", "recall at 10 % FDR")
     header = ["model", *(f"{name}{', validation' if part else ''}" for part in (0, 1) for name in names)]
     return f"""## Figures
 
 On every bin of the test sequences at its natural share ({test["bound"]:,} bound of {test["bins"]:,},
-{test["prevalence"]:.2%}), and on validation. The motif is found in the training peaks; the regression is fitted on
-training bins. What the signal adds to the net on test: {gain}.
+{test["prevalence"]:.2%}), and on validation. The motif is found in the training peaks.{gain}
 
 {markdown_table(header, rows)}"""
 
@@ -183,12 +190,17 @@ probabilities over the test bins: {net["test"]["sum"]:,.0f}; bound: {net["test"]
 
 
 def _limits_section(card: Card) -> str:
-    return f"""## Limits
-
+    signal = ""
+    if len(card.inputs) > 1:
+        signal = f"""
 The signal `{card.inputs[1].name}` has to be made as the one it was trained on was: `trackgen train coverage` counts
 fragments over a base and divides by their mean over the genome, so that depth falls out. Another scale, assay or state
 of the cells shifts the probabilities. Bases without a value read as 0: on stretches that the track leaves out the model
-sees sequence in closed chromatin. It learned from few sites of one experiment, and tells where this factor binds under
+sees sequence in closed chromatin.
+"""
+    return f"""## Limits
+{signal}
+It learned from few sites of one experiment, and tells where this factor binds under
 its conditions. Bins overlap: a site stands in four or five of them."""
 
 

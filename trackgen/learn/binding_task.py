@@ -1,4 +1,4 @@
-"""The task ``binding``: from peaks and a signal track to an exported, calibrated model of one factor, with its report.
+"""The task ``binding``: from peaks, and a signal where there is one, to an exported model of one factor and its report.
 
 ``OUT/`` ends with ``model.onnx``, ``README.md``, ``model.pt`` (the trained net, for ``trackgen export``),
 ``metrics.csv`` and ``metrics-sequence.csv`` (one line an epoch, of the net and of the same net without the signal),
@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ from trackgen.progress import Progress
 
 __all__ = ["BindingOptions", "train_binding"]
 
+WITH_SIGNAL, SEQUENCE_ALONE = "binding-thesis", "binding-sequence"
+"""Nets of `trackgen.learn.architectures`."""
 FALSE_SHARES = (0.5, 0.1)
 """False discovery rates at which recall is given, as in ENCODE-DREAM."""
 
@@ -49,10 +52,10 @@ class BindingOptions:
 
     genome: Path
     peaks: Path
-    signal: tuple[str, Path]
     output: Path
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    signal: tuple[str, Path] | None = None
     exclude: tuple[str, ...] = ()
     peak_width: int = PEAK_WIDTH
     min_score: float = 0.0
@@ -61,7 +64,7 @@ class BindingOptions:
     label: str = "bound"
     data: str = ""
     license: str = ""
-    architecture: str = "binding-thesis"
+    architecture: str = ""
     epochs: int = 60
     patience: int = 10
     batch_size: int = 256
@@ -81,12 +84,18 @@ def train_binding(options: BindingOptions, progress: Progress) -> Path:
         DataError: genome, peaks, signal or exclusions are missing or malformed.
         ModelError: the exported graph does not reproduce the net.
     """
+    options = _with_architecture(options)
     plan = architecture(options.architecture, "binding")
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
-    with open_genome(options.genome) as genome, open_signal(options.signal[1]) as reader:
-        spec = InputSpec(options.signal[0], "signal", transform=(("log1p", ()),))
-        source = Source(load_data(options, genome), Track(spec, reader, genome.lengths))
+    with ExitStack() as stack:
+        genome = stack.enter_context(open_genome(options.genome))
+        track = None
+        if options.signal is not None:
+            reader = stack.enter_context(open_signal(options.signal[1]))
+            spec = InputSpec(options.signal[0], "signal", transform=(("log1p", ()),))
+            track = Track(spec, reader, genome.lengths)
+        source = Source(load_data(options, genome), track)
         for part in PARTS:
             source.data.draw(part, (options.seed,))
             counts = ", ".join(f"{n:,} {name}" for name, n in source.data.counts(part).items())
@@ -108,11 +117,31 @@ def train_binding(options: BindingOptions, progress: Progress) -> Path:
     return _write(options, plan, fits["net"][0], judged, figures, frequencies, progress)
 
 
+def _with_architecture(options: BindingOptions) -> BindingOptions:
+    """With the net for what there is to read, unless another was asked for.
+
+    Raises:
+        UsageError: a net that reads a signal, without a signal, or the other way round.
+    """
+    fitting = SEQUENCE_ALONE if options.signal is None else WITH_SIGNAL
+    if options.architecture not in ("", SEQUENCE_ALONE, WITH_SIGNAL) or options.architecture in ("", fitting):
+        return replace(options, architecture=options.architecture or fitting)
+    raise UsageError(
+        "the net does not fit the data", wanted=fitting,
+        found=f"{options.architecture} {'with' if options.signal else 'without'} a signal",
+        remedy="leave --architecture out, and give --signal where there is one",
+    )  # fmt: skip
+
+
 def _write(
     options: BindingOptions, plan: Architecture, net: nn.Module, judged: Mapping[str, _Judgement],
     figures: Mapping[str, Any], frequencies: tuple[float, float, float, float], progress: Progress,
 ) -> Path:  # fmt: skip
-    settings = asdict(options) | {"summary": plan.summary, "manner": plan.manner, "input": options.signal[0]}
+    settings = asdict(options) | {
+        "summary": plan.summary,
+        "manner": plan.manner,
+        "input": options.signal[0] if options.signal else "",
+    }
     card = binding_card(settings, figures, frequencies, plan.window)
     calibration = judged["net"].calibration
     weights = {name: value.cpu() for name, value in net.state_dict().items()}
@@ -160,15 +189,25 @@ def _judge_all(
     )  # fmt: skip
     fits: _Fits = {}
     scores: dict[str, list[NDArray[np.float64]]] = {}
-    for name in ("net", "sequence"):
-        fits[name] = train_net(source, plan, motif, settings, progress, with_signal=name == "net")
+    for name in ("net", "sequence") if source.track is not None else ("net",):
+        with_signal = source.track is not None and name == "net"
+        fits[name] = train_net(
+            source,
+            plan,
+            motif,
+            settings,
+            progress,
+            with_signal=with_signal,
+            suffix="-sequence" if name != "net" else "",
+        )
         scores[name] = [net_logits(fits[name][0], source, part, plan, options.device) for part in PARTS[1:]]
     bins = {part: source.data.all_bins(part) for part in PARTS[1:]}
     plain = [bin_scores(source, motif, sites) for sites, _ in bins.values()]
-    for column, name in enumerate(("motif", "signal")):
+    for column, name in enumerate(("motif", "signal")[: plain[0].shape[1]]):
         scores[name] = [values[:, column : column + 1] for values in plain]
-    sites, labels = source.data.draw("train", (options.seed,))
-    scores["motif_and_signal"] = _linear(bin_scores(source, motif, sites), labels, plain)
+    if source.track is not None:
+        sites, labels = source.data.draw("train", (options.seed,))
+        scores["motif_and_signal"] = _linear(bin_scores(source, motif, sites), labels, plain)
     truths = [labels > 0 for _, labels in bins.values()]
     return fits, {name: _judge(values, truths) for name, values in scores.items()}
 

@@ -32,10 +32,10 @@ TRAIN, VALIDATION, MOTIF = range(3)
 
 @dataclass(frozen=True)
 class Source:
-    """Labelled bins and the signal beside them."""
+    """Labelled bins and the signal beside them, None where there is none."""
 
     data: BindingData
-    track: Track
+    track: Track | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def train_net(
     progress: Progress,
     *,
     with_signal: bool = True,
+    suffix: str = "",
 ) -> tuple[nn.Module, FitResult]:
     """The net of `plan` with the weights of its best epoch, by the loss on bins drawn once from validation.
 
@@ -89,6 +90,7 @@ def train_net(
         options: of the loop.
         progress: told about every epoch.
         with_signal: False for the same net without the signal's path.
+        suffix: of the names of its checkpoint and metrics.
     """
     seed_everything(options.seed)
     net = plan.build() if with_signal else ThesisBinding(with_signal=False)
@@ -98,7 +100,6 @@ def train_net(
         epochs=options.epochs, patience=options.patience, learning_rate=options.learning_rate,
         average=plan.average, seed=options.seed, device=options.device,
     )  # fmt: skip
-    suffix = "" if with_signal else "-sequence"
     data, seed = source.data, options.seed
     train = _batches(source, plan, lambda epoch: data.draw("train", (seed, TRAIN, epoch)), options.batch_size)
     validation = _batches(source, plan, lambda _: data.draw("validation", (seed, VALIDATION)), PREDICTED_AT_ONCE)
@@ -126,11 +127,15 @@ def net_logits(net: nn.Module, source: Source, part: str, plan: Architecture, de
 
 
 def bin_scores(source: Source, motif: Motif, sites: Sites) -> NDArray[np.float64]:
-    """float64[n, 2]: the best motif score in each bin, and the mean of the signal (as the net sees it) over it."""
-    scores = np.empty((len(sites), 2))
+    """float64[n, 2]: the best motif score in each bin, and the mean of the signal (as the net sees it) over it.
+
+    Without a signal only the first: float64[n, 1].
+    """
+    scores = np.empty((len(sites), 1 if source.track is None else 2))
     for start in range(0, len(sites), 4 * PREDICTED_AT_ONCE):
         rows = np.arange(start, min(start + 4 * PREDICTED_AT_ONCE, len(sites)))
         part = sites.take(rows)
         scores[rows, 0] = motif.best(read_windows(source.data.genome, part, BIN, BIN))[0]
-        scores[rows, 1] = source.track.windows(part, BIN, BIN).mean(axis=1)
+        if source.track is not None:
+            scores[rows, 1] = source.track.windows(part, BIN, BIN).mean(axis=1)
     return scores

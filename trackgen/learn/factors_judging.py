@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trackgen.errors import DataError
 from trackgen.learn.architectures.rc_multitask import POOL, FactorLogits, RcMultitask
-from trackgen.learn.calibration import Calibration, fit_calibration, prior_shift
+from trackgen.learn.calibration import Calibration, prior_shift
 from trackgen.learn.datasets.factors import BOUND, UNBOUND, FactorData, no_nearer_than
 from trackgen.learn.factors_training import score_along, score_sites
 from trackgen.learn.metrics import auprc, auroc
@@ -31,6 +31,9 @@ APART = 150
 FEWEST_VALIDATION_PEAKS = 3
 """A factor with fewer is not kept: its calibration and threshold would stand on nothing."""
 STREAM = 11
+NEWTON_STEPS = 50
+NEWTON_END = 1e-9
+"""Gain of log-likelihood, in nats over all windows, that is none."""
 
 Scores = NDArray[np.float32]
 
@@ -185,12 +188,32 @@ def _every_window(
 
 
 def _calibration(logits: Scores, labels: NDArray[np.int8]) -> Calibration:
-    """Scale and shift of the highest likelihood over the windows that are bound or unbound."""
+    """Scale and shift of the highest likelihood over the windows that are bound or unbound, by Newton's steps.
+
+    The same optimum as `fit_calibration`'s, whose general search takes a hundred times as long for one factor.
+    """
     known = labels != 0
-    truth = (labels[known] == BOUND).astype(np.int64)
-    both = np.stack([np.zeros(len(truth)), logits[known]], axis=1)
-    start = prior_shift(np.array([1, 1]), np.bincount(truth, minlength=2))
-    return fit_calibration(both, truth, start)
+    truth, score = labels[known] == BOUND, logits[known].astype(np.float64)
+    point = np.array([1.0, prior_shift(np.array([1, 1]), np.bincount(truth, minlength=2)).shift[1]])
+    best = _log_likelihood(point, score, truth)
+    for _ in range(NEWTON_STEPS):
+        probability = _probability(point[0] * score + point[1])
+        rest, weight = truth - probability, probability * (1 - probability)
+        slope = np.array([rest @ score, rest.sum()])
+        bend = np.array([[weight @ score**2, weight @ score], [weight @ score, weight.sum()]])
+        step = np.linalg.solve(bend + 1e-9 * np.eye(2), slope)
+        while _log_likelihood(point + step, score, truth) < best and np.abs(step).max() > NEWTON_END:
+            step /= 2
+        point, before = point + step, best
+        best = _log_likelihood(point, score, truth)
+        if best - before < NEWTON_END:
+            break
+    return Calibration(float(point[0]), (0.0, float(point[1])))
+
+
+def _log_likelihood(point: NDArray[np.float64], score: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    logit = point[0] * score + point[1]
+    return float(logit[truth].sum() - np.logaddexp(0, logit).sum())
 
 
 def _best_threshold(labels: NDArray[np.int8], logits: Scores) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
@@ -57,6 +58,15 @@ ARCHITECTURES = {
         ThesisBinding, ThesisBinding.window,
         "the shallow net of ten Dijke 2017 for ENCODE-DREAM: sequence by convolution 15 x 32, max-pool 35, dense 100; "
         "signal by max-pool 30; joined by dense 1000",
+        "Every epoch draws its bins, on a grid of 10 bp, and their strands anew. Half of the filters start from the "
+        "motif found in the training peaks, on either strand; all else has a Xavier start. Weights are averaged over "
+        "steps (.99).",
+        average=0.99, task="binding",
+    ),
+    "binding-sequence": Architecture(
+        partial(ThesisBinding, with_signal=False), ThesisBinding.window,
+        "the shallow net of ten Dijke 2017 for ENCODE-DREAM without its signal: convolution 15 x 32, max-pool 35, "
+        "dense 100, dense 1000",
         "Every epoch draws its bins, on a grid of 10 bp, and their strands anew. Half of the filters start from the "
         "motif found in the training peaks, on either strand; all else has a Xavier start. Weights are averaged over "
         "steps (.99).",

@@ -79,14 +79,14 @@ class SignalBatches:
 
     Attributes:
         genome: of the bases.
-        track: of the signal.
+        track: of the signal; None for batches of the sequence alone.
         draw: bins and labels of an epoch, in the order they come.
         window, bin_: L and b, bp.
         batch_size: windows in a batch.
     """
 
     genome: Genome
-    track: Track
+    track: Track | None
     draw: Draw
     window: int
     bin_: int
@@ -98,8 +98,9 @@ class SignalBatches:
         for start in range(0, len(sites), group):
             part = sites.take(np.arange(start, min(start + group, len(sites))))
             codes = read_windows(self.genome, part, self.window, self.bin_)
-            signal = self.track.windows(part, self.window, self.bin_)
+            signal = None if self.track is None else self.track.windows(part, self.window, self.bin_)
             for first in range(0, len(part), self.batch_size):
                 rows = slice(first, first + self.batch_size)
                 targets = labels[start:][rows, None]
-                yield (one_hot(codes[rows]), signal[rows, None, :]), targets
+                inputs: tuple[NDArray[np.float32], ...] = (one_hot(codes[rows]),)
+                yield inputs if signal is None else (*inputs, signal[rows, None, :]), targets
