@@ -61,7 +61,7 @@ def faults(words: list[str]) -> list[str]:
     if path == "trackgen":
         return [] if rest and rest[0].startswith("-") else [" ".join(words)]
     command = ALL[path].command
-    if isinstance(command, click.Group):
+    if isinstance(command, click.Group) and not command.invoke_without_command:
         return [" ".join(words)]
     known = {name for parameter in command.params for name in parameter.opts}
     options = {word.partition("=")[0] for word in rest if word.startswith("-") and len(word) > 1}

@@ -45,11 +45,11 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
 
 @click.group(invoke_without_command=True)
 @click.option(
-    "--set", "sets", multiple=True, type=NamedText("NAME=SET"),
+    "--set", "sets", envvar="TRACKGEN_SWEEP_SET", multiple=True, type=NamedText("NAME=SET"),
     help="A data set: zeng:FASTA[+FASTA], deepbind:AC_FILE, fasta:BOUND,UNBOUND, or peaks with --genome.",
 )  # fmt: skip
 @click.option(
-    "--architecture", "architectures", multiple=True, callback=split_names,
+    "--architecture", "architectures", envvar="TRACKGEN_SWEEP_ARCHITECTURE", multiple=True, callback=split_names,
     help="Codes A,B, those that matter first; all: the ten of Zeng 2016.",
 )  # fmt: skip
 @click.option("--output", "-o", type=FILE, help="Folder of the sweep: new, or one to go on with.")
@@ -76,8 +76,9 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str | No
 )  # fmt: skip
 @click.option("--positives", callback=_numbers, help="Also cut the sets down to so many bound sequences: A,B.")
 @click.option(
-    "--family", "families", multiple=True, type=NamedText("NAME=FAMILY"), help="Family of a set's factor, for ANOVA."
-)
+    "--family", "families", envvar="TRACKGEN_SWEEP_FAMILY", multiple=True, type=NamedText("NAME=FAMILY"),
+    help="Family of a set's factor, for ANOVA.",
+)  # fmt: skip
 @click.option("--task", default="discovery", show_default=True, help="What the sets ask: discovery, occupancy, free.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of draws, weights and order.")
 @click.option(

@@ -179,4 +179,4 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     wait([parent.sentinel])
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGKILL)
