@@ -48,7 +48,7 @@ HOME = {
     "uvicorn": {"serve"},
     "pysam": {"genome"},
     "pyBigWig": {"genome"},
-    "pybigtools": {"calls", "genome", "hub", "learn"},
+    "pybigtools": {"bigwig", "genome", "learn"},
     "pooch": {"genome"},
     "isal": {"bigwig"},
     "distributed": {"scan"},

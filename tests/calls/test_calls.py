@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.hub.conftest import Notes
 from tests.hubs import CARD, LENGTHS, PEAK, change_run, write_run
+from trackgen.bigwig import write_big_bed
 from trackgen.calls import CallOptions, CallSet, CallSource, StrandTrack, make_calls, plain_sources, validation_of
 from trackgen.calls.stretches import StretchCaller, place_calls
 from trackgen.card import card_from_dict
@@ -229,9 +231,10 @@ def test_a_class_without_threshold_is_left_out_where_others_have_one(tmp_path: P
 def test_pieces_of_any_length_give_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_run(tmp_path / "out")
     for method in ("maxima", "stretches"):
-        whole = call(run, output=tmp_path / method, method=method, merge=3)
+        options = {"method": method} | ({"merge": 3} if method == "stretches" else {})
+        whole = call(run, output=tmp_path / method, **options)
         monkeypatch.setattr("trackgen.calls.job.BASES_AT_ONCE", 997)
-        pieces = call(run, output=tmp_path / f"{method}-pieces", method=method, merge=3)
+        pieces = call(run, output=tmp_path / f"{method}-pieces", **options)
         monkeypatch.undo()
         for one, other in zip(whole, pieces, strict=True):
             assert {kind: path.read_bytes() for kind, path in one.files.items()} == {
@@ -244,6 +247,9 @@ def test_figures_of_a_threshold_are_read_from_cards_of_either_form() -> None:
         return validation_of(card_from_dict({**CARD, "training": {"thresholds": thresholds}}, "x"), "sharp", 0.03)
 
     assert said({"sharp": {"precision": 0.5, "recall": 1}}) == {"precision": 0.5, "recall": 1}
+    rest = {"chosen_on": "chrII", "within": "far"}
+    assert said({"sharp": {"precision": 0.5, "recall": 1}, **rest})["chosen_on"] == ["chrII"]
+    assert "within" not in said({"sharp": {"precision": 0.5, "recall": 1}, **rest})
     cases: tuple[Any, ...] = (
         None,
         [],
@@ -263,6 +269,11 @@ def test_figures_of_a_threshold_are_read_from_cards_of_either_form() -> None:
         ({"threshold": 0.5, "merge": -1}, "--merge: this must be 0 or more; found -1"),
         ({"threshold": 0.5, "min_width": 0}, "--min-width: this must be 1 or more; found 0"),
         ({"threshold": 0.5, "distance": -2}, "--distance: this must be 0 or more; found -2"),
+        ({"threshold": 0.5, "distance": 9}, "--distance: the option would do nothing; found --method stretches"),
+        (
+            {"threshold": 0.5, "merge": 9, "method": "maxima"},
+            "--merge: the option would do nothing; found --method max",
+        ),
         ({"thresholds": {"other": 1.0}}, "--threshold: there is no such class; found other; wanted mine"),
     ],
 )
@@ -281,7 +292,7 @@ def test_calls_that_are_there_are_replaced_only_when_told_to(track: Path, tmp_pa
         call(track, output=tmp_path / "calls", threshold=0.6)
     call(track, output=tmp_path / "calls", threshold=0.6, overwrite=True)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="-o: the folder cannot be made"):
+    with pytest.raises(UsageError, match="file, -o: the calls cannot be written; found File exists"):
         call(track, output=tmp_path / "file", threshold=0.5)
 
 
@@ -325,7 +336,74 @@ def test_a_full_disk_says_how_to_go_on(track: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(TrackgenError, match="the calls cannot be written; found No space left") as caught:
         call(track, output=tmp_path / "calls", threshold=0.5)
     assert caught.value.exit_status == 75
-    assert list((tmp_path / "calls").iterdir()) == []
+    assert not (tmp_path / "calls").exists()
+
+
+def test_a_class_that_fails_leaves_no_files_of_those_before_it(track: Path, tmp_path: Path) -> None:
+    broken = write_track(tmp_path / "x.bw", {"chrII": [(77, 78, math.inf)]})
+    with pytest.raises(DataError, match="chrII:78: the track holds an infinite value") as caught:
+        call(track, broken, output=tmp_path / "calls", threshold=0.5)
+    assert caught.value.exit_status == 3
+    assert not (tmp_path / "calls").exists()
+    call(track, output=tmp_path / "calls", threshold=0.5)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "calls").iterdir()}
+    for method in ("stretches", "maxima"):
+        with pytest.raises(DataError, match="infinite value"):
+            call(track, broken, output=tmp_path / "calls", threshold=0.6, overwrite=True, method=method)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "calls").iterdir()} == before
+
+
+def test_replaced_calls_leave_no_file_behind(track: Path, tmp_path: Path) -> None:
+    call(track, output=tmp_path / "calls", threshold=0.5)
+    assert (tmp_path / "calls" / "mine.calls.bb").is_file()
+    (tmp_path / "calls" / "notes.txt").write_text("mine")
+    call(track, output=tmp_path / "calls", threshold=5.0, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "calls").iterdir()) == [
+        "calls.json", "mine.calls.bed", "mine.calls.narrowPeak", "notes.txt",
+    ]  # fmt: skip
+    (tmp_path / "calls" / "calls.json").write_text(
+        '{"calls": [{"files": {"bed": "notes.txt", "bigBed": "../mine.bb"}}]}'
+    )
+    (tmp_path / "mine.bb").write_text("")
+    call(track, output=tmp_path / "calls", threshold=0.5, overwrite=True)
+    assert (tmp_path / "mine.bb").exists()
+    assert (tmp_path / "calls" / "notes.txt").exists()
+
+
+def test_a_big_bed_that_the_disk_has_no_room_for_is_told(
+    track: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        """As pybigtools raises."""
+
+    class Writer:
+        def __init__(self, path: str, mode: str) -> None:
+            Path(path).write_bytes(bytes(64))
+
+        def write(self, *arguments: Any) -> None:
+            raise PanicException
+
+    monkeypatch.setattr(pybigtools, "open", Writer)
+    with pytest.raises(TrackgenError, match="the bigBed file cannot be written; found No space left") as caught:
+        call(track, output=tmp_path / "calls", threshold=0.5)
+    assert caught.value.exit_status == 75
+    assert not (tmp_path / "calls").exists()
+
+
+def test_what_stops_the_rows_of_a_big_bed_is_not_swallowed(tmp_path: Path) -> None:
+    def items() -> Iterator[tuple[str, int, int, str]]:
+        yield "chr1", 0, 10, "a"
+        raise DataError("the rows end here")
+
+    with pytest.raises(DataError, match="the rows end here"):
+        write_big_bed(tmp_path / "x.bb", items(), {"chr1": 100}, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_distance_beyond_the_sequence_leaves_its_highest_place(tmp_path: Path) -> None:
+    path = write_track(tmp_path / "x.bw", {"chrI": [(10, 11, 0.9), (5000, 5001, 0.8)]})
+    (made,) = call(path, output=tmp_path / "calls", threshold=0.5, method="maxima", distance=1 << 60)
+    assert [row[1] for row in lines(made.files["bed"])] == ["10"]
 
 
 def test_the_command_prints_files_and_numbers(track: Path, tmp_path: Path) -> None:
@@ -338,6 +416,9 @@ def test_the_command_prints_files_and_numbers(track: Path, tmp_path: Path) -> No
         done = CliRunner().invoke(command, [*arguments, wrong])
         assert done.exit_code == 2
         assert "is no finite number" in done.stderr
+    done = CliRunner().invoke(command, [*arguments, "1", "--tmp-dir", str(tmp_path / "none")])
+    assert done.exit_code == 2
+    assert "'--tmp-dir': Directory" in done.stderr
     run = write_run(tmp_path / "out")
     done = CliRunner().invoke(command, [str(run), "-o", str(tmp_path / "more"), "--classes", "blunt"])
     assert isinstance(done.exception, UsageError)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from trackgen.bigwig import copy_renamed
+from trackgen.bigwig import BigBedRow, write_big_bed
 from trackgen.calls.spool import CallSpool
 from trackgen.calls.stretches import Calls
-from trackgen.errors import MACHINE_ERRORS, ResourceError, UsageError
 
 __all__ = ["BIGBED_TYPE", "write_calls"]
 
@@ -31,7 +28,7 @@ float value; "Largest value of the track"
 uint summit; "Middle of the summit, 0-based"
 )
 """
-Rows = Iterator[tuple[str, int, int, str]]
+Rows = Iterator[BigBedRow]
 
 
 def write_calls(
@@ -48,15 +45,16 @@ def write_calls(
 
     Raises:
         UsageError: pybigtools, which writes bigBed, is not installed.
-        ResourceError: the disk is full or fails.
+        ResourceError: the disk is full or fails while the bigBed file is written.
+        OSError: a file cannot be written.
     """
     written = {"bed": Path(f"{prefix}.bed"), "narrowPeak": Path(f"{prefix}.narrowPeak")}
-    _replace(written["bed"], lambda path: _write_text(path, _bed_rows(spool, label, by_name=False)))
-    _replace(written["narrowPeak"], lambda path: _write_text(path, _narrow_peaks(spool, label)))
+    _write_text(written["bed"], _bed_rows(spool, label, by_name=False))
+    _write_text(written["narrowPeak"], _narrow_peaks(spool, label))
     if spool.number:
         # A bigBed file without items is no valid one.
         written["bigBed"] = Path(f"{prefix}.bb")
-        _replace(written["bigBed"], lambda path: _write_big_bed(path, spool, label, lengths))
+        write_big_bed(written["bigBed"], _bed_rows(spool, label, by_name=True), lengths, AUTO_SQL)
     return written
 
 
@@ -99,34 +97,3 @@ def _summit(call: Fields) -> int:
 def _write_text(path: Path, rows: Rows) -> None:
     with open(path, "w", encoding="utf-8") as file:
         file.writelines(f"{name}\t{start}\t{end}\t{rest}\n" for name, start, end, rest in rows)
-
-
-def _write_big_bed(path: Path, spool: CallSpool, label: str, lengths: Mapping[str, int]) -> None:
-    try:
-        import pybigtools
-    except ImportError:
-        raise UsageError(
-            "no library that writes bigBed is installed",
-            wanted="pybigtools",
-            remedy="run `pip install 'trackgen[genes]'` (in a checkout: `pip install '.[genes]'`)",
-        ) from None
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".bigbed-") as folder:
-        made = Path(folder) / "made.bb"
-        pybigtools.open(os.fspath(made), "w").write(
-            dict(lengths), _bed_rows(spool, label, by_name=True), AUTO_SQL
-        )  # fmt: skip
-        # Its names of sequences stand behind the data, where JBrowse before 3.2 does not find them.
-        copy_renamed(made, path, {})
-
-
-def _replace(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        kind = ResourceError if error.errno in MACHINE_ERRORS else UsageError
-        raise kind("the calls cannot be written", path=path, found=error.strerror) from error
-    finally:
-        temporary.unlink(missing_ok=True)

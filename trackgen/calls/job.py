@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,17 +13,18 @@ import numpy as np
 
 from trackgen import __version__
 from trackgen.calls.files import BIGBED_TYPE, write_calls
+from trackgen.calls.folder import CALLS_FILE, replaced_folder
 from trackgen.calls.source import CallSource, Method, StrandTrack
 from trackgen.calls.spool import CallSpool
 from trackgen.calls.stretches import Calls, StretchCaller, no_calls, place_calls
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import SignalReader, open_signal
+from trackgen.genome.signals import finite_values
 from trackgen.progress import Progress
 from trackgen.scan.digest import file_sha256
 
-__all__ = ["CALLS_FILE", "CallOptions", "CallSet", "make_calls"]
+__all__ = ["CallOptions", "CallSet", "make_calls"]
 
-CALLS_FILE = "calls.json"
 KIND, SCHEMA_VERSION = "calls", 1
 BASES_AT_ONCE = 1 << 22
 
@@ -108,14 +108,11 @@ def make_calls(sources: Sequence[CallSource], options: CallOptions, progress: Pr
         )  # fmt: skip
     for name in left_out:
         progress.note(f"{name} is left out: its card gives no threshold, and --threshold none")
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError("the folder cannot be made", path=options.output, place="-o", found=error.strerror) from None
     bases = sum(sum(source.lengths.values()) * len(source.tracks) for source, _ in chosen)
-    progress.start("call", bases, "bases")
-    made = [_call(source, threshold, options, progress) for source, threshold in chosen]
-    _describe(made, options.output / CALLS_FILE)
+    with replaced_folder(options.output) as folder:
+        progress.start("call", bases, "bases")
+        made = [_call(source, threshold, options, folder, progress) for source, threshold in chosen]
+        _describe(made, folder / CALLS_FILE)
     progress.finish()
     for entry in made:
         progress.note(entry.sentence)
@@ -145,6 +142,15 @@ def _check(sources: Sequence[CallSource], options: CallOptions) -> None:
     ):  # fmt: skip
         if value is not None and value < least:
             raise UsageError(f"this must be {least} or more", place=place, found=value)
+    methods = {_method(source, options) for source in sources}
+    for place, value, method in (
+        ("--merge", options.merge, "stretches"), ("--distance", options.distance, "maxima"),
+    ):  # fmt: skip
+        if value is not None and method not in methods:
+            raise UsageError(
+                "the option would do nothing", place=place, found=f"--method {' '.join(methods)}",
+                wanted=f"--method {method}", remedy="leave one of the two out",
+            )  # fmt: skip
     if (options.output / CALLS_FILE).exists() and not options.overwrite:
         raise UsageError(
             "the folder holds calls already", path=options.output, place="-o",
@@ -152,14 +158,21 @@ def _check(sources: Sequence[CallSource], options: CallOptions) -> None:
         )  # fmt: skip
 
 
+def _method(source: CallSource, options: CallOptions) -> Method:
+    return options.method or ("maxima" if source.bin == 1 else "stretches")
+
+
 def _threshold(source: CallSource, options: CallOptions) -> float | None:
     own = (options.thresholds or {}).get(source.class_name, options.threshold)
     return source.threshold if own is None else own
 
 
-def _call(source: CallSource, threshold: float, options: CallOptions, progress: Progress) -> CallSet:
-    method: Method = options.method or ("maxima" if source.bin == 1 else "stretches")
-    # Neighbouring bins that overlap speak of one site.
+def _call(
+    source: CallSource, threshold: float, options: CallOptions, folder: Path, progress: Progress
+) -> CallSet:  # fmt: skip
+    """The calls of one class, their files written into `folder`, from where they move to the output."""
+    method = _method(source, options)
+    # Neighbouring bins that overlap or touch speak of one site.
     merge = max(0, (source.bin or 0) - source.resolution) if options.merge is None else options.merge
     distance = source.distance if options.distance is None else options.distance
     how = _How(threshold, method, merge, distance, options.min_width, source.resolution)
@@ -170,11 +183,12 @@ def _call(source: CallSource, threshold: float, options: CallOptions, progress: 
             parts = [_stranded(strand, _calls_of(reader, name, length, how, progress)) for strand, reader in readers]
             calls = np.concatenate(parts)
             spool.add(name, calls[np.argsort(calls["start"], kind="stable")])
-        files = write_calls(options.output / f"{source.name}.calls", source.class_name, spool, source.lengths)
+        files = write_calls(folder / f"{source.name}.calls", source.class_name, spool, source.lengths)
         return CallSet(
             source=source, threshold=threshold, from_card=threshold == source.threshold, method=method,
             merge=merge if method == "stretches" else None, distance=distance if method == "maxima" else None,
-            min_width=options.min_width, files=files, number=spool.number, bases=spool.bases,
+            min_width=options.min_width, files={kind: options.output / path.name for kind, path in files.items()},
+            number=spool.number, bases=spool.bases,
         )  # fmt: skip
 
 
@@ -210,15 +224,16 @@ def _stretches(reader: SignalReader, name: str, length: int, how: _How) -> Itera
     caller = StretchCaller(how.threshold, how.merge, how.min_width)
     for first in range(0, length, BASES_AT_ONCE):
         last = min(first + BASES_AT_ONCE, length)
-        yield last - first, caller.add(reader.values(name, first, last), first)
+        yield last - first, caller.add(finite_values(reader, name, first, last), first)
     yield 0, caller.finish()
 
 
 def _places(reader: SignalReader, name: str, length: int, how: _How) -> Iterator[tuple[int, Calls]]:
+    distance = min(how.distance, length)
     for first in range(0, length, BASES_AT_ONCE):
         last = min(first + BASES_AT_ONCE, length)
-        values = reader.values(name, first - how.distance, last + how.distance)
-        calls = place_calls(values, first, how.threshold, how.distance, how.resolution)
+        values = finite_values(reader, name, first - distance, last + distance)
+        calls = place_calls(values, first, how.threshold, distance, how.resolution)
         calls["end"] = calls["top_end"] = np.minimum(calls["end"], length)
         yield last - first, calls[calls["end"] - calls["start"] >= how.min_width]
 
@@ -236,12 +251,7 @@ def _describe(made: Sequence[CallSet], path: Path) -> None:
         },
         "calls": [_entry(entry) for entry in made],
     }
-    temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
-    try:
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def _entry(made: CallSet) -> dict[str, Any]:

@@ -73,10 +73,13 @@ def validation_of(card: Card, class_name: str, threshold: float | None) -> dict[
     figures = entry.get("validation", entry)
     if entry.get("threshold", threshold) != threshold or not isinstance(figures, Mapping):
         return None
-    found = {key: figures.get(key) for key in ("precision", "recall")}
+    found: dict[str, Any] = {key: figures.get(key) for key in ("precision", "recall")}
     if not all(isinstance(value, int | float) for value in found.values()):
         return None
-    return found | {key: thresholds[key] for key in ("chosen_on", "within") if key in thresholds}
+    where, within = thresholds.get("chosen_on"), thresholds.get("within")
+    if isinstance(where, str | list):
+        found["chosen_on"] = [where] if isinstance(where, str) else [str(name) for name in where]
+    return found | ({"within": within} if isinstance(within, int) else {})
 
 
 def plain_sources(paths: Sequence[Path], strand: str | None) -> list[CallSource]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trackgen.calls import Method
 
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 class Threshold(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -49,7 +50,7 @@ class Threshold(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )  # fmt: skip
 @click.option(
     "--merge", type=int, metavar="N",
-    help="Stretches with at most N bases between them are one call.  [default: where the model's bins overlap]",
+    help="Stretches with at most N bases between them are one call.  [default: joins the model's bins that touch]",
 )  # fmt: skip
 @click.option("--distance", type=int, metavar="N", help="A maximum is the highest within N bp.  [default: the card's]")
 @click.option("--min-width", type=int, default=1, show_default=True, metavar="N", help="Leave out narrower calls, bp.")
@@ -58,7 +59,7 @@ class Threshold(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     help="Of tracks that no scan wrote.  [default: from names that end in .plus.bw and .minus.bw]",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace the calls in DIR.")
-@click.option("--tmp-dir", type=FILE, help="Where temporary files go.  [default: $TMPDIR]")
+@click.option("--tmp-dir", type=FOLDER, help="Where temporary files go.  [default: $TMPDIR]")
 @progress_options
 def command(
     tracks: tuple[Path, ...], output: Path, classes: tuple[str, ...], threshold: tuple[tuple[str, float], ...],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trackgen.evaluate.scores import Statistic
 
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
@@ -63,7 +64,7 @@ FILE = click.Path(path_type=Path)
     "--block", metavar="N", type=int, help="Bases of a resampled block.  [default: 200 blocks, 20,000 or more]"
 )
 @click.option("--seed", default=1, show_default=True, help="Of the replicates.")
-@click.option("--tmp-dir", type=FILE, help="Where temporary files go.  [default: $TMPDIR]")
+@click.option("--tmp-dir", type=FOLDER, help="Where temporary files go.  [default: $TMPDIR]")
 @progress_options
 def command(
     tracks: tuple[Path, ...], labels: Path, ambiguous: Path | None, column: str | None, output: Path,

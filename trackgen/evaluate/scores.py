@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.errors import DataError
 from trackgen.genome import SignalReader, open_signal, reconcile
+from trackgen.genome.signals import finite_values
 from trackgen.scan.weights import sliding
 
 __all__ = ["STATISTICS", "Statistic", "TrackScores"]
@@ -65,10 +65,7 @@ class TrackScores:
             return np.full(len(starts), np.nan, np.float32)
         first, last = int(starts[0]), int(starts[-1])
         step = gcd(*(int(step) for step in np.unique(np.diff(starts)))) or 1
-        values = self._reader.values(self._own[name], first, last + width)
-        if np.isinf(values).any():
-            place = f"{self._own[name]}:{first + int(np.isinf(values).argmax()) + 1:,}"
-            raise DataError("the track holds an infinite value", path=self.path, place=place, wanted="finite values")
+        values = finite_values(self._reader, self._own[name], first, last + width)
         return grid_scores(values, step, width, statistic)[(starts - first) // step]
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trackgen.errors import DataError, UsageError
 from trackgen.genome.sequence import inside, near_files, unknown_sequence
 
-__all__ = ["SignalReader", "open_signal"]
+__all__ = ["SignalReader", "finite_values", "open_signal"]
 
 BIGWIG_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
 BIGBED_MAGIC = (b"\xeb\xf2\x89\x87", b"\x87\x89\xf2\xeb")
@@ -87,6 +87,20 @@ def open_signal(path: str | os.PathLike[str]) -> SignalReader:
     except ImportError:
         return _PybigtoolsSignal(path, indexed)
     return _PyBigWigSignal(path, indexed, pyBigWig)
+
+
+def finite_values(reader: SignalReader, name: str, start: int, end: int) -> NDArray[np.float32]:
+    """`SignalReader.values`, none of them infinite.
+
+    Raises:
+        DataError: one is; or the file lists no sequence of this name, or proves damaged.
+    """
+    values = reader.values(name, start, end)
+    infinite = np.isinf(values)
+    if infinite.any():
+        place = f"{name}:{start + int(infinite.argmax()) + 1:,}"
+        raise DataError("the track holds an infinite value", path=reader.path, place=place, wanted="finite values")
+    return values
 
 
 def _check_head(path: Path) -> bool:

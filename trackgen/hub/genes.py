@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trackgen.bigwig import copy_renamed
-from trackgen.errors import DataError, UsageError
+from trackgen.bigwig import write_big_bed
+from trackgen.errors import DataError
 from trackgen.genome import describe
 from trackgen.genome.annotation import Annotation, Gene, read_annotation
 from trackgen.hub.model import GeneTrack
@@ -188,21 +188,10 @@ def _rest(gene: Gene) -> str:
 
 
 def _big_bed(rows: list[tuple[str, int, int, str]], lengths: Mapping[str, int]) -> bytes:
-    try:
-        import pybigtools
-    except ImportError:
-        raise UsageError(
-            "no library that writes bigBed is installed",
-            wanted="pybigtools",
-            remedy="run `pip install 'trackgen[genes]'` (in a checkout: `pip install '.[genes]'`)",
-        ) from None
     with tempfile.TemporaryDirectory() as folder:
-        written, path = Path(folder) / "written.bb", Path(folder) / "genes.bb"
-        writer = pybigtools.open(os.fspath(written), "w")
+        path = Path(folder) / "genes.bb"
         # The format wants sequences in the order of their names.
-        writer.write(dict(lengths), iter(sorted(rows, key=lambda row: row[:3])), AUTO_SQL)
-        # Its names of sequences stand behind the data, where JBrowse before 3.2 does not find them.
-        copy_renamed(written, path, {})
+        write_big_bed(path, sorted(rows, key=lambda row: row[:3]), lengths, AUTO_SQL)
         return path.read_bytes()
 
 
