@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from trackgen.errors import DataError, TrackgenError, UsageError
 from trackgen.evaluate import EvaluateOptions, Evaluation, evaluate_tracks
 from trackgen.evaluate.bootstrap import BlockCounts
 from trackgen.evaluate.curve import FALSE_SHARES, figures
-from trackgen.evaluate.scores import STATISTICS, Statistic, grid_scores
+from trackgen.evaluate.job import _first_blocks
+from trackgen.evaluate.report import curve_names
+from trackgen.evaluate.scores import STATISTICS, Statistic, TrackScores, grid_scores
 from trackgen.evaluate.tally import Tally, score_keys, scores_of
 from trackgen.genome.bins import Peak, label_bins, widen
 from trackgen.learn.metrics import recall_at
@@ -250,6 +253,8 @@ def test_a_track_in_pieces_gives_the_same_figures_and_seeds_the_same_intervals(
     monkeypatch.setattr("trackgen.evaluate.labels.BINS_AT_ONCE", 7)
     pieces = evaluate(scene, bootstrap=50, statistic="mean")
     assert pieces == whole
+    monkeypatch.setattr("trackgen.evaluate.labels.BASES_AT_ONCE", 120)
+    assert evaluate(scene, bootstrap=50, statistic="mean") == whole
     assert evaluate(scene, bootstrap=50, seed=2).intervals != whole.intervals
 
 
@@ -282,6 +287,7 @@ def test_a_table_of_labels_gives_the_figures_of_the_peaks_it_came_from(scene: Pa
         (["chrA\t0\t200\tU", "chrA\t50\t260\tU"], "line 3: the bins differ in width; found 210 bp; wanted 200"),
         (["chrA\t50\t250\tU", "chrA\t0\t200\tU"], "line 3: the bins are not sorted; found chrA, 0"),
         (["chrA\t0\t200\tU", "chrB\t0\t200\tU", "chrA\t50\t250\tU"], "line 4: the bins are not sorted"),
+        (["chrA\t0\t200\tU", "A\t50\t250\tU"], "line 3: two names mean the same sequence; found A; wanted one name"),
         (["chrB\t12200\t12400\tU"], "a bin ends beyond its sequence; found 12,400; wanted at most 12,345"),
         (["chrA\t0\t200\tU"], "there is no bound bin; found 1 unbound, 0 bound, 0 ambiguous"),
         ([], "the table holds no bin"),
@@ -307,6 +313,61 @@ def test_regions_exclusions_and_unknown_bases_leave_whole_bins_out(scene: Path) 
     assert sum(evaluate(scene, chroms=("chrA",)).labels.values()) == 597
 
 
+def test_pieces_of_a_sequence_leave_out_the_same_bins(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (scene / "out.bed").write_text("chrA\t1000\t1001\nchrA\t4990\t5310\n")
+    letters = "ACGT" * 2500 + "N" * 7 + "ACGT" * 4998 + "A"
+    (scene / "genome.fa").write_text(f">chrA\n{letters}\n>chrB\n{'A' * 12_345}\n>chrC\n{'C' * 150}\n")
+    options = {"exclude": (scene / "out.bed",), "genome": scene / "genome.fa", "regions": ("chrA:301-20111",)}
+    whole = evaluate(scene, **options)
+    monkeypatch.setattr("trackgen.evaluate.labels.BINS_AT_ONCE", 3)
+    assert evaluate(scene, **options) == whole
+    # 4 bins over base 1000, 11 over 4990 to 5310, 4 over the unknown bases.
+    assert sum(whole.labels.values()) == len(range(300, 20_111 - 199, 50)) - 4 - 11 - 4
+
+
+def test_a_table_of_bins_far_apart_is_scored_in_pieces(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"chrA\t{start}\t{start + 200}\t{'UB'[start % 3 == 0]}" for start in range(0, 29_000, 700)]
+    (scene / "labels.tsv").write_text("\n".join(["chr\tstart\tstop\tcell", *rows]) + "\n")
+    whole = evaluate(scene, labels=scene / "labels.tsv", ambiguous=None)
+    asked = []
+    real = TrackScores.scores
+
+    def scores(self: TrackScores, name: str, starts: np.ndarray, *rest: Any) -> np.ndarray:
+        asked.append(int(starts[-1] - starts[0]))
+        return real(self, name, starts, *rest)
+
+    monkeypatch.setattr(TrackScores, "scores", scores)
+    monkeypatch.setattr("trackgen.evaluate.labels.BASES_AT_ONCE", 2000)
+    assert evaluate(scene, labels=scene / "labels.tsv", ambiguous=None).figures == whole.figures
+    assert max(asked) <= 2000
+
+
+def test_all_bins_in_one_block_give_no_intervals_and_that_is_told(scene: Path) -> None:
+    notes = Notes()
+    options = EvaluateOptions(
+        (scene / "track.bw",), scene / "strong.bed", chroms=("chrA",), block=30_000, bootstrap=20
+    )  # fmt: skip
+    (found,) = evaluate_tracks(options, notes)
+    assert found.intervals is None
+    assert any("lie in one block of 30,000 bp: there are no intervals; --block N" in text for text in notes.texts)
+
+
+def test_short_sequences_share_a_block() -> None:
+    lengths = {"a": 250, "s1": 40, "s2": 50, "s3": 20, "b": 100, "s4": 30}
+    assert _first_blocks(lengths, 100) == {"a": 0, "s1": 3, "s2": 3, "s3": 4, "b": 5, "s4": 4}
+
+
+def test_many_blocks_hold_fewer_scores_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trackgen.evaluate.bootstrap.MOST_CELLS", 6000)
+    counts = BlockCounts()
+    random = np.random.default_rng(2)
+    for first in range(0, 60, 20):
+        blocks = np.repeat(np.arange(first, first + 20), 100)
+        counts.add(blocks, score_keys(random.random(2000).astype(np.float32)), random.random(2000) < 0.3)
+        assert counts._counts.shape[0] * counts._counts.shape[2] <= 6000
+    assert int(counts._counts.sum()) == 6000
+
+
 def test_sequences_that_the_track_lacks_score_lowest_and_are_told(scene: Path) -> None:
     (scene / "all.chrom.sizes").write_text(
         "".join(f"{name}\t{size}\n" for name, size in [*LENGTHS.items(), ("chrD", 20_000)])
@@ -328,6 +389,7 @@ def test_peaks_of_single_bases_are_widened_to_a_bin_and_that_is_told(scene: Path
     assert found.labels["bound"] == 5
     assert found.peak_width == 200
     assert any("narrower than half a bin" in text for text in notes.texts)
+    assert "points.bed: 1 of 2 peaks lie on sequences that the genome lacks, and are left out" in notes.texts
     assert evaluate(scene).peak_width == 1
 
 
@@ -337,6 +399,9 @@ def test_peaks_of_single_bases_are_widened_to_a_bin_and_that_is_told(scene: Path
         ({"tracks": ()}, UsageError, "no track is given"),
         ({"width": 0}, UsageError, "--bins: this must be 1 or more"),
         ({"block": 0}, UsageError, "--block: a block has bases"),
+        ({"seed": -1}, UsageError, "--seed: this must be 0 or more; found -1"),
+        ({"thresholds": (np.nan,)}, UsageError, "--threshold: this is no value of a track; found nan"),
+        ({"block": 4, "bootstrap": 9}, UsageError, "--block: there would be too many blocks.*; wanted 5 or more"),
         ({"column": "x"}, UsageError, "peaks have no columns of labels"),
         ({"regions": ("chrC:1-150",)}, DataError, "there is no bound bin"),
         ({"genome": Path("missing.sizes")}, DataError, "the lengths cannot be read"),
@@ -394,6 +459,42 @@ def test_the_command_writes_a_report_with_a_picture_and_prints_a_table(scene: Pa
     picture = (scene / "report" / "precision-recall.png").read_bytes()
     CliRunner().invoke(command, [*arguments, *more], catch_exceptions=False)
     assert (scene / "report" / "precision-recall.png").read_bytes() == picture
+
+
+def test_a_report_is_replaced_whole_and_cannot_stand_on_a_file(scene: Path) -> None:
+    arguments = ["--labels", str(scene / "strong.bed"), "--bootstrap", "0", "-o", str(scene / "report")]
+    odd = scene / "_a$b^$.bw"
+    odd.write_bytes((scene / "track.bw").read_bytes())
+    CliRunner().invoke(command, [str(odd), *arguments], catch_exceptions=False)
+    assert (scene / "report" / "_a$b^$.curve.tsv").is_file()
+    CliRunner().invoke(command, [str(scene / "track.bw"), *arguments], catch_exceptions=False)
+    names = {path.name for path in (scene / "report").iterdir()}
+    assert names == {"evaluation.json", "precision-recall.png", "track.curve.tsv"}
+    for wrong in (scene / "strong.bed", scene / "strong.bed" / "below"):
+        done = CliRunner().invoke(command, ["none.bw", *arguments[:-1], str(wrong)])
+        assert isinstance(done.exception, UsageError)
+        assert "-o: the folder cannot be made; found" in str(done.exception)
+
+
+def test_thresholds_call_the_very_bins_that_they_were_read_from(scene: Path) -> None:
+    values = {"chrA": np.zeros(30_000, np.float32)}
+    values["chrA"][1000:1200] = np.float32(0.1234567)
+    write_track(scene / "fine.bw", values)
+    (scene / "one.bed").write_text("chrA\t1000\t1200\n")
+    arguments = [str(scene / "fine.bw"), "--labels", str(scene / "one.bed"), "--bootstrap", "0"]
+    CliRunner().invoke(command, [*arguments, "-o", str(scene / "report")], catch_exceptions=False)
+    (track,) = json.loads((scene / "report" / "evaluation.json").read_text())["tracks"]
+    assert np.float32(track["thresholds"]["f1"]["threshold"]) == np.float32(0.1234567)
+    row = (scene / "report" / "fine.curve.tsv").read_text().splitlines()[1]
+    assert np.float32(float(row.split("\t")[0])) == np.float32(0.1234567)
+
+
+def test_tracks_of_one_name_have_curves_of_their_own() -> None:
+    def named(*paths: str) -> list[str]:
+        return curve_names([SimpleNamespace(track=Path(path)) for path in paths])  # type: ignore[misc]
+
+    assert named("a.bw", "b.bw") == ["a", "b"]
+    assert named("x/a.bw", "y/a.bw", "a.1.bw") == ["a.1_", "a.2", "a.1"]
 
 
 def test_without_matplotlib_the_report_has_no_picture_and_says_so(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:

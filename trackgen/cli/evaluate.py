@@ -78,7 +78,7 @@ def command(
     scores lowest. Works on any BigWig track.
     """
     from trackgen.evaluate import EvaluateOptions, evaluate_tracks
-    from trackgen.evaluate.report import summary_lines, write_evaluation
+    from trackgen.evaluate.report import check_output, summary_lines, write_evaluation
 
     options = EvaluateOptions(
         tracks=tracks, labels=labels, ambiguous=ambiguous, column=column, genome=genome, regions=regions,
@@ -86,6 +86,7 @@ def command(
         ambiguous_as=ambiguous_as, thresholds=thresholds, bootstrap=bootstrap, block=block, seed=seed,
         temporary_folder=tmp_dir,
     )  # fmt: skip
+    check_output(output)
     with progress_to(quiet, log_file) as progress:
         found = evaluate_tracks(options, progress)
         _, pictured = write_evaluation(output, options, found)

@@ -17,6 +17,8 @@ from trackgen.evaluate.curve import Areas, areas
 __all__ = ["BlockCounts", "Interval95", "Intervals"]
 
 MOST_LEVELS = 1 << 14
+MOST_CELLS = 1 << 24
+"""Blocks times distinct scores: many blocks hold fewer scores apart."""
 REPLICATES_AT_ONCE = 16
 PERCENTS = (2.5, 97.5)
 
@@ -59,7 +61,7 @@ class BlockCounts:
         rows = np.array([self._blocks.setdefault(int(block), len(self._blocks)) for block in np.unique(blocks)])
         self._grow(rows=len(self._blocks), levels=self._levels)
         levels = np.union1d(self._levels, keys >> np.uint32(self.shift)).astype(np.uint32)
-        while len(levels) > self._most:
+        while len(levels) > max(1, min(self._most, MOST_CELLS // len(self._blocks))):
             self._coarsen()
             levels = np.union1d(self._levels, keys >> np.uint32(self.shift)).astype(np.uint32)
         self._grow(rows=len(self._blocks), levels=levels)
@@ -87,12 +89,13 @@ class BlockCounts:
 
     def intervals(self, replicates: int, seed: int) -> Intervals:
         """Percentiles of the figures of so many replicates; NaN where no replicate has both labels."""
-        drawn = np.random.default_rng(seed).multinomial(self.number, np.full(self.number, 1 / self.number), replicates)
+        random, chances = np.random.default_rng(seed), np.full(self.number, 1 / self.number)
         # From the highest score.
         others, bound = (self._counts[:, label, ::-1].astype(np.float64) for label in (0, 1))
         parts: list[Areas] = []
         for first in range(0, replicates, REPLICATES_AT_ONCE):
-            weights = drawn[first : first + REPLICATES_AT_ONCE].astype(np.float64)
+            some = min(REPLICATES_AT_ONCE, replicates - first)
+            weights = random.multinomial(self.number, chances, some).astype(np.float64)
             parts.append(areas(weights @ bound, weights @ others))
         return Intervals(
             _percentiles([part.auroc for part in parts]),

@@ -28,6 +28,7 @@ BLOCKS = 200
 """Blocks that a genome is cut into where none is asked for."""
 SMALLEST_BLOCK = 20_000
 FEW_BLOCKS = 20
+MOST_BLOCKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def evaluate_tracks(options: EvaluateOptions, progress: Progress) -> list[Evalua
     with ExitStack() as stack:
         genome = None
         if options.genome is not None and not _is_sizes(options.genome):
-            genome = stack.enter_context(open_genome(options.genome))
+            genome = stack.enter_context(open_genome(options.genome, tmp_dir=options.temporary_folder))
         space = _space(options, genome)
         labels = _labels(options, space, genome, notes)
         tracks = [stack.enter_context(TrackScores(path, space.lengths)) for path in options.tracks]
@@ -122,7 +123,7 @@ def evaluate_tracks(options: EvaluateOptions, progress: Progress) -> list[Evalua
         told = len(notes)
         found = []
         for track in tracks:
-            found.append(_evaluate(track, labels, options, progress))
+            found.append(_evaluate(track, labels, space.lengths, options, progress))
         for note in notes[told:]:
             progress.note(note)
     return found
@@ -136,6 +137,11 @@ def _check(options: EvaluateOptions) -> None:
             raise UsageError("this must be 1 or more", place=name, found=value)
     if options.block is not None and options.block < 1:
         raise UsageError("a block has bases", place="--block", found=options.block, wanted="1 or more")
+    if options.seed < 0:
+        raise UsageError("this must be 0 or more", place="--seed", found=options.seed)
+    for threshold in options.thresholds:
+        if not math.isfinite(threshold):
+            raise UsageError("this is no value of a track", place="--threshold", found=threshold, wanted="a number")
 
 
 def _is_sizes(path: Path) -> bool:
@@ -196,9 +202,21 @@ def _wanted_names(labels: Labels) -> set[str]:
     return set(getattr(labels, "wanted", ()))
 
 
-def _evaluate(track: TrackScores, labels: Labels, options: EvaluateOptions, progress: Progress) -> Evaluation:
-    block = options.block or max(SMALLEST_BLOCK, math.ceil(labels.bases / BLOCKS))
-    counts = _Counts(options, block)
+def _block(labels: Labels, options: EvaluateOptions) -> int:
+    """Bases of a block that is drawn again."""
+    if options.block and options.bootstrap and labels.bases > MOST_BLOCKS * options.block:
+        raise UsageError(
+            "there would be too many blocks to draw from", place="--block", found=f"{options.block:,}",
+            wanted=f"{math.ceil(labels.bases / MOST_BLOCKS):,} or more, for {labels.bases:,} bases",
+        )  # fmt: skip
+    return options.block or max(SMALLEST_BLOCK, math.ceil(labels.bases / BLOCKS))
+
+
+def _evaluate(
+    track: TrackScores, labels: Labels, lengths: Mapping[str, int], options: EvaluateOptions, progress: Progress
+) -> Evaluation:  # fmt: skip
+    block = _block(labels, options)
+    counts = _Counts(options, block, lengths)
     progress.start(f"evaluate {track.path.name}", labels.bases, "bases")
     with Tally(options.temporary_folder) as tally:
         without = 0
@@ -214,11 +232,14 @@ def _evaluate(track: TrackScores, labels: Labels, options: EvaluateOptions, prog
         main = figures(tally.levels, ambiguous=ambiguous, at=options.thresholds)
         other = figures(tally.levels, ambiguous=not ambiguous, at=options.thresholds)
     progress.finish()
-    if counts.blocks.number < FEW_BLOCKS and options.bootstrap:
-        progress.note(f"the bins lie in {counts.blocks.number} blocks of {block:,} bp: intervals are rough")
+    number = counts.blocks.number
+    if number < FEW_BLOCKS and options.bootstrap:
+        where = f"{number} blocks" if number > 1 else "one block"
+        what = "intervals are rough" if number > 1 else "there are no intervals"
+        progress.note(f"the bins lie in {where} of {block:,} bp: {what}; --block N or --regions makes more of them")
     return Evaluation(
         track=track.path, labels=numbers, without_value=without, figures=main, other=other,
-        intervals=counts.blocks.intervals(options.bootstrap, options.seed) if options.bootstrap else None,
+        intervals=counts.blocks.intervals(options.bootstrap, options.seed) if number > 1 else None,
         blocks=counts.blocks.number, block=block,
         peak_width=labels.peak_width if isinstance(labels, PeakLabels) else None,
         # Of the 23 bits of a float32's mantissa.
@@ -239,19 +260,31 @@ def _refuse_nothing(numbers: Mapping[str, int], options: EvaluateOptions) -> Non
 class _Counts:
     """Counts for intervals, of the bins that count."""
 
-    def __init__(self, options: EvaluateOptions, block: int) -> None:
+    def __init__(self, options: EvaluateOptions, block: int, lengths: Mapping[str, int]) -> None:
         self._options, self._block = options, block
-        self._first: dict[str, int] = {}
-        self._next = 0
+        self._first = _first_blocks(lengths, block)
         self.blocks = BlockCounts()
 
     def add(self, batch: Batch, scores: Any) -> None:
         if not self._options.bootstrap:
             return
         own = batch.starts // self._block
-        first = self._first.setdefault(batch.name, self._next)
-        self._next = max(self._next, first + int(own[-1]) + 1)
+        first = self._first[batch.name]
         kept = np.ones(len(own), np.bool_)
         if self._options.ambiguous_as != "unbound":
             kept = batch.labels != AMBIGUOUS
         self.blocks.add((first + own)[kept], score_keys(scores)[kept], (batch.labels == BOUND)[kept])
+
+
+def _first_blocks(lengths: Mapping[str, int], block: int) -> dict[str, int]:
+    """The number of the block that each sequence begins with; neighbours shorter than a block share one."""
+    first: dict[str, int] = {}
+    following, shared, filled = 0, 0, block
+    for name, length in lengths.items():
+        if length >= block:
+            first[name], following = following, following + math.ceil(length / block)
+            continue
+        if filled + length > block:
+            shared, filled, following = following, 0, following + 1
+        first[name], filled = shared, filled + length
+    return first

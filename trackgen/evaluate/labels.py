@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, describe, read_bed, reconcile, total
-from trackgen.genome.bins import AMBIGUOUS, BOUND, UNBOUND, Peak, label_bins, unusable_bins
+from trackgen.genome.bins import AMBIGUOUS, BOUND, UNBOUND, Peak, label_bins, unusable_bins, widen
 from trackgen.genome.sequence import GZIP_MAGIC
 from trackgen.scan.stretches import NO_SPANS, Spans, add_note
 
 __all__ = ["Batch", "LabelTable", "Labels", "PeakLabels", "is_table"]
 
 BINS_AT_ONCE = 1 << 16
+BASES_AT_ONCE = 1 << 22
+"""Of a sequence, from which bins are made or scored at a time."""
 FARTHEST = 1 << 16
 """bp between bins of a table beyond which they are scored apart."""
 HEADS = {("chr", "start", "stop"), ("chr", "start", "end"), ("chrom", "start", "end"), ("chrom", "start", "stop")}
@@ -79,23 +81,37 @@ class PeakLabels:
         return sum(total(spans) for spans in self.wanted.values())
 
     def batches(self) -> Iterator[Batch]:
+        most = max(1, min(BINS_AT_ONCE, BASES_AT_ONCE // self.stride))
         for name, spans in self.wanted.items():
-            labels = label_bins(
-                self.peaks.get(name, []), self.lengths[name], peak_width=self.peak_width, stride=self.stride,
-                width=self.width,
-            )  # fmt: skip
-            gaps = self.excluded.get(name, NO_SPANS)
-            kept = ~unusable_bins(self.genome, name, gaps, len(labels), stride=self.stride, width=self.width)
-            kept &= _inside(spans, len(labels), self.stride, self.width)
-            for first in range(0, len(labels), BINS_AT_ONCE):
-                bins = np.flatnonzero(kept[first : first + BINS_AT_ONCE]) + first
-                if len(bins):
-                    yield Batch(name, bins * self.stride, labels[bins])
+            number = max(0, (self.lengths[name] - self.width) // self.stride + 1)
+            rows = self.peaks.get(name, [])
+            peaks = np.array([widen(peak.start, peak.end, self.peak_width) for peak in rows], np.int64).reshape(-1, 2)
+            strong = np.array([peak.strong for peak in rows], np.bool_)
+            for first in range(0, number, most):
+                piece = range(first, min(first + most, number))
+                kept = _inside(spans, piece, self.stride, self.width)
+                if not kept.any():
+                    continue
+                gaps = self.excluded.get(name, NO_SPANS)
+                kept &= ~unusable_bins(
+                    self.genome, name, gaps, len(piece), first=first, stride=self.stride, width=self.width
+                )
+                if kept.any():
+                    labels = self._labels(peaks, strong, piece)
+                    yield Batch(name, (np.flatnonzero(kept) + first) * self.stride, labels[kept])
+
+    def _labels(self, peaks: Spans, strong: NDArray[np.bool_], piece: range) -> NDArray[np.int8]:
+        """Of a piece of the bins of a sequence, by its widened peaks."""
+        begin, length = piece.start * self.stride, (len(piece) - 1) * self.stride + self.width
+        here = (peaks[:, 0] < begin + length) & (peaks[:, 1] > begin)
+        rows = zip((peaks[here] - begin).tolist(), strong[here].tolist(), strict=True)
+        own = [Peak(start, end, is_strong) for (start, end), is_strong in rows]
+        return label_bins(own, length, peak_width=1, stride=self.stride, width=self.width)
 
 
-def _inside(spans: Spans, number: int, stride: int, width: int) -> NDArray[np.bool_]:
-    """Which of the first bins of a sequence lie wholly inside one of the sorted disjoint spans."""
-    starts = np.arange(number) * stride
+def _inside(spans: Spans, bins: range, stride: int, width: int) -> NDArray[np.bool_]:
+    """Which bins of a sequence lie wholly inside one of the sorted disjoint spans."""
+    starts = np.arange(bins.start, bins.stop) * stride
     place = np.searchsorted(spans[:, 0], starts, side="right") - 1
     return np.asarray((place >= 0) & (starts + width <= spans[np.maximum(place, 0), 1]))
 
@@ -116,6 +132,10 @@ def read_peak_files(
             continue
         bed = read_bed(file, lengths, allow_unknown=True)
         add_note(notes, describe(bed.mapping))
+        if bed.left_out:
+            every = bed.left_out + len(bed.intervals)
+            lost = f"{bed.left_out:,} of {every:,} peaks lie on sequences that the genome lacks, and are left out"
+            add_note(notes, f"{file.name}: {lost}")
         for row in bed.intervals:
             peaks.setdefault(row.name, []).append(Peak(row.start, row.end, strong))
         if strong and not bed.intervals:
@@ -217,13 +237,22 @@ class LabelTable:
                 next(lines)
                 for number, line in enumerate(lines, 2):
                     name, start, end, label = self._parse(line, number)
-                    if name != current or start - last > FARTHEST or len(rows) >= BINS_AT_ONCE:
+                    if (
+                        name != current or start - last > FARTHEST or len(rows) >= BINS_AT_ONCE
+                        or (rows and start - rows[0][0] > BASES_AT_ONCE)
+                    ):  # fmt: skip
                         yield from self._batch(names.get(current), rows)
                         rows = []
                     self._check(name, start, end, number, current, last, seen)
                     if name != current:
                         seen.add(name)
-                        names[name] = self._name(name, number)
+                        own = self._name(name, number)
+                        if own is not None and own in names.values():
+                            raise DataError(
+                                "two names mean the same sequence", path=self._path, place=f"line {number}",
+                                found=name, wanted=f"one name for {own}", remedy="use the genome's own names",
+                            )  # fmt: skip
+                        names[name] = own
                     current, last = name, start
                     if names[name] is not None:
                         self._check_end(names[name], end, number)

@@ -35,7 +35,9 @@ def plot_curves(found: Mapping[str, Evaluation], path: Path) -> None:
         recall = [0.0, *(point.right / max(figures.bound, 1) for point in figures.curve)]
         precision = [point.right / max(point.called, 1) for point in figures.curve]
         color = COLORS[number % len(COLORS)]
-        label = f"{name}: AUPRC {figures.auprc:.3f}"
+        # Matplotlib would read what is between two of them as mathematics, and hide what begins with an underscore.
+        plain = name.replace("$", r"\$")
+        label = f"{'' if plain[:1] != '_' else ' '}{plain}: AUPRC {figures.auprc:.3f}"
         if entry.intervals:
             low, high = entry.intervals.auprc
             label += f" ({low:.3f} to {high:.3f})"

@@ -16,12 +16,26 @@ from trackgen.evaluate.bootstrap import Interval95
 from trackgen.evaluate.curve import FALSE_SHARES, Figures, Point
 from trackgen.evaluate.job import EvaluateOptions, Evaluation
 
-__all__ = ["described", "summary_lines", "write_evaluation"]
+__all__ = ["check_output", "described", "summary_lines", "write_evaluation"]
 
 SCHEMA_VERSION = 1
 JSON, PICTURE = "evaluation.json", "precision-recall.png"
+CURVE = ".curve.tsv"
 DIGITS = 6
 """Significant digits of figures in files."""
+SCORE_DIGITS = 9
+"""Of scores: with fewer a threshold may leave out the very bins that it was read from (float32 needs 9)."""
+
+
+def check_output(folder: Path) -> None:
+    """Refuse what cannot become the folder of a report, before any work.
+
+    Raises:
+        UsageError: it is a file, or lies below one.
+    """
+    for path in (folder, *folder.absolute().parents):
+        if path.exists() and not path.is_dir():
+            raise UsageError("the folder cannot be made", path=folder, place="-o", found=f"{path} is a file")
 
 
 def write_evaluation(folder: Path, options: EvaluateOptions, found: Sequence[Evaluation]) -> tuple[list[Path], bool]:
@@ -37,8 +51,8 @@ def write_evaluation(folder: Path, options: EvaluateOptions, found: Sequence[Eva
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError("the folder cannot be made", path=folder, place="-o", found=error.strerror) from None
-    names = curve_names(found)
-    written = [folder / f"{name}.curve.tsv" for name in names]
+    names, old = curve_names(found), _listed(folder / JSON)
+    written = [folder / f"{name}{CURVE}" for name in names]
     for path, entry in zip(written, found, strict=True):
         _replace(path, _curve_text(entry.figures))
     pictured = importlib.util.find_spec("matplotlib") is not None
@@ -49,13 +63,32 @@ def write_evaluation(folder: Path, options: EvaluateOptions, found: Sequence[Eva
         plot_curves(dict(zip(names, found, strict=True)), written[-1])
     values = described(options, found) | {"files": sorted(path.name for path in written)}
     _replace(folder / JSON, json.dumps(values, indent=1) + "\n")
+    for name in old - {path.name for path in written}:
+        (folder / name).unlink(missing_ok=True)
     return [folder / JSON, *written], pictured
+
+
+def _listed(path: Path) -> set[str]:
+    """The files that an earlier report names, as far as it can be read."""
+    try:
+        names = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if Path(name).name == name and (name.endswith(CURVE) or name == PICTURE)}
 
 
 def curve_names(found: Sequence[Evaluation]) -> list[str]:
     """A name for each track: its file's without the suffix, numbered where that is not enough."""
     stems = [entry.track.name.removesuffix(".bw").removesuffix(".bigwig") for entry in found]
-    return [stem if stems.count(stem) == 1 else f"{stem}.{number}" for number, stem in enumerate(stems, 1)]
+    taken = {stem for stem in stems if stems.count(stem) == 1}
+    names = []
+    for number, stem in enumerate(stems, 1):
+        name = stem if stem in taken else f"{stem}.{number}"
+        while stem not in taken and name in taken:
+            name += "_"
+        names.append(name)
+        taken |= {name} - {stem}
+    return names
 
 
 def _replace(path: Path, text: str) -> None:
@@ -69,7 +102,9 @@ def _replace(path: Path, text: str) -> None:
 
 def _curve_text(figures: Figures) -> str:
     rows = [("threshold", "called", "right", "precision", "recall")]
-    rows += [(_text(p.score), str(p.called), str(p.right), *_shares(p, figures.bound)) for p in figures.curve]
+    rows += [
+        (_text(p.score, SCORE_DIGITS), str(p.called), str(p.right), *_shares(p, figures.bound)) for p in figures.curve
+    ]
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
@@ -77,8 +112,8 @@ def _shares(point: Point, bound: int) -> tuple[str, str]:
     return _text(point.right / max(point.called, 1)), _text(point.right / max(bound, 1))
 
 
-def _text(value: float) -> str:
-    return f"{value:.{DIGITS}g}"
+def _text(value: float, digits: int = DIGITS) -> str:
+    return f"{value:.{digits}g}"
 
 
 def described(options: EvaluateOptions, found: Sequence[Evaluation]) -> dict[str, Any]:
@@ -137,16 +172,16 @@ def _with_interval(value: float, interval: Interval95 | None) -> dict[str, float
 
 def _point(point: Point, figures: Figures) -> dict[str, float | int | None]:
     return {
-        "threshold": _number(point.score),
+        "threshold": _number(point.score, SCORE_DIGITS),
         "called": point.called,
         "precision": _number(point.right / point.called) if point.called else None,
         "recall": _number(point.right / figures.bound) if figures.bound else None,
     }
 
 
-def _number(value: float) -> float | None:
+def _number(value: float, digits: int = DIGITS) -> float | None:
     """A figure with as many digits as mean something; null where it is none."""
-    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return float(_text(value, digits)) if math.isfinite(value) else None
 
 
 def summary_lines(found: Sequence[Evaluation]) -> list[str]:

@@ -80,21 +80,25 @@ def label_bins(
 
 
 def unusable_bins(
-    genome: Genome | None, name: str, gaps: NDArray[np.int64], number: int, *, stride: int = STRIDE, width: int = BIN
-) -> NDArray[np.bool_]:
-    """Mask of the first `number` bins of a sequence: those that overlap a gap or hold an unknown base.
+    genome: Genome | None, name: str, gaps: NDArray[np.int64], number: int, *, first: int = 0, stride: int = STRIDE,
+    width: int = BIN,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Mask of `number` bins of a sequence, from bin `first` on: those that overlap a gap or hold an unknown base.
 
     Args:
         genome: where bases come from; None where they are not known, then only gaps count.
         gaps: int64[n, 2].
     """
     bad = np.zeros(number, dtype=np.bool_)
-    for first, last in zip(*_bins_over(gaps, number, stride, width), strict=True):
-        bad[first:last] = True
-    for start in range(0, genome.lengths[name] if genome is not None else 0, _BASES_PER_FETCH):
-        assert genome is not None
-        codes = genome.fetch(name, start, min(start + _BASES_PER_FETCH, genome.lengths[name]))
-        unknown = np.flatnonzero(codes == UNKNOWN) + start
+    begin = first * stride
+    for low, high in zip(*_bins_over(gaps - begin, number, stride, width), strict=True):
+        bad[low:high] = True
+    if genome is None or not number:
+        return bad
+    end = begin + (number - 1) * stride + width
+    for start in range(begin, end, _BASES_PER_FETCH):
+        codes = genome.fetch(name, start, min(start + _BASES_PER_FETCH, end))
+        unknown = np.flatnonzero(codes == UNKNOWN) + start - begin
         # base p lies in bin p // stride and in those before it that start less than a width before p
         for back in range(-(-width // stride)):
             bins = unknown // stride - back

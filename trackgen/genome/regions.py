@@ -47,6 +47,8 @@ class BedFile(NamedTuple):
     """In the order of the file, with the genome's own names."""
     mapping: Mapping[str, str]
     """The file's own names -> the genome's; `trackgen.genome.describe` puts it into words."""
+    left_out: int = 0
+    """Intervals on sequences that the genome does not have."""
 
 
 class _Line(NamedTuple):
@@ -95,7 +97,7 @@ def read_bed(path: str | os.PathLike[str], lengths: Mapping[str, int], *, allow_
                 remedy="check that the file and the genome are of one assembly",
             )
         intervals.append(interval._replace(name=name))
-    return BedFile(intervals, mapping)
+    return BedFile(intervals, mapping, len(lines) - len(intervals))
 
 
 def _data_lines(path: str | os.PathLike[str], shown: str) -> Iterator[tuple[int, str]]:
