@@ -40,7 +40,7 @@ def bed(tmp_path: Path):
 
 
 def test_columns_behind_the_third_are_optional(bed) -> None:
-    rows, mapping = read_bed(bed("chrI\t0\t10\nchrII\t5\t813184\tpeak 1\t3.5\t+\n"), LENGTHS)
+    rows, mapping, _ = read_bed(bed("chrI\t0\t10\nchrII\t5\t813184\tpeak 1\t3.5\t+\n"), LENGTHS)
     assert rows == [Interval("chrI", 0, 10), Interval("chrII", 5, 813_184, "peak 1")]
     assert mapping == {"chrI": "chrI", "chrII": "chrII"}
 
@@ -62,7 +62,7 @@ def test_a_dash_is_the_standard_input(content: bytes, monkeypatch: pytest.Monkey
 
 
 def test_names_are_reconciled_with_the_genome(bed) -> None:
-    rows, mapping = read_bed(bed("II\t1\t2\nMito\t0\t1\nII\t3\t4\n"), LENGTHS)
+    rows, mapping, _ = read_bed(bed("II\t1\t2\nMito\t0\t1\nII\t3\t4\n"), LENGTHS)
     assert rows == [Interval("chrII", 1, 2), Interval("chrM", 0, 1), Interval("chrII", 3, 4)]
     assert mapping == {"II": "chrII", "Mito": "chrM"}
 
@@ -162,7 +162,7 @@ def test_damaged_gzip_is_refused(content: bytes, tmp_path: Path) -> None:
 )
 def test_real_bed_files_are_read(genome: str, name: str) -> None:
     with open_genome(data_file(genome)) as opened:
-        rows, _ = read_bed(data_file(name), opened.lengths)
+        rows, _, _ = read_bed(data_file(name), opened.lengths)
     assert len(rows) > 10
 
 

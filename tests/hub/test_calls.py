@@ -179,8 +179,27 @@ def test_calls_of_another_version_of_a_track_are_refused(build: Build, tmp_path:
     build(run, genome="hg38", calls=[calls])
     change(calls, "calls", 1, "tracks", 0, "sha256", value="0" * 64)
     write_run(tmp_path / "new")
-    with pytest.raises(DataError, match=r"calls\[1\]\.tracks: the calls were made of another version of the track"):
+    with pytest.raises(DataError, match=r"calls\[1\]\.tracks\[0\]\.file: the calls were made of another version of"):
         build(tmp_path / "new", genome="hg38", calls=[calls])
+
+
+def test_calls_of_which_one_strand_was_scanned_again_are_refused(build: Build, calls: Path) -> None:
+    change(calls, "calls", 0, "tracks", 0, "sha256", value="0" * 64)
+    with pytest.raises(
+        DataError, match=r"tracks\[0\]\.file: the calls were made of another version of the track"
+    ) as caught:
+        build(calls=[calls])
+    assert caught.value.exit_status == 3
+
+
+def test_a_big_bed_that_was_cut_off_is_refused_and_leaves_no_hub(build: Build, calls: Path, tmp_path: Path) -> None:
+    path = calls / f"{STEM}.bb"
+    path.write_bytes(path.read_bytes()[:-200])
+    before = set(tmp_path.rglob("hub.txt"))
+    with pytest.raises(DataError, match=rf"{STEM}\.bb") as caught:
+        build(calls=[calls])
+    assert caught.value.exit_status == 3
+    assert set(tmp_path.rglob("hub.txt")) == before
 
 
 def test_folders_that_hold_no_calls_are_refused(build: Build, calls: Path, tmp_path: Path, finished: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import struct
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -52,7 +53,10 @@ def copy_renamed(source: Path, target: Path, names: Mapping[str, str]) -> None:
     """
     with source.open("rb") as original:
         header = _read_header(original, source)
-        sequences = read_chromosome_tree(lambda offset, size: os.pread(original.fileno(), size, offset), header.tree)
+        try:
+            sequences = read_chromosome_tree(partial(_read_at, original), header.tree)
+        except DataError as error:
+            raise error.in_file(source) from None
         renamed = sorted((names.get(name, name).encode(), number, length) for name, number, length in sequences)
         keys, numbers, lengths = zip(*renamed, strict=True)
         place = min(header.data, header.tree)
@@ -65,9 +69,16 @@ def copy_renamed(source: Path, target: Path, names: Mapping[str, str]) -> None:
                 shutil.copyfileobj(original, copy, 1 << 22)
                 copy.flush()
                 _raise_all(copy, header, place, len(tree))
-        except BaseException:
+        except BaseException as error:
             target.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno is None:
+                # Offsets lead beyond its end.
+                raise DataError("the file is cut off", path=source, remedy="get it, or make it, again") from error
             raise
+
+
+def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    return os.pread(file.fileno(), size, offset)
 
 
 def _read_header(file: BinaryIO, path: Path) -> _Header:

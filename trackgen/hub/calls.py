@@ -88,20 +88,18 @@ def _owner(
         DataError: the run has a track of that name, which is not the one that was called.
     """
     digests = {track.path: track.sha256 for run in runs for track in run.tracks}
-    same_name = None
+    owner = None
     for called in entry.inners("tracks"):
         file, digest = called.get("file", str), called.get("sha256", str)
-        for group in groups:
-            for track in group.tracks:
-                if track.source.name == file and digests.get(track.source, "") in ("", digest):
-                    return group, track
-                same_name = track if track.source.name == file else same_name
-    if same_name is not None:
-        raise DataError(
-            "the calls were made of another version of the track", path=entry.path, place=f"{entry.place}tracks",
-            found=same_name.source.name, wanted="calls of the track as it is now", remedy=AGAIN,
-        )  # fmt: skip
-    return None
+        named = [(group, track) for group in groups for track in group.tracks if track.source.name == file]
+        own = [(group, track) for group, track in named if digests.get(track.source, "") in ("", digest)]
+        if named and not own:
+            raise DataError(
+                "the calls were made of another version of the track", path=entry.path, place=f"{called.place}file",
+                found=file, wanted="calls of the track as it is now", remedy=AGAIN,
+            )  # fmt: skip
+        owner = owner or (own[0] if own else None)
+    return owner
 
 
 def _track(entry: Fields, owner: tuple[TrackGroup, HubTrack] | None, version: str, taken: Taken) -> CallTrack:
