@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trackgen.errors import UsageError
+from trackgen.learn.architectures.counting import RcCounts
 from trackgen.learn.architectures.pooled import pooled_convolution
 from trackgen.learn.architectures.strands import RcDilated, RcMotifs, flipped, require_length
 from trackgen.learn.architectures.tss import xavier_start
@@ -193,6 +194,9 @@ SEQUENCE_NETS: dict[str, SequenceNet] = {
     ),
     "rc_128motif_centre": SequenceNet(
         RcMotifs, "rc_128motif that looks a second time, at the middle 49 bases alone", "both", True
+    ),
+    "rc_128motif_words": SequenceNet(
+        RcCounts, "rc_128motif beside 128 short kernels whose outputs are averaged over the window", "both", True
     ),
     "rc_dilated": SequenceNet(
         RcDilated, "32 kernels of width 21 and four residual dilated convolutions, on both strands with the same "
