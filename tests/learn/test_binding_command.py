@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from tests.learn.commands import run
 from trackgen.bigwig import BigWigWriter
 from trackgen.card import read_card
-from trackgen.cli.main import root
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import open_genome, open_signal, reverse_complement
 from trackgen.learn.datasets.windows import one_hot
@@ -44,10 +44,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "genome.fa").write_text(text)
     (folder / "peaks.bed").write_text("".join(peaks))
     return folder
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(root, [str(word) for word in words])
 
 
 def train(world: Path, output: Path, *more: str | Path) -> Result:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pybigtools
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from tests.learn.commands import run
 from tests.learn.conftest import INITIATOR, World
 from tests.learn.explain_model import SITE, WIDTH, WINDOW, pattern, tss_model
 from trackgen.card import read_card
-from trackgen.cli.main import root
 from trackgen.errors import DataError, ModelError, TrackgenError, UsageError
 from trackgen.learn.explain import motifs as motifs_module
 from trackgen.learn.explain import tss_sections
@@ -25,10 +25,6 @@ from trackgen.learn.explain.modisco import Pattern, Seqlets
 from trackgen.resources import shipped_models
 
 RECORDED: list[tuple[np.ndarray, np.ndarray]] = []
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(root, [str(word) for word in words])
 
 
 def fake_patterns(one_hot: np.ndarray, hypothetical: np.ndarray, *, keep: Path | None = None, **rest: Any) -> Any:

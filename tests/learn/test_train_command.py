@@ -7,16 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from tests.learn.commands import run
 from tests.learn.conftest import World
 from trackgen.card import read_card
-from trackgen.cli.main import root
 from trackgen.errors import DataError, UsageError
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(root, [str(word) for word in words])
 
 
 def train(world: World, output: Path, *more: str | Path) -> Result:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
+from tests.learn.commands import run
 from trackgen.card import read_card
-from trackgen.cli.main import root
 from trackgen.cli.train_sequences import public_set
 from trackgen.errors import UsageError
 from trackgen.genome import decode, encode, open_genome, open_signal, reverse_complement
@@ -40,11 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(root, [str(word) for word in words])
-
-
-def train(world: Path, output: Path, *more: str | Path) -> Result:
+def train(world: Path, output: Path, *more: str | float | Path) -> Result:
     return run(
         "train", "sequences", "--set", f"{world / 'peaks.bed'}#Toy", "--genome", world / "genome.fa", "-o", output,
         "--window", WINDOW, "--test", "two", "--every", 40, "--batch-size", 50, "-t", 1, "-q", *more,
@@ -100,7 +96,7 @@ def test_a_softmax_of_a_longer_window_is_scanned(trained: Path, world: Path, tmp
     (track,) = (tmp_path / "out").glob("**/*.bw")
     starts = np.arange(1000, 3000, 20)
     with open_genome(world / "genome.fa") as genome, open_signal(track) as signal:
-        codes = np.stack([genome.fetch("two", s - 30, s + 50) for s in starts])
+        codes = np.stack([genome.fetch("two", s - 30, s + 50) for s in starts.tolist()])
         values = np.array([signal.values("two", int(s), int(s) + 1)[0] for s in starts])
     session = open_session((tmp_path / "long" / "model.onnx").read_bytes(), device="cpu", threads=1)
     (wanted,) = session.run({"sequence": one_hot(codes)}, ["binding"])
@@ -139,6 +135,22 @@ def test_options_that_cannot_be_honoured_are_refused_and_leave_nothing(
     assert message in str(result.exception)
     assert result.exception.exit_status == 2
     assert not (tmp_path / "toy").exists()
+
+
+def test_a_prevalence_calibrates_for_a_genome_by_its_own_windows(world: Path, tmp_path: Path) -> None:
+    options = ("--window", 30, "--steps", 160, "--architecture", "1layer", "--prevalence", 0.01)
+    result = train(world, tmp_path / "rare", *options)
+    assert result.exit_code == 0, result.output
+    card = read_card(tmp_path / "rare" / "model.onnx")
+    assert "a genome of which 0.01 of the windows are bound" in card.description
+    assert card.training["calibration"]["prevalence"] == 0.01
+    figures = json.loads((tmp_path / "rare" / "report" / "metrics.json").read_text())
+    test = figures["models"]["net"]["test"]
+    assert test["bound"] == figures["data"]["sequences"]["test"]["bound"] < test["sequences"] / 10
+    assert card.training["metrics"]["auroc"] == figures["models"]["compared"]["net"]["auroc"] != test["auroc"]
+    text = (tmp_path / "rare" / "README.md").read_text()
+    assert "Against windows of that genome away from those of the set the AUROC on test is" in text
+    assert "--prevalence 0.01" in text
 
 
 def test_a_sets_text_loses_the_folders_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

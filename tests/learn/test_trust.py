@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
+from tests.learn.commands import run
 from tests.learn.conftest import INITIATOR, World
 from tests.learn.explain_model import SITE, WINDOW, tss_model
 from trackgen.card import Card, add_card, read_card
-from trackgen.cli.main import root
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import open_genome, reverse_complement
 from trackgen.genome.tiling import Grid
@@ -259,10 +258,6 @@ def test_the_page_of_a_track_shows_the_figures(model: Path, figures: dict[str, l
     for part in ("Median over called windows of Pearson", '<th class="number">frequencies</th>', "three", "initiator"):
         assert part in shown
     assert "None" not in shown
-
-
-def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(root, [str(word) for word in words])
 
 
 def test_the_command_puts_the_figures_beside_and_into_a_copy_of_the_model(

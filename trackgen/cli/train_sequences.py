@@ -24,8 +24,14 @@ FILE = click.Path(path_type=Path)
     "occupancy:PEAKS,MOTIFS,NAME or free:PEAKS,MOTIFS,NAME; NAME= before it names the set.",
 )  # fmt: skip
 @click.option("--output", "-o", required=True, type=FILE, help="Folder for the model and its report.")
-@click.option("--genome", type=FILE, help="FASTA (plain or bgzip) or 2bit that peaks lie on.")
-@click.option("--window", default=101, show_default=True, help="Bases around a peak's summit or middle.")
+@click.option("--genome", type=FILE, help="FASTA (plain or bgzip) or 2bit that peaks lie on, or --prevalence is of.")
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    default=101,
+    show_default=True,
+    help="Bases around a peak's summit or middle.",
+)
 @click.option(
     "--validation", multiple=True, callback=split_names, help="Of peaks: sequences to choose by: A,B.  [default: drawn]"
 )
@@ -58,6 +64,11 @@ FILE = click.Path(path_type=Path)
     type=click.IntRange(min=1),
     help="Window of the exported model, bp, of a net with a global max-pool.",
 )
+@click.option(
+    "--prevalence", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of a genome's windows that are bound: probabilities, threshold and precision are for it; with "
+    "--genome, its own windows are the unbound ones of that.  [default: the set's balance]",
+)  # fmt: skip
 @click.option("--stride", type=click.IntRange(min=1), default=10, show_default=True, help="Of the exported model, bp.")
 @click.option(
     "--motifs",

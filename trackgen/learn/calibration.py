@@ -88,20 +88,29 @@ def fit_calibration(logits: NDArray[np.floating], labels: NDArray[np.int64], sta
     return Calibration(float(np.exp(found.x[0])), (0.0, *(float(value) for value in found.x[1:])))
 
 
-def reliability(probability: NDArray[np.floating], truth: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def reliability(
+    probability: NDArray[np.floating], truth: NDArray[np.bool_], weight: NDArray[np.floating] | None = None
+) -> list[dict[str, Any]]:
     """Reliability table of one class: for each bin of predicted probability, what was predicted and what was true.
+
+    Args:
+        probability: float[n].
+        truth: bool[n].
+        weight: float[n], of each base in the means; all the same without.
 
     Returns:
         Rows ``{"from", "to", "bases", "predicted", "observed"}`` (means; bins without bases are left out).
     """
     which = np.clip(np.searchsorted(EDGES, probability, side="right") - 1, 0, len(EDGES) - 2)
     bases = np.bincount(which, minlength=len(EDGES) - 1)
-    predicted = np.bincount(which, weights=probability, minlength=len(EDGES) - 1)
-    observed = np.bincount(which, weights=truth, minlength=len(EDGES) - 1)
+    own = np.ones(len(which)) if weight is None else weight
+    total = np.bincount(which, weights=own, minlength=len(EDGES) - 1)
+    predicted = np.bincount(which, weights=own * probability, minlength=len(EDGES) - 1)
+    observed = np.bincount(which, weights=own * truth, minlength=len(EDGES) - 1)
     return [
         {
             "from": EDGES[i], "to": EDGES[i + 1], "bases": int(bases[i]),
-            "predicted": float(predicted[i] / bases[i]), "observed": float(observed[i] / bases[i]),
+            "predicted": float(predicted[i] / total[i]), "observed": float(observed[i] / total[i]),
         }
         for i in np.flatnonzero(bases)
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from trackgen.card import Card, ClassSpec, ContributionSpec, InputSpec, OutputSpec, ReferenceSpec
 from trackgen.learn.figures import rounded
 from trackgen.learn.plots import Curve, plot_history, plot_precision_recall, plot_reliability
-from trackgen.learn.tss_report import markdown_table
+from trackgen.learn.tss_report import again_section, markdown_table
 
 __all__ = ["sequence_card", "write_report"]
 
@@ -21,9 +21,16 @@ LABELS = {
 }  # fmt: skip
 DESCRIPTION = (
     "Probability that the {length} bases around a place look like a bound sequence rather than an unbound one of its "
-    "training set, by {summary}. It is calibrated where both are as frequent as in that set: on a genome, where "
-    "binding is far rarer, it ranks places, and a high value alone does not make a site."
+    "training set, by {summary}. {balance}"
 )
+BALANCED = (
+    "It is calibrated where both are as frequent as in that set: on a genome, where binding is far rarer, it ranks "
+    "places, and a high value alone does not make a site."
+)
+AT_PREVALENCE = (
+    "It is calibrated for a genome of which {prevalence:g} of the windows are bound, the others being {others}."
+)
+OTHERS = {True: "windows of that genome away from those of the set", False: "like the set's unbound sequences"}
 STRANDLESS = " Binding has no strand: the value is the mean of the window's and of its reverse complement's."
 LONGER = " Scanned by windows of {window} bases, of which the highest motif hit counts."
 
@@ -49,7 +56,7 @@ def sequence_card(
                                                  "batch_size")} | {"best_step": figures["fit"]["best_step"]},
         "motif": data["motif"], "held_out": list(options["test"]),
         "metrics": {
-            "auroc": net["test"]["auroc"], "auprc": net["test"]["auprc"], "models": figures["models"]["compared"],
+            **figures["models"]["compared"]["net"], "models": figures["models"]["compared"],
         },
         "thresholds": {
             "chosen_on": list(options["validation"]) or "one in eight of the training sequences",
@@ -60,7 +67,9 @@ def sequence_card(
         },
         "calibration": {"fitted_on": "validation", **net["calibration"], "reliability": net["test"]["reliability"]},
     }  # fmt: skip
-    text = DESCRIPTION.format(length=data["length"], summary=options["summary"])
+    if net["prevalence"] is not None:
+        training["calibration"] |= {"prevalence": net["prevalence"], "unbound": _others(options)}
+    text = DESCRIPTION.format(length=data["length"], summary=options["summary"], balance=_balance(options))
     text += STRANDLESS if turned else ""
     text += LONGER.format(window=window) if window != data["length"] else ""
     stride = options["stride"]
@@ -71,6 +80,16 @@ def sequence_card(
         reference=ReferenceSpec(values=frequencies), contributions=ContributionSpec("probability", window),
         training=rounded(training),
     )  # fmt: skip
+
+
+def _others(options: Mapping[str, Any]) -> str:
+    return OTHERS[options["genome"] is not None]
+
+
+def _balance(options: Mapping[str, Any]) -> str:
+    if options["prevalence"] is None:
+        return BALANCED
+    return AT_PREVALENCE.format(prevalence=options["prevalence"], others=_others(options))
 
 
 def _output(options: Mapping[str, Any], threshold: float) -> OutputSpec:
@@ -107,7 +126,7 @@ def write_report(
 def _readme(card: Card, figures: Mapping[str, Any], command: str) -> str:
     sections = [
         f"# {card.name}: {card.title}", card.description, _data_section(card, figures), _figure_section(figures),
-        _threshold_section(figures), _again_section(command),
+        _threshold_section(card, figures), again_section(command),
     ]  # fmt: skip
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
@@ -142,7 +161,7 @@ def _figure_section(figures: Mapping[str, Any]) -> str:
     apart = "" if test["auroc_apart"] is None else f"; without them the AUROC is {test['auroc_apart']:.3f}"
     return f"""## Figures
 
-On the {test["sequences"]:,} test sequences, which neither trained nor chose:
+On the {sum(figures["data"]["sequences"]["test"].values()):,} test sequences, which neither trained nor chose:
 
 {markdown_table(["model", "AUROC", "AUPRC"], rows)}
 
@@ -152,29 +171,25 @@ Of one strand alone the net's AUROC is {test["auroc_of_one_strand"]:.3f}. Of the
 The motif: `{figures["data"]["motif"]}`."""
 
 
-def _threshold_section(figures: Mapping[str, Any]) -> str:
-    net = figures["models"]["net"]
+def _threshold_section(card: Card, figures: Mapping[str, Any]) -> str:
+    net, calibration = figures["models"]["net"], card.training["calibration"]
     rows = [
         [part, *(f"{net[part][key]:,}" for key in ("called", "bound")),
          *(f"{net[part][key]:.3f}" for key in ("precision", "recall"))]
         for part in ("validation", "test")
     ]  # fmt: skip
+    precision = "Precision is that of the set's balance of classes, not of a genome"
+    if "prevalence" in calibration:
+        precision = (
+            f"Against {calibration['unbound']} the AUROC on test is {net['test']['auroc']:.3f}. Precision is that of a "
+            f"genome of which {calibration['prevalence']:g} of the windows are bound, the others being so"
+        )
+    moved = ", and moved to that prevalence" if "prevalence" in calibration else ""
     return f"""## Threshold and calibration
 
-The threshold {net["threshold"]:g} has the highest F1 on validation. Precision is that of the set's balance of classes,
-not of a genome:
+The threshold {net["threshold"]:g} has the highest F1 on validation. {precision}:
 
 {markdown_table(["on", "called", "bound", "precision", "recall"], rows)}
 
 The graph holds a fixed scale ({net["calibration"]["scale"]:.4f}) and shift ({net["calibration"]["shift"]:+.3f}) of the
-log-odds, fitted by maximum likelihood to validation."""
-
-
-def _again_section(command: str) -> str:
-    return f"""## To make it again
-
-```
-{command}
-```
-
-The same seed, machine type and versions give the same weights; elsewhere the last digits may differ."""
+log-odds, fitted by maximum likelihood to validation{moved}."""

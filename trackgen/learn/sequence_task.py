@@ -20,20 +20,17 @@ from torch.nn import functional
 
 from trackgen.card import Card
 from trackgen.errors import UsageError
-from trackgen.genome import reverse_complement
 from trackgen.learn.architectures.sequence_nets import SequenceNet, sequence_net
-from trackgen.learn.calibration import Calibration, fit_calibration, reliability
-from trackgen.learn.datasets.batches import FixedWindows, StepBatches
+from trackgen.learn.datasets.batches import StepBatches
 from trackgen.learn.datasets.importers import WINDOW, SetOptions, open_set
 from trackgen.learn.datasets.motif_files import read_motifs
-from trackgen.learn.datasets.near import near_identical
 from trackgen.learn.datasets.occupancy import THRESHOLD
 from trackgen.learn.datasets.sequences import Parts, SequenceSet
 from trackgen.learn.export import calibrated, export
-from trackgen.learn.fit import FitOptions, FitResult, fit, predict, seed_everything
-from trackgen.learn.metrics import auprc, auroc
-from trackgen.learn.motif import Motif, find_motif
+from trackgen.learn.fit import FitOptions, FitResult, fit, seed_everything
+from trackgen.learn.metrics import auroc
 from trackgen.learn.saved import SavedModel, save_model
+from trackgen.learn.sequence_judging import Judged, Judgement, genome_parts, in_order, judge, log_odds, training_motif
 from trackgen.learn.sequence_report import sequence_card, write_report
 from trackgen.learn.starts import start_from_motifs
 from trackgen.learn.stepping import refuse_precision
@@ -41,8 +38,6 @@ from trackgen.learn.tss_task import refuse_another_run
 from trackgen.progress import Progress
 
 __all__ = ["SequenceOptions", "train_sequences"]
-
-PREDICTED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,7 @@ class SequenceOptions:
     strands: str = "average"
     scan_window: int | None = None
     stride: int = 10
+    prevalence: float | None = None
     optimizer: str = "adadelta"
     learning_rate: float = 1.0
     rho: float = 0.9
@@ -99,13 +95,13 @@ def train_sequences(options: SequenceOptions, progress: Progress) -> Path:
     refuse_another_run(options.output, resume=options.resume)
     _refuse_length(options, plan)
     refuse_precision(options.precision, options.device)
-    found = open_set(
-        options.set,
-        SetOptions(
-            options.genome, options.window, options.test, options.validation, options.exclude, options.motif_threshold
-        ),
+    of_set = SetOptions(
+        options.genome, options.window, options.test, options.validation, options.exclude, options.motif_threshold
     )
+    found = open_set(options.set, of_set)
     parts = found.parts(options.seed)
+    parts.require_classes()
+    scanned = parts if options.prevalence is None else genome_parts(found, parts, of_set, options.seed)
     for note in (*found.notes, *_sizes(parts)):
         progress.note(note)
     # Not before all input is known to be sound: bad input leaves no folder behind.
@@ -113,7 +109,7 @@ def train_sequences(options: SequenceOptions, progress: Progress) -> Path:
     (options.output / "report").mkdir(parents=True, exist_ok=True)
     result = _fit(net, parts, options, progress)
     turned = options.strands == "average" and plan.strands == "forward"
-    judged = _judge(net, parts, options, turned=turned)
+    judged = judge(Judged(net, options.device, turned), parts, options.prevalence, scanned)
     figures = {
         "data": _data_figures(found, parts), "models": judged.figures,
         "fit": {"best_step": (result.best_epoch + 1) * options.every, "steps": len(result.history) * options.every,
@@ -168,108 +164,12 @@ def _fit(net: nn.Module, parts: Parts, options: SequenceOptions, progress: Progr
     )  # fmt: skip
     train = StepBatches((parts.train.codes, parts.train.labels), options.batch_size, options.every, options.seed)
     return fit(
-        net, functional.cross_entropy, train, _in_order(parts.validation.codes, parts.validation.labels), settings,
+        net, functional.cross_entropy, train, in_order(parts.validation.codes, parts.validation.labels), settings,
         metrics={"auroc": lambda logits, labels: auroc(labels == 1, log_odds(logits))},
         checkpoint=options.output / "checkpoint.pt", resume=options.resume,
         metrics_csv=options.output / "metrics.csv", history_png=options.output / "report" / "history.png",
         progress=progress,
     )  # fmt: skip
-
-
-def _in_order(codes: NDArray[np.uint8], labels: NDArray[np.int64]) -> FixedWindows:
-    return FixedWindows((codes, labels), PREDICTED_AT_ONCE)
-
-
-def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """float64[n] of float[n, 2] logits; 0, what no sequence tells, where a weight is no number any more."""
-    odds = logits[:, 1].astype(np.float64) - logits[:, 0]
-    return odds if np.isfinite(odds).all() else np.zeros(len(odds))
-
-
-@dataclass(frozen=True)
-class _Judgement:
-    """The net's calibration, figures of it and of simple models, and (recall, precision) on the test sequences."""
-
-    calibration: Calibration
-    figures: dict[str, Any]
-    curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
-
-
-def _judge(net: nn.Module, parts: Parts, options: SequenceOptions, *, turned: bool) -> _Judgement:
-    """Calibrate and choose the threshold on validation, then judge there and on test; motif and k-mers beside it."""
-    both = [_logits(net, part, options.device, turned) for part in (parts.validation, parts.test)]
-    labels = [part.labels for part in (parts.validation, parts.test)]
-    start = Calibration(1.0, (0.0, 0.0))
-    calibration = fit_calibration(both[0].reshape(-1, 2), np.tile(labels[0], len(both[0])), start)
-    probability = [np.mean([calibration.apply(strand)[:, 1] for strand in logits], axis=0) for logits in both]
-    threshold = _best_threshold(labels[0] == 1, probability[0])
-    figures: dict[str, Any] = {
-        part: _figures(truth == 1, values, threshold)
-        for part, truth, values in zip(("validation", "test"), labels, probability, strict=True)
-    }
-    figures["test"]["auroc_of_one_strand"] = auroc(labels[1] == 1, log_odds(both[1][0]))
-    near = near_identical(parts.test.codes, parts.train.codes)
-    apart = labels[1][~near]
-    figures["test"]["near_training"] = int(near.sum())
-    figures["test"]["auroc_apart"] = auroc(apart == 1, probability[1][~near]) if len(np.unique(apart)) > 1 else None
-    figures["threshold"] = threshold
-    figures["calibration"] = {"scale": calibration.scale, "shift": calibration.shift[1]}
-    scores = {"net": probability[1], **_simple_scores(parts)}
-    simple = {
-        name: {"auroc": auroc(labels[1] == 1, values), "auprc": auprc(labels[1] == 1, values)}
-        for name, values in scores.items()
-    }
-    return _Judgement(
-        calibration, {"net": figures, "compared": simple}, {n: _curve(labels[1], v) for n, v in scores.items()}
-    )  # fmt: skip
-
-
-def _logits(net: nn.Module, part: SequenceSet, device: str, turned: bool) -> NDArray[np.float32]:
-    """float32[strands, n, 2]: of the sequences, and, where `turned`, of their reverse complements."""
-    strands = [part.codes, reverse_complement(part.codes)] if turned else [part.codes]
-    return np.stack([predict(net, _in_order(codes, part.labels), device=device) for codes in strands])
-
-
-def _best_threshold(truth: NDArray[np.bool_], probability: NDArray[np.float64]) -> float:
-    """Of the highest F1, to three significant digits."""
-    from sklearn.metrics import precision_recall_curve
-
-    precision, recall, thresholds = precision_recall_curve(truth, probability)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    return float(f"{thresholds[int(np.argmax(f1[:-1]))]:.3g}")
-
-
-def _figures(truth: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float) -> dict[str, Any]:
-    called = probability >= threshold
-    right = int((called & truth).sum())
-    return {
-        "sequences": len(truth), "bound": int(truth.sum()), "auroc": auroc(truth, probability),
-        "auprc": auprc(truth, probability), "called": int(called.sum()),
-        "precision": right / max(int(called.sum()), 1), "recall": right / max(int(truth.sum()), 1),
-        "reliability": reliability(probability, truth),
-    }  # fmt: skip
-
-
-def _curve(labels: NDArray[np.int64], score: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    from sklearn.metrics import precision_recall_curve
-
-    precision, recall, _ = precision_recall_curve(labels == 1, score)
-    return recall[::-1], precision[::-1]
-
-
-def _simple_scores(parts: Parts) -> dict[str, NDArray[np.float64]]:
-    """Of the test sequences, by the best motif of the training sequences and by a regression on their k-mers."""
-    from trackgen.learn.kmer import fit_kmer_model
-
-    train, chosen = ((part.codes, part.labels) for part in (parts.train, parts.validation))
-    kmers = fit_kmer_model(train, chosen).logits(parts.test.codes)
-    # two classes: scikit-learn keeps one row of weights, the log-odds of the second
-    return {"motif": training_motif(parts.train).best(parts.test.codes)[0], "kmers": kmers[:, -1]}
-
-
-def training_motif(train: SequenceSet) -> Motif:
-    """The motif that tells the bound training sequences from the others best."""
-    return find_motif(train.codes[train.labels == 1], train.codes[train.labels == 0])
 
 
 def base_shares(codes: NDArray[np.uint8]) -> tuple[float, float, float, float]:
@@ -293,7 +193,7 @@ def _data_figures(found: SequenceSet, parts: Parts) -> dict[str, Any]:
 
 
 def _write(
-    options: SequenceOptions, plan: SequenceNet, net: nn.Module, judged: _Judgement, card: Card,
+    options: SequenceOptions, plan: SequenceNet, net: nn.Module, judged: Judgement, card: Card,
     figures: Mapping[str, Any], progress: Progress,
 ) -> Path:  # fmt: skip
     weights = {name: value.cpu() for name, value in net.state_dict().items()}

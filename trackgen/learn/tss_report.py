@@ -126,7 +126,7 @@ def _readme(card: Card, figures: Mapping[str, Any], command: str) -> str:
     sections = [
         f"# {card.name}: {card.title}", card.description, _data_section(card, figures),
         _windows_section(figures), _every_base_section(figures), _calls_section(figures),
-        _calibration_section(figures), _again_section(command),
+        _calibration_section(figures), again_section(command),
     ]  # fmt: skip
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
@@ -259,7 +259,12 @@ Reliability on the test sequences, a start site of either class:
 {markdown_table(["predicted", "bases", "mean predicted", "observed"], rows)}"""
 
 
-def _again_section(command: str) -> str:
+def again_section(command: str) -> str:
+    """Markdown: how the model is made again.
+
+    Args:
+        command: the command line that does it.
+    """
     return f"""## To make it again
 
 ```

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.errors import DataError
+from trackgen.genome import reverse_complement
 
 __all__ = ["FEWEST_OF_A_CLASS", "Parts", "SequenceSet"]
 
@@ -94,11 +95,15 @@ class SequenceSet:
                 )  # fmt: skip
 
     def parts(self, seed: int) -> Parts:
-        """Training, validation and test sequences; `seed` draws validation, and leaves the test sequences alone."""
+        """Training, validation and test sequences; `seed` draws validation, and leaves the test sequences alone.
+
+        Sequences that are the same as one for testing, on either strand, are in neither of the other two.
+        """
         test = self.test if self.test.any() else self._draw(~self.test, TEST_SHARE, int(self.digest, 16))
         kept = self.validation
         validation = self._draw(~test, VALIDATION_SHARE, seed) if kept is None or not kept.any() else kept & ~test
-        return Parts(self.take(~test & ~validation), self.take(validation), self.take(test))
+        repeated = ~test & _among(self.codes, self.codes[test])
+        return Parts(self.take(~(test | validation | repeated)), self.take(validation & ~repeated), self.take(test))
 
     def _draw(self, among: NDArray[np.bool_], share: float, seed: int) -> NDArray[np.bool_]:
         """Mask of a share of each class, rounded, of the sequences in `among`."""
@@ -117,3 +122,31 @@ class Parts:
     train: SequenceSet
     validation: SequenceSet
     test: SequenceSet
+
+    def require_classes(self) -> None:
+        """Refuse parts of which nothing can be learned or told.
+
+        Raises:
+            DataError: one of them has no sequence of a class.
+        """
+        for name, part in vars(self).items():
+            for label, word in ((1, "bound"), (0, "unbound")):
+                if not (part.labels == label).any():
+                    raise DataError(
+                        f"there is no {word} sequence to {_PURPOSE[name]}", path=part.name, found=f"{len(part)} others",
+                        wanted="some of both classes", remedy="give more data, or other sequences for each part",
+                    )  # fmt: skip
+
+
+_PURPOSE = {"train": "train on", "validation": "choose by", "test": "test on"}
+
+
+def _among(codes: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mask of the sequences uint8[n, L] that are one of the others, or the reverse complement of one."""
+    turned = np.concatenate([others, reverse_complement(others)])
+    return np.isin(_as_items(codes), _as_items(turned))
+
+
+def _as_items(codes: NDArray[np.uint8]) -> NDArray[np.void]:
+    """One item for each row, of all of its bytes."""
+    return np.ascontiguousarray(codes).view(np.dtype((np.void, codes.shape[1]))).reshape(-1)
