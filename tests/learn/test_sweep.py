@@ -267,6 +267,13 @@ def test_what_can_not_be_learned_is_refused_before_anything_is_made(tmp_path: Pa
     assert told.value.exit_status == 2
     with pytest.raises(UsageError, match="--cluster: no address of a Dask cluster"):
         run(tmp_path / "a", makers=Makers(1, "nonsense"))
+    both = Plan(RECIPE, ("toy", "toy-60"), ("1layer",), 1, (60,))
+    with pytest.raises(UsageError, match="two pieces of the sweep would have one name; found toy-60 1layer"):
+        sweep(both, [made_set(), made_set(name="toy-60")], tmp_path / "a", Makers(), NullProgress())
+    one_class = made_set()
+    one_class.test[:20] = True
+    with pytest.raises(DataError, match="toy: there is no unbound sequence to test on"):
+        sweep(PLAN, [one_class], tmp_path / "a", Makers(), NullProgress())
     assert not (tmp_path / "a").exists()
 
 
@@ -345,15 +352,15 @@ def test_the_command_takes_files_to_records_and_a_report(tmp_path: Path) -> None
         text = "".join(f">{i}\n{decode(row)}\n" for i, row in enumerate(toy.codes[toy.labels == label]))
         (tmp_path / f"{name}.fa").write_text(text)
     words = (
-        "--set", f"toy=fasta:{tmp_path}/bound.fa,{tmp_path}/unbound.fa", "--architecture", "1layer_1motif",
-        "--draws", 2, "--seeds", 1, "--search-steps", 2, "--train-steps", 2, "--batch-size", 20, "--family", "toy=T",
+        "--set", f"toy(1)=fasta:{tmp_path}/bound.fa,{tmp_path}/unbound.fa", "--architecture", "1layer_1motif",
+        "--draws", 2, "--seeds", 1, "--search-steps", 2, "--train-steps", 2, "--batch-size", 20, "--family", "toy(1)=T",
         "-q", "-o", tmp_path / "out",
     )  # fmt: skip
     done = command(*words)
     assert done.exit_code == 0, done.output
     assert done.stdout == f"{tmp_path}/out/results.jsonl\n"
     (record,) = read_records(tmp_path / "out" / "results.jsonl")
-    assert (record["set"], record["family"], record["train_steps"]) == ("toy", "T", 2)
+    assert (record["set"], record["family"], record["train_steps"]) == ("toy(1)", "T", 2)
     told = command("report", tmp_path / "out", "-o", tmp_path / "report")
     assert told.exit_code == 0, told.output
     assert told.stdout == f"{tmp_path}/report/README.md\n"
@@ -367,6 +374,7 @@ def test_the_command_takes_files_to_records_and_a_report(tmp_path: Path) -> None
         (("--set", "a=b", "--architecture", "1layer"), "--output is missing"),
         (("--set", "nonsense"), "'nonsense' is not NAME=SET"),
         (("--set", "a/b=c"), "'a/b' is to be part of file names"),
+        (("--set", "a=b", "--set", "a=c", "--architecture", "1layer", "-o", "x"), "two sets are called a"),
         (("--positives", "many"), "'many' is not a list of numbers"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from trackgen.errors import DataError, UsageError
 from trackgen.learn.datasets.sequences import SequenceSet
 from trackgen.learn.sweep.families import families_of, read_families
 from trackgen.learn.sweep.figures import Models, against_deepbind, anova, change_by_size, deltas, examined, seconds
-from trackgen.learn.sweep.plan import Plan, Recipe
+from trackgen.learn.sweep.plan import Plan, Recipe, SweepFolder
 from trackgen.learn.sweep.records import append_record, read_records
 from trackgen.learn.sweep.space import SPACE, Setting, draw_settings, first_of_each
 from trackgen.learn.sweep.statistics import r_squared, two_way_anova, ward
@@ -58,7 +59,7 @@ def test_a_repeated_draw_is_known_by_its_first(drawn: list[Setting]) -> None:
 
 def test_records_are_read_whole_whatever_was_torn_off(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
-    written = [{"a": 1}, {"b": [1.5, None]}, {"c": "ü"}]
+    written: list[dict[str, object]] = [{"a": 1}, {"b": [1.5, None]}, {"c": "ü"}]
     for record in written:
         append_record(path, record)
     content = path.read_bytes()
@@ -95,7 +96,8 @@ def test_a_search_that_is_stopped_anywhere_goes_on_and_trains_nothing_twice(tmp_
     assert (whole.draws, whole.distinct) == (8, distinct)
     assert whole.value == max(whole.values) == value_of(whole.best)
     for stop in range(distinct):
-        journal, trained = tmp_path / f"{stop}.log", []
+        journal = tmp_path / f"{stop}.log"
+        trained: list[Setting] = []
 
         def train(setting: Setting, stop: int = stop, trained: list[Setting] = trained) -> float:
             if len(trained) == stop:
@@ -110,7 +112,12 @@ def test_a_search_that_is_stopped_anywhere_goes_on_and_trains_nothing_twice(tmp_
             file.write(b'{"op_code":4,"wor')
         journal.with_name(journal.name + ".lock").symlink_to(journal)
         again: list[Setting] = []
-        outcome = run_search(journal, drawn, lambda setting, again=again: again.append(setting) or value_of(setting))
+
+        def go_on(setting: Setting, again: list[Setting] = again) -> float:
+            again.append(setting)
+            return value_of(setting)
+
+        outcome = run_search(journal, drawn, go_on)
         assert outcome == whole
         assert len(trained) + len(again) == distinct == len({*trained, *again})
 
@@ -236,6 +243,37 @@ def test_a_set_that_is_cut_down_keeps_its_test_part_and_its_proportions(held_bac
         assert len(learned) == pytest.approx(pool * number / bound, abs=1)
     rows = {row.tobytes() for row in small.codes}
     assert {row.tobytes() for row in smaller.codes} < rows < {row.tobytes() for row in whole.codes}
+
+
+def test_what_a_set_keeps_for_validation_validates_in_a_sweep_too(tmp_path: Path) -> None:
+    validation = np.isin(np.arange(300), [*range(20, 60), *range(150, 200)])
+    whole = replace(made_set(held_back=20), validation=validation)
+    folder = SweepFolder(tmp_path / "sweep")
+    folder.prepare(Recipe(), [whole])
+    loaded = folder.load_set("toy")
+    assert loaded.digest == whole.digest
+    assert np.array_equal(loaded.parts(1).validation.codes, whole.codes[validation])
+    cut = cut_down(loaded, 50)
+    kept = {row.tobytes() for row in whole.codes[validation]}
+    assert {row.tobytes() for row in cut.parts(1).validation.codes} < kept
+    assert not kept & {row.tobytes() for row in cut.parts(1).train.codes}
+
+
+@pytest.mark.parametrize("left", ["sets", "plan", "lock", "half"])
+def test_a_folder_that_was_left_while_it_was_made_is_made_whole(tmp_path: Path, left: str) -> None:
+    """What kill -9 leaves at each moment before the first piece."""
+    folder = SweepFolder(tmp_path)
+    if left in ("sets", "half"):
+        folder.prepare(Recipe(), [made_set()])
+        folder.set_file("toy").unlink()
+    if left == "half":
+        (tmp_path / "sets" / "toy.npz.tmp").write_bytes(b"PK")
+    if left == "plan":
+        (tmp_path / "plan.json.tmp").write_text("{")
+    if left == "lock":
+        (tmp_path / "0a1b.sweep.lock").write_text("{")
+    folder.prepare(Recipe(), [made_set()])
+    assert folder.load_set("toy").digest == made_set().digest == folder.read()["sets"]["toy"]["digest"]
 
 
 def test_at_most_so_many_validate_in_their_order() -> None:

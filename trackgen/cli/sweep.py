@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,16 @@ def _run(
 
     zeng = [name for name, net in SEQUENCE_NETS.items() if net.zeng]
     codes = dict.fromkeys(code for name in architectures for code in (zeng if name == ALL else [name]))
+    names = [name for name, _ in sets]
+    for name in names:
+        if names.count(name) > 1:
+            raise click.UsageError(f"two sets are called {name}: give --set another NAME=")
     plan = Plan(Recipe(**recipe), tuple(dict(sets)), tuple(codes), seeds, positives, dict(families))
     with progress_to(quiet, log_file) as progress:
-        opened = [open_set(f"{name}={text}", SetOptions(genome)) for name, text in dict(sets).items()]
+        opened = [replace(open_set(text, SetOptions(genome)), name=name) for name, text in sets]
+        for one in opened:
+            for note in one.notes:
+                progress.note(f"{one.name}: {note}")
         click.echo(sweep(plan, opened, output, Makers(processes, cluster), progress))
 
 

@@ -2,7 +2,7 @@
 
 ```
 FOLDER/plan.json        the recipe and the data sets; a folder holds the figures of one recipe
-FOLDER/sets/NAME.npz    a data set: codes, labels, test
+FOLDER/sets/NAME.npz    a data set: codes, labels, test, and validation where the set has its own
 FOLDER/searches/*.log   the draws of each search so far, an Optuna journal
 FOLDER/searches.jsonl   the outcome of each search
 FOLDER/results.jsonl    each trained model
@@ -29,6 +29,8 @@ from trackgen.learn.sweep.space import SPACE
 __all__ = ["Plan", "Recipe", "SweepFolder"]
 
 FORMAT = "trackgen sweep 1"
+PART = ".tmp"
+"""Behind the name of a file that is being written."""
 
 
 @dataclass(frozen=True)
@@ -117,18 +119,21 @@ class SweepFolder:
                     f"the sweep has another set called {sequences.name}", path=self.plan_file, found=entry["digest"],
                     wanted=known[sequences.name]["digest"], remedy="choose another name, or another folder with -o",
                 )  # fmt: skip
+        self.path.mkdir(parents=True, exist_ok=True)
+        # the plan comes first: a folder that was left before its sets were written is a sweep's already
+        plan = {"format": FORMAT, "recipe": asdict(recipe), "space": SPACE, "sets": known}
+        _replace(self.plan_file, (json.dumps(plan, indent=1) + "\n").encode())
         for name in ("sets", "searches"):
-            (self.path / name).mkdir(parents=True, exist_ok=True)
+            (self.path / name).mkdir(exist_ok=True)
         for sequences in sets:
             if not self.set_file(sequences.name).exists():
                 _write_set(self.set_file(sequences.name), sequences)
-        plan = {"format": FORMAT, "recipe": asdict(recipe), "space": SPACE, "sets": known}
-        _replace(self.plan_file, (json.dumps(plan, indent=1) + "\n").encode())
 
     def _known(self, recipe: Recipe) -> dict[str, dict[str, Any]]:
         """The sets that the folder has already."""
         if not self.plan_file.exists():
-            if self.path.exists() and any(entry.name != self.lock.name for entry in self.path.iterdir()):
+            own = (self.lock.name, self.plan_file.name + PART)  # what a run leaves that is killed before its plan
+            if self.path.exists() and any(not entry.name.endswith(own) for entry in self.path.iterdir()):
                 raise UsageError("the folder holds something else than a sweep", path=self.path, wanted="a new folder")
             return {}
         plan = self.read()
@@ -171,7 +176,8 @@ class SweepFolder:
         path = self.set_file(name)
         try:
             with np.load(path) as arrays:
-                return SequenceSet(name, arrays["codes"], arrays["labels"], arrays["test"])
+                kept = arrays.get("validation")
+                return SequenceSet(name, arrays["codes"], arrays["labels"], arrays["test"], validation=kept)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(
                 "a set of the sweep can't be read", path=path, found=error,
@@ -187,13 +193,14 @@ def _described(sequences: SequenceSet) -> dict[str, Any]:
 
 
 def _write_set(path: Path, sequences: SequenceSet) -> None:
-    part = path.with_name(path.name + ".tmp")
+    kept: dict[str, Any] = {} if sequences.validation is None else {"validation": sequences.validation}
+    part = path.with_name(path.name + PART)
     with open(part, "wb") as file:
-        np.savez_compressed(file, codes=sequences.codes, labels=sequences.labels, test=sequences.test)
+        np.savez_compressed(file, codes=sequences.codes, labels=sequences.labels, test=sequences.test, **kept)
     os.replace(part, path)
 
 
 def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".tmp")
+    part = path.with_name(path.name + PART)
     part.write_bytes(content)
     os.replace(part, path)

@@ -53,6 +53,7 @@ def sweep(plan: Plan, sets: Sequence[SequenceSet], output: Path, makers: Makers,
     folder = SweepFolder(output)
     known = {one.name: {"digest": one.digest, "trainable": _trainable(one)} for one in sets}
     pairs, notes = pairs_of(plan, known)
+    _require_names(pairs)
     output.mkdir(parents=True, exist_ok=True)
     lock = Lock(folder.lock, scheduler_job())
     try:
@@ -80,6 +81,15 @@ def _check(plan: Plan, sets: Iterable[SequenceSet]) -> None:
             )  # fmt: skip
     for sequences in sets:
         sequences.require_classes()
+        sequences.parts(plan.recipe.seed).require_classes()
+
+
+def _require_names(pairs: Iterable[Pair]) -> None:
+    """Refuse two searches of one name: a set called A-1000, and the set A cut down to 1,000."""
+    labels = [pair.label for pair in pairs]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UsageError("two pieces of the sweep would have one name", found=twice, remedy="rename the set")
 
 
 def _trainable(sequences: SequenceSet) -> int:

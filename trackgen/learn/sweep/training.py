@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,11 @@ def cut_down(sequences: SequenceSet, positives: int) -> SequenceSet:
         rows = np.flatnonzero(pool.labels == label)
         order = np.random.default_rng([int(sequences.digest, 16), CUT, label]).permutation(len(rows))
         kept.append(rows[order[: round(share * len(rows))]])
-    return _joined(pool.take(np.sort(np.concatenate(kept))), parts.test, hold_back=True)
+    rows = np.sort(np.concatenate(kept))
+    cut = _joined(pool.take(rows), parts.test, hold_back=True)
+    if sequences.validation is None:
+        return cut
+    return replace(cut, validation=np.concatenate([rows >= len(parts.train), np.zeros(len(parts.test), np.bool_)]))
 
 
 def _joined(first: SequenceSet, second: SequenceSet, *, hold_back: bool = False) -> SequenceSet:
