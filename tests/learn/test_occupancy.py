@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data import data_file
-from trackgen.errors import TrackgenError
+from trackgen.errors import TrackgenError, UsageError
 from trackgen.genome import Genome, decode, open_genome, reverse_complement
 from trackgen.learn.datasets import occupancy
 from trackgen.learn.datasets.bed import BedRow, read_peaks
@@ -198,3 +198,12 @@ def test_texts_that_name_no_set_are_refused(
     with pytest.raises(TrackgenError, match=message) as caught:
         open_set(text.format(peaks, motifs), SetOptions(genome, threshold=threshold))
     assert caught.value.exit_status == status
+
+
+@pytest.mark.parametrize("task", ["occupancy", "free"])
+def test_a_motif_that_no_window_holds_is_refused_and_one_that_fills_it_is_not(tmp_path: Path, task: str) -> None:
+    peaks, motifs, genome = write_world(tmp_path)
+    text = f"{task}:{peaks},{motifs},GAT"
+    assert open_set(text, SetOptions(genome, 6, threshold=0.03)).window == 6
+    with pytest.raises(UsageError, match="the motif is wider than the window; found a motif of 6 bases, a window of 5"):
+        open_set(text, SetOptions(genome, 5, threshold=0.03))

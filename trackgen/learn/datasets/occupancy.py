@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.errors import DataError
+from trackgen.errors import DataError, UsageError
 from trackgen.genome import UNKNOWN, Genome, Interval
 from trackgen.genome.sequence import PIECE, pieces
 from trackgen.learn.datasets.bed import BedRow
@@ -186,9 +186,14 @@ def occupancy_set(
 
     Raises:
         DataError: fewer than `FEWEST_OF_A_CLASS` pairs are left, or none on the test or validation sequences.
-        UsageError: test or validation sequences that the genome lacks.
+        UsageError: test or validation sequences that the genome lacks; a motif wider than the window.
     """
     marks = marks or Marks()
+    if matrix.shape[1] > manner.window:
+        raise UsageError(
+            "the motif is wider than the window", found=f"a motif of {matrix.shape[1]} bases, a window of "
+            f"{manner.window}", remedy="give a longer --window",
+        )  # fmt: skip
     instances = motif_instances(genome, matrix, manner.threshold)
     width = matrix.shape[1]
     middle = _moved(instances.sites, np.full(len(instances.sites), width // 2))
