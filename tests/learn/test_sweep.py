@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import pickle
 import shutil
@@ -16,12 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
+from torch import nn
 
 from tests.learn.test_sweep_parts import made_set
 from tests.source import ROOT
 from trackgen.cli.main import root
 from trackgen.errors import DataError, ResourceError, TrackgenError, UsageError
+from trackgen.learn.fit import FitResult
 from trackgen.learn.sweep import pools, training
 from trackgen.learn.sweep.plan import Plan, Recipe, SweepFolder
 from trackgen.learn.sweep.pools import open_pool
@@ -212,6 +216,15 @@ def test_a_net_whose_weights_leave_all_bounds_counts_as_diverged(monkeypatch: py
 
     monkeypatch.setattr(training, "fit", diverge)
     trained = train_once("1layer", draw_settings(1, 1)[0], made_set().parts(1), Manner(4, 2, 20, 1))
+    assert (trained.net, trained.best_step, trained.auroc) == (None, 0, 0.0)
+
+    def overflow(net: nn.Module, *_: object, **__: object) -> FitResult:
+        with torch.no_grad():
+            next(net.parameters()).fill_(math.inf)
+        return FitResult(0, 0.0)
+
+    monkeypatch.setattr(training, "fit", overflow)
+    trained = train_once("1layer", draw_settings(1, 1)[0], made_set().parts(1), Manner(4, 4, 20, 1))
     assert (trained.net, trained.best_step, trained.auroc) == (None, 0, 0.0)
 
     def refuse(*_: object, **__: object) -> None:

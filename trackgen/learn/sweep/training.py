@@ -86,6 +86,9 @@ def train_once(architecture: str, setting: Setting, parts: Parts, manner: Manner
         if type(error) is not TrackgenError:  # only a loss that is no number raises the base class
             raise
         return Trained(None, 0, 0.0, batches.seconds)
+    # the last step before the only look can do it, while every loss was a number
+    if not all(bool(value.isfinite().all()) for value in net.state_dict().values()):
+        return Trained(None, 0, 0.0, batches.seconds)
     return Trained(net, (result.best_epoch + 1) * manner.every, result.best, batches.seconds)
 
 
