@@ -207,3 +207,15 @@ def test_a_motif_that_no_window_holds_is_refused_and_one_that_fills_it_is_not(tm
     assert open_set(text, SetOptions(genome, 6, threshold=0.03)).window == 6
     with pytest.raises(UsageError, match="the motif is wider than the window; found a motif of 6 bases, a window of 5"):
         open_set(text, SetOptions(genome, 5, threshold=0.03))
+
+
+def test_the_best_of_all_words_has_a_strength_that_is_a_number(tmp_path: Path) -> None:
+    """memelite gives a p-value of 0 to perfect matches of some motifs."""
+    sharp = np.full((4, 8), 1e-6)
+    sharp[[0, 1, 2, 3, 0, 1, 2, 3], range(8)] = 1 - 3e-6
+    row = np.random.default_rng(3).integers(0, 4, 400).astype(np.uint8)
+    row[100:108] = [0, 1, 2, 3, 0, 1, 2, 3]
+    with open_letters(tmp_path, [row]) as genome:
+        found = motif_instances(genome, sharp)
+    assert 100 in found.sites.position
+    assert np.isfinite(found.strength).all()

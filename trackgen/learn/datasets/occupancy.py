@@ -35,6 +35,8 @@ __all__ = [
 
 THRESHOLD = 1e-4
 """Largest p-value of an instance: FIMO's default."""
+LEAST_P = 1e-12
+"""memelite gives 0 to what is rarer than its table tells; such instances are of one strength."""
 GC_STEP = 0.05
 """Width of a bin of GC content."""
 STRENGTH_STEP = 0.25
@@ -87,7 +89,7 @@ def motif_instances(genome: Genome, matrix: Matrix, threshold: float = THRESHOLD
         codes = genome.fetch(name, start, min(end + width - 1, genome.lengths[name]))
         if len(codes) >= width:
             places, p_values = _scan(codes, matrix, threshold)
-            found.append((genome.names.index(name), places + start, -np.log10(p_values)))
+            found.append((genome.names.index(name), places + start, -np.log10(np.maximum(p_values, LEAST_P))))
     chromosome = np.concatenate([np.full(len(p), c, np.int32) for c, p, _ in found] or [np.zeros(0, np.int32)])
     position = np.concatenate([p for _, p, _ in found] or [np.zeros(0, np.int64)])
     strength = np.concatenate([s for _, _, s in found] or [np.zeros(0)])
