@@ -47,6 +47,17 @@ def train(world: Path, output: Path, *more: str | float | Path) -> Result:
     )  # fmt: skip
 
 
+def test_shuffles_drawn_anew_train_too_and_have_no_place_beside_real_windows(world: Path, tmp_path: Path) -> None:
+    result = train(world, tmp_path / "new", "--steps", 120, "--architecture", "1layer", "--new-shuffles")
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "new/report/metrics.json").read_text())["models"]["net"]["test"]["auroc"] > 0.8
+    assert "--new-shuffles\n" in (tmp_path / "new/README.md").read_text(), "a flag has no value"
+    refused = run("train", "sequences", "--set", "T=occupancy:p.bed,m.meme,T", "-o", tmp_path / "x", "--new-shuffles")
+    assert isinstance(refused.exception, UsageError)
+    assert "unbound sequences of this set are no shuffles; found --new-shuffles" in str(refused.exception)
+    assert not (tmp_path / "x").exists()
+
+
 @pytest.fixture(scope="module")
 def trained(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("trained") / "toy"

@@ -91,6 +91,10 @@ FILE = click.Path(path_type=Path)
 )
 @click.option("--patience", default=10, show_default=True, help="Stop after so many looks without improvement.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="Sequences in a batch.")
+@click.option(
+    "--new-shuffles", is_flag=True,
+    help="Train against shuffles that are drawn anew in every pass, not against the set's own unbound sequences.",
+)  # fmt: skip
 @click.option("--seed", default=1, show_default=True, help="Of weights, order, dropout and validation.")
 @click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")

@@ -25,9 +25,10 @@ from trackgen.learn.datasets.batches import StepBatches
 from trackgen.learn.datasets.importers import WINDOW, SetOptions, open_set
 from trackgen.learn.datasets.motif_files import read_motifs
 from trackgen.learn.datasets.occupancy import THRESHOLD
+from trackgen.learn.datasets.reshuffled import ReshuffledBatches
 from trackgen.learn.datasets.sequences import Parts, SequenceSet
 from trackgen.learn.export import calibrated, export
-from trackgen.learn.fit import FitOptions, FitResult, fit, seed_everything
+from trackgen.learn.fit import BatchSource, FitOptions, FitResult, fit, seed_everything
 from trackgen.learn.metrics import auroc
 from trackgen.learn.saved import SavedModel, save_model
 from trackgen.learn.sequence_judging import Judged, Judgement, genome_parts, in_order, judge, log_odds, training_motif
@@ -75,6 +76,7 @@ class SequenceOptions:
     every: int = 500
     patience: int = 10
     batch_size: int = 100
+    new_shuffles: bool = False
     seed: int = 1
     threads: int = 2
     device: str = "cpu"
@@ -126,6 +128,10 @@ def _refuse_length(options: SequenceOptions, plan: SequenceNet) -> None:
             "the weights of this net know the length of its sequences", found=f"--scan-window {options.scan_window}",
             wanted="an architecture with a global max-pool, such as 1layer_128motif",
         )  # fmt: skip
+    if options.new_shuffles and options.set.rpartition("=")[2].startswith(("occupancy:", "free:")):
+        raise UsageError(
+            "unbound sequences of this set are no shuffles", found="--new-shuffles", wanted="a set of motif discovery"
+        )
     if options.steps % options.every:
         raise UsageError(
             "the steps are no multiple of those between looks at validation",
@@ -162,14 +168,21 @@ def _fit(net: nn.Module, parts: Parts, options: SequenceOptions, progress: Progr
         optimizer=options.optimizer, learning_rate=options.learning_rate, rho=options.rho, epsilon=options.epsilon,
         precision=options.precision, seed=options.seed, device=options.device,
     )  # fmt: skip
-    train = StepBatches((parts.train.codes, parts.train.labels), options.batch_size, options.every, options.seed)
+    held_out = in_order(parts.validation.codes, parts.validation.labels)
     return fit(
-        net, functional.cross_entropy, train, in_order(parts.validation.codes, parts.validation.labels), settings,
+        net, functional.cross_entropy, _batches(parts, options), held_out, settings,
         metrics={"auroc": lambda logits, labels: auroc(labels == 1, log_odds(logits))},
         checkpoint=options.output / "checkpoint.pt", resume=options.resume,
         metrics_csv=options.output / "metrics.csv", history_png=options.output / "report" / "history.png",
         progress=progress,
     )  # fmt: skip
+
+
+def _batches(parts: Parts, options: SequenceOptions) -> BatchSource:
+    train = parts.train
+    if options.new_shuffles:
+        return ReshuffledBatches(train.codes[train.labels == 1], options.batch_size, options.every, options.seed)
+    return StepBatches((train.codes, train.labels), options.batch_size, options.every, options.seed)
 
 
 def base_shares(codes: NDArray[np.uint8]) -> tuple[float, float, float, float]:
