@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from trackgen.cli.options import NamedFile, progress_options, progress_to, split_names, threads_option
+from trackgen.cli.options import progress_options, progress_to, split_names, threads_option
+from trackgen.cli.train_binding import binding
 from trackgen.cli.train_factors import factors
 from trackgen.cli.train_sequences import sequences
 
@@ -24,6 +25,7 @@ def command() -> None:
     """Train a model on real data (needs trackgen[train])."""
 
 
+command.add_command(binding)
 command.add_command(sequences)
 command.add_command(factors)
 
@@ -74,49 +76,6 @@ def tss(output: Path, name: str | None, threads: int | None, quiet: bool, **rest
 
 
 @command.command()
-@click.option("--genome", required=True, type=FILE, help="FASTA (plain or bgzip) or 2bit.")
-@click.option(
-    "--peaks", required=True, type=FILE, help="Peaks of one factor: BED or narrowPeak, intervals or midpoints."
-)
-@click.option("--signal", type=NamedFile(), help="A BigWig to read beside the sequence, and the input's name.")
-@click.option("--output", "-o", required=True, type=FILE, help="Folder for the model and its report.")
-@click.option("--validation", required=True, multiple=True, callback=split_names, help="Sequences to choose by: A,B.")
-@click.option("--test", required=True, multiple=True, callback=split_names, help="Sequences to judge by: A,B.")
-@click.option("--exclude", multiple=True, help="Leave out: a BED file, chr:a-b (1-based closed), or a sequence.")
-@click.option("--peak-width", default=200, show_default=True, help="Narrower peaks are widened to this, bp.")
-@click.option("--min-score", default=0.0, show_default=True, help="Peaks below this score (column 5) are uncertain.")
-@click.option("--name", help="The model's name  [default: the output folder's]")
-@click.option("--title", default="Transcription-factor binding", show_default=True, help="The model in a few words.")
-@click.option("--label", default="bound", show_default=True, help="The track in a few words.")
-@click.option("--data", default="", help="Where the data comes from and how the signal was made, for card and README.")
-@click.option("--license", default="", help="Licence of the model, for its card.")
-@click.option("--architecture", default="", help="binding-thesis, binding-sequence.  [default: what fits the data]")
-@click.option("--epochs", default=60, show_default=True, help="Train for at most so many epochs.")
-@click.option("--patience", default=10, show_default=True, help="Stop after so many epochs without improvement.")
-@click.option("--batch-size", default=256, show_default=True, help="Windows in a training step.")
-@click.option("--learning-rate", default=5e-3, show_default=True, help="Step size of Adam.")
-@click.option("--seed", default=1, show_default=True, help="Of weights, bins, strands, order and dropout.")
-@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
-@threads_option
-@progress_options
-def binding(output: Path, name: str | None, threads: int | None, quiet: bool, **rest: Any) -> None:
-    """Train a model of one factor's binding: bins of 200 bp, from the sequence, and a signal such as ATAC-seq coverage.
-
-    The peaks' best motif is judged beside it; with a signal also a second net without it, and the signal by itself.
-    """
-    from trackgen.learn.binding_task import BindingOptions, train_binding
-    from trackgen.runtime import default_threads
-
-    log_file = rest.pop("log_file")
-    chosen = name or output.resolve().name
-    options = BindingOptions(output=output, name=chosen, threads=threads or default_threads(), **rest)
-    with progress_to(quiet, log_file) as progress:
-        text = command_text(options, "binding")
-        click.echo(train_binding(dataclasses.replace(options, command=text), progress))
-
-
-@command.command()
 @click.argument("fragments", type=FILE)
 @click.option("--genome", required=True, type=FILE, help="FASTA (plain or bgzip) or 2bit.")
 @click.option("--output", "-o", required=True, type=FILE, help="The BigWig file to write.")
@@ -160,9 +119,19 @@ def command_text(options: Any, task: str = "tss") -> str:
         if field.name == "signal" and value is not None:
             words.append(f"{option} {shlex.quote(value[0])}={public_text(value[1])}")
             continue
+        if value is True:
+            words.append(option)
+            continue
         for item in value if isinstance(value, tuple) else (value,):
-            words.append(f"{option} {public_text(item)}")
+            words.append(f"{option} {public_text(item) if field.name != 'cell' else _cell_text(item)}")
     return " \\\n    ".join([f"trackgen train {task}", *words])
+
+
+def _cell_text(cell: Any) -> str:
+    """``NAME=PEAKS,RELAXED,SIGNAL,REGIONS``, as `trackgen.cli.train_binding` reads it."""
+    files = (cell.peaks, cell.relaxed, cell.signal, cell.regions)
+    text = ",".join("" if path is None else public_text(path) for path in files).rstrip(",")
+    return f"{shlex.quote(cell.name)}={text}"
 
 
 def public_text(value: Any) -> str:

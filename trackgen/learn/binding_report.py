@@ -13,7 +13,7 @@ from trackgen.learn.figures import rounded
 from trackgen.learn.plots import Curve, plot_history, plot_precision_recall, plot_reliability
 from trackgen.learn.tss_report import markdown_table
 
-__all__ = ["binding_card", "write_report"]
+__all__ = ["binding_card", "manner", "write_report"]
 
 COLOR = "30,110,60"
 LABELS = {
@@ -27,6 +27,33 @@ DESCRIPTION = (
     "most bins are unbound. Binding has no strand: the value is the mean of the window's and of its reverse "
     "complement's."
 )
+
+
+def manner(figures: Mapping[str, Any], always: str) -> str:
+    """How a net was trained, in sentences: what its bins and its weights start from, and `always`."""
+    regions, start = figures["data"].get("regions"), figures["start"]
+    sentences = ["Every epoch draws its bins, on a grid of 10 bp, and their strands anew."]
+    if regions:
+        cells = f" of {len(regions)} cell types together" if len(regions) > 1 else ""
+        others = ", ".join(f"{entry['others']:,}" for entry in regions)
+        sentences = [
+            "An epoch has every bin of the training part that overlaps a peak of the signal, and a fixed draw of "
+            f"others ({others}){cells}, once, in an order and on strands drawn anew."
+        ]
+    known = start.get("motifs", ())
+    filters = {
+        "found": "Half of the filters start from the motif found in the training peaks, on either strand; all else has "
+        "a Xavier start.",
+        "known": f"Filters start from known motifs ({', '.join(known)}) on either strand; all else has a Xavier start.",
+        "drawn": "All weights have a Xavier start.",
+    }
+    sentences.append(filters[start["filters"]])
+    if "signal" in start:
+        sentences.append(
+            "Before it learned what is bound, the net learned a ChIP signal, by regression on the mean of "
+            f"log(1 + value) in each bin, for {start['signal']['epochs']} epochs."
+        )
+    return " ".join([*sentences, always])
 
 
 def binding_card(
@@ -67,6 +94,10 @@ def binding_card(
             "sum": net["test"]["sum"], "bound": net["test"]["bound"], "reliability": net["test"]["reliability"],
         },
     }  # fmt: skip
+    if figures["data"]["ambiguous_as"] == "unbound":
+        training["ambiguous_as"] = "unbound"
+    if "regions" in figures["data"]:
+        training["regions"] = figures["data"]["regions"]
     bound = ClassSpec("bound", label=options["label"], color=COLOR, threshold=threshold)
     words = {"bin": BIN, "stride": STRIDE, "window": window, "summary": options["summary"]}
     words["signal"] = f" and from the signal {options['input']} over them" if options["input"] else ""
@@ -116,29 +147,55 @@ def _readme(card: Card, figures: Mapping[str, Any], command: str) -> str:
 
 def _data_section(card: Card, figures: Mapping[str, Any]) -> str:
     data = figures["data"]
-    weak = data["peaks"]["weak"]
-    weaker = f" Peaks with a score below {data['min_score']:g} ({weak:,} of them) are weak." if weak else ""
     rows = [
         [part, ", ".join(data["split"][part]), *(f"{data['bins'][part][name]:,}" for name in data["bins"][part])]
         for part in ("train", "validation", "test")
     ]
     fit = figures["fit"]["net"]
-    per_epoch = STRIDE // TRAINING_STRIDE
     return f"""## Data, labels and split
 
 {card.training["data"]}
 
 Bins of {BIN} bp start at every multiple of {STRIDE} bp. A peak narrower than {data["peak_width"]} bp first becomes
-{data["peak_width"]} bp wide around its middle.{weaker} A bin is bound where one of the
+{data["peak_width"]} bp wide around its middle.{_weak_sentence(data)} A bin is bound where one of the
 {data["peaks"]["strong"]:,} other peaks covers half of it or more; ambiguous where peaks cover less of it than that, or
-where a weak one covers any of it; else unbound. Ambiguous bins, and those with unknown bases or on excluded stretches,
-neither train nor count. Training bins start at multiples of {TRAINING_STRIDE} bp; an epoch has one in {per_epoch} of
-those that are bound, and {UNBOUND_PER_BOUND} unbound ones for each, drawn from the whole training part.
+where a weak one covers any of it; else unbound. {_use_sentences(data)}
 
 {card.training["manner"]} The motif: `{card.training["motif"]}`. Kept is the epoch with the lowest loss on bins drawn
 from validation ({fit["best_epoch"]} of {fit["epochs"]}).
 
 {markdown_table(["part", "sequences", "bound", "unbound", "ambiguous or unused"], rows)}"""
+
+
+def _weak_sentence(data: Mapping[str, Any]) -> str:
+    """Which peaks are weak, with a space before it; nothing where none is."""
+    weak = data["peaks"]["weak"]
+    low = f"peaks with a score below {data['min_score']:g}" if data["min_score"] else ""
+    relaxed = "relaxed peaks" if data["relaxed"] else ""
+    which = " and ".join(part for part in (low, relaxed) if part)
+    return f" {which.capitalize()} ({weak:,} of them) are weak." if weak else ""
+
+
+def _use_sentences(data: Mapping[str, Any]) -> str:
+    """What becomes of ambiguous bins, and which bins train."""
+    ambiguous = "Ambiguous bins, and those with unknown bases or on excluded stretches,\nneither train nor count."
+    if data["ambiguous_as"] == "unbound":
+        ambiguous = (
+            "Ambiguous bins count as unbound, in\ntraining and in all figures, as in ten Dijke 2017; bins with unknown "
+            "bases or on excluded stretches neither\ntrain nor count."
+        )
+    if "regions" not in data:
+        return (
+            f"{ambiguous} Training bins start at multiples of {TRAINING_STRIDE} bp; an epoch has one in "
+            f"{STRIDE // TRAINING_STRIDE} of\nthose that are bound, and {UNBOUND_PER_BOUND} unbound ones for each, "
+            "drawn from the whole training part."
+        )
+    cells = "; ".join(
+        f"{entry['cell'] + ': ' if entry['cell'] else ''}{entry['bound']:,} bound and {entry['unbound']:,} unbound, "
+        f"{entry['others']:,} of them off the signal's peaks"
+        for entry in data["regions"]
+    )
+    return f"{ambiguous} Training bins: {cells}."
 
 
 def _figure_section(figures: Mapping[str, Any]) -> str:

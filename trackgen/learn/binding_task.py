@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,62 +18,40 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from trackgen.card import InputSpec
-from trackgen.errors import DataError, UsageError
-from trackgen.genome import Genome, assembly_name, open_genome, open_signal, parse_regions
+from trackgen.errors import UsageError
+from trackgen.genome import assembly_name, open_genome
 from trackgen.learn.architectures import Architecture, architecture
-from trackgen.learn.binding_report import binding_card, write_report
-from trackgen.learn.binding_training import BindingTraining, Source, bin_scores, net_logits, train_net, training_motif
+from trackgen.learn.binding_options import BindingOptions, CellFiles, checked
+from trackgen.learn.binding_report import binding_card, manner, write_report
+from trackgen.learn.binding_source import Source, load_source, open_track, region_classes
+from trackgen.learn.binding_training import (
+    PRETRAIN_EPOCHS,
+    BindingTraining,
+    Start,
+    bin_scores,
+    first_convolution,
+    net_logits,
+    refuse_flat,
+    starts_from_motifs,
+    train_net,
+    training_motif,
+)
 from trackgen.learn.calibration import Calibration, fit_calibration, prior_shift, reliability
-from trackgen.learn.datasets.bed import read_peaks
-from trackgen.learn.datasets.binding import PARTS, PEAK_WIDTH, UNBOUND_PER_BOUND, BindingData, Peak
-from trackgen.learn.datasets.split import Split
-from trackgen.learn.datasets.tracks import Track
+from trackgen.learn.datasets.binding import PARTS
+from trackgen.learn.datasets.motif_files import Matrix, read_motifs
 from trackgen.learn.export import calibrated, export
 from trackgen.learn.fit import FitResult
 from trackgen.learn.metrics import auprc, auroc, recall_at
 from trackgen.learn.motif import Motif
 from trackgen.learn.plots import Curve
 from trackgen.learn.saved import SavedModel, save_model
-from trackgen.learn.tss_task import base_frequencies, refuse_another_run, whole_sequences
+from trackgen.learn.tss_task import base_frequencies, refuse_another_run
 from trackgen.progress import Progress
 
-__all__ = ["BindingOptions", "train_binding"]
+__all__ = ["BindingOptions", "CellFiles", "train_binding"]
 
-WITH_SIGNAL, SEQUENCE_ALONE = "binding-thesis", "binding-sequence"
-"""Nets of `trackgen.learn.architectures`."""
 FALSE_SHARES = (0.5, 0.1)
 """False discovery rates at which recall is given, as in ENCODE-DREAM."""
-
-
-@dataclass(frozen=True)
-class BindingOptions:
-    """What to train on, and how; see ``trackgen train binding --help`` for the meaning of each."""
-
-    genome: Path
-    peaks: Path
-    output: Path
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
-    signal: tuple[str, Path] | None = None
-    exclude: tuple[str, ...] = ()
-    peak_width: int = PEAK_WIDTH
-    min_score: float = 0.0
-    name: str = "binding"
-    title: str = "Transcription-factor binding"
-    label: str = "bound"
-    data: str = ""
-    license: str = ""
-    architecture: str = ""
-    epochs: int = 60
-    patience: int = 10
-    batch_size: int = 256
-    learning_rate: float = 5e-3
-    seed: int = 1
-    threads: int = 2
-    device: str = "cpu"
-    resume: bool = False
-    command: str = ""
 
 
 def train_binding(options: BindingOptions, progress: Progress) -> Path:
@@ -84,53 +62,32 @@ def train_binding(options: BindingOptions, progress: Progress) -> Path:
         DataError: genome, peaks, signal or exclusions are missing or malformed.
         ModelError: the exported graph does not reproduce the net.
     """
-    options = _with_architecture(options)
+    options = checked(options)
     plan = architecture(options.architecture, "binding")
+    motifs = _known_motifs(options, plan)
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
     with ExitStack() as stack:
         genome = stack.enter_context(open_genome(options.genome))
-        track = None
-        if options.signal is not None:
-            reader = stack.enter_context(open_signal(options.signal[1]))
-            spec = InputSpec(options.signal[0], "signal", transform=(("log1p", ()),))
-            track = Track(spec, reader, genome.lengths)
-        source = Source(load_data(options, genome), track)
+        source = load_source(options, genome, stack)
         for part in PARTS:
             source.data.draw(part, (options.seed,))
             counts = ", ".join(f"{n:,} {name}" for name, n in source.data.counts(part).items())
             progress.note(f"bins of the {part} part: {counts}")
+        start = _start(options, motifs, source, stack)
         # Not before all input is known to be sound: bad input leaves no folder behind.
         (options.output / "report").mkdir(parents=True, exist_ok=True)
         motif = training_motif(source.data, options.seed)
-        fits, judged = _judge_all(source, plan, motif, options, progress)
+        fits, judged = _judge_all(source, plan, motif, start, options, progress)
         figures = {
-            "data": _data_figures(source.data, options),
+            "data": _data_figures(source, options),
             "motif": {"consensus": motif.consensus, "log_odds": motif.log_odds.tolist()},
-            "fit": {
-                name: {"best_epoch": result.best_epoch + 1, "epochs": len(result.history), "history": result.history}
-                for name, (_, result) in fits.items()
-            },
+            "fit": {name: _fit_figures(result) for name, (_, result, _) in fits.items()},
+            "start": _start_figures(options, motifs, plan, fits["net"][2]),
             "models": {name: entry.figures for name, entry in judged.items()},
         }  # fmt: skip
         frequencies = base_frequencies(genome, source.data.split)
     return _write(options, plan, fits["net"][0], judged, figures, frequencies, progress)
-
-
-def _with_architecture(options: BindingOptions) -> BindingOptions:
-    """With the net for what there is to read, unless another was asked for.
-
-    Raises:
-        UsageError: a net that reads a signal, without a signal, or the other way round.
-    """
-    fitting = SEQUENCE_ALONE if options.signal is None else WITH_SIGNAL
-    if options.architecture not in ("", SEQUENCE_ALONE, WITH_SIGNAL) or options.architecture in ("", fitting):
-        return replace(options, architecture=options.architecture or fitting)
-    raise UsageError(
-        "the net does not fit the data", wanted=fitting,
-        found=f"{options.architecture} {'with' if options.signal else 'without'} a signal",
-        remedy="leave --architecture out, and give --signal where there is one",
-    )  # fmt: skip
 
 
 def _write(
@@ -139,7 +96,7 @@ def _write(
 ) -> Path:  # fmt: skip
     settings = asdict(options) | {
         "summary": plan.summary,
-        "manner": plan.manner,
+        "manner": manner(figures, plan.manner),
         "input": options.signal[0] if options.signal else "",
     }
     card = binding_card(settings, figures, frequencies, plan.window)
@@ -152,21 +109,6 @@ def _write(
     return path
 
 
-def load_data(options: BindingOptions, genome: Genome) -> BindingData:
-    """Peaks, split and exclusions as the options say; a peak below the least score is a weak one."""
-    peaks: dict[str, list[Peak]] = {}
-    for row in read_peaks(options.peaks, genome.lengths):
-        peaks.setdefault(row.name, []).append(Peak(row.start, row.end, row.score >= options.min_score))
-    if not any(peak.strong for entries in peaks.values() for peak in entries):
-        raise DataError("no peak is left", path=options.peaks, remedy="lower --min-score")
-    if options.peak_width < 1:
-        raise UsageError("peaks have a width", found=options.peak_width, wanted="1 or more")
-    excluded = [region for text in options.exclude for region in parse_regions(text, genome.lengths).intervals]
-    left_out = whole_sequences(excluded, genome.lengths)
-    split = Split.of(genome.names, validation=options.validation, test=options.test, left_out=left_out)
-    return BindingData(genome, peaks, split, excluded=excluded, peak_width=options.peak_width)
-
-
 @dataclass(frozen=True)
 class _Judgement:
     """A calibrated model's figures, and its (recall, precision) on the test bins."""
@@ -176,30 +118,23 @@ class _Judgement:
     curve: Curve
 
 
-_Fits = dict[str, tuple[nn.Module, FitResult]]
+_Fits = dict[str, tuple[nn.Module, FitResult, FitResult | None]]
 
 
 def _judge_all(
-    source: Source, plan: Architecture, motif: Motif, options: BindingOptions, progress: Progress
+    source: Source, plan: Architecture, motif: Motif, start: Start, options: BindingOptions, progress: Progress
 ) -> tuple[_Fits, dict[str, _Judgement]]:
     """Train both nets; figures of them and of the simple models on every bin of validation and test."""
     settings = BindingTraining(
         options.output, options.epochs, options.patience, options.batch_size, options.learning_rate,
-        options.seed, options.device, options.resume,
+        options.seed, options.device, options.resume, options.precision, start,
     )  # fmt: skip
     fits: _Fits = {}
     scores: dict[str, list[NDArray[np.float64]]] = {}
     for name in ("net", "sequence") if source.track is not None else ("net",):
-        with_signal = source.track is not None and name == "net"
-        fits[name] = train_net(
-            source,
-            plan,
-            motif,
-            settings,
-            progress,
-            with_signal=with_signal,
-            suffix="-sequence" if name != "net" else "",
-        )
+        own = plan if name == "net" else architecture(plan.blind)
+        suffix = "-sequence" if name != "net" else ""
+        fits[name] = train_net(source, own, motif, settings, progress, suffix=suffix)
         scores[name] = [net_logits(fits[name][0], source, part, plan, options.device) for part in PARTS[1:]]
     bins = {part: source.data.all_bins(part) for part in PARTS[1:]}
     plain = [bin_scores(source, motif, sites) for sites, _ in bins.values()]
@@ -209,7 +144,7 @@ def _judge_all(
         sites, labels = source.data.draw("train", (options.seed,))
         scores["motif_and_signal"] = _linear(bin_scores(source, motif, sites), labels, plain)
     truths = [labels > 0 for _, labels in bins.values()]
-    return fits, {name: _judge(values, truths) for name, values in scores.items()}
+    return fits, {name: _judge(values, truths, source.classes()) for name, values in scores.items()}
 
 
 def _linear(
@@ -223,16 +158,19 @@ def _linear(
     return [model.decision_function((values - mean) / deviation)[:, None] for values in wanted]
 
 
-def _judge(logits: Sequence[NDArray[np.float64]], truths: Sequence[NDArray[np.bool_]]) -> _Judgement:
+def _judge(
+    logits: Sequence[NDArray[np.float64]], truths: Sequence[NDArray[np.bool_]], trained: NDArray[np.int64]
+) -> _Judgement:
     """Calibrate and choose the threshold on validation, then evaluate there and on test.
 
     Args:
         logits: of validation and test: float64[n, orientations]; the probability of a bin is their mean.
         truths: bool[n] each.
+        trained: int64[2], unbound and bound examples of training, up to a factor.
     """
     from sklearn.metrics import precision_recall_curve
 
-    calibration = _calibration(logits[0], truths[0])
+    calibration = _calibration(logits[0], truths[0], trained)
     probabilities = [_probability(calibration, values) for values in logits]
     precision, recall, thresholds = precision_recall_curve(truths[0], probabilities[0])
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
@@ -247,11 +185,10 @@ def _judge(logits: Sequence[NDArray[np.float64]], truths: Sequence[NDArray[np.bo
     return _Judgement(calibration, figures, (recall[::-1], precision[::-1]))
 
 
-def _calibration(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> Calibration:
+def _calibration(logits: NDArray[np.float64], truth: NDArray[np.bool_], trained: NDArray[np.int64]) -> Calibration:
     """Scale and shift of the highest likelihood on all bins of validation, each orientation an example."""
     labels = np.repeat(truth.astype(np.int64), logits.shape[1])
     both = np.stack([np.zeros(logits.size), logits.ravel()], axis=1)
-    trained = np.array([UNBOUND_PER_BOUND, 1])
     return fit_calibration(both, labels, prior_shift(trained, np.bincount(labels, minlength=2)))
 
 
@@ -273,12 +210,68 @@ def _figures(truth: NDArray[np.bool_], probability: NDArray[np.float64], thresho
     }  # fmt: skip
 
 
-def _data_figures(data: BindingData, options: BindingOptions) -> dict[str, Any]:
+def _data_figures(source: Source, options: BindingOptions) -> dict[str, Any]:
+    data = source.data
     every = [peak for entries in data.peaks.values() for peak in entries]
-    return {
+    figures = {
         "assembly": assembly_name(data.genome.lengths) or "",
         "peaks": {"strong": sum(peak.strong for peak in every), "weak": sum(not peak.strong for peak in every)},
+        "relaxed": options.relaxed is not None, "ambiguous_as": options.ambiguous_as,
         "min_score": options.min_score, "peak_width": options.peak_width,
         "split": {part: list(getattr(data.split, part)) for part in PARTS},
         "bins": {part: dict(data.counts(part)) for part in PARTS},
     }  # fmt: skip
+    if source.regions is not None:
+        # of the main cell type the name is a path, and nobody's business
+        names = ["", *(cell.name for cell in options.cell)]
+        figures["regions"] = [
+            {"cell": name, "others": cell.others, "unbound": int(counts[0]), "bound": int(counts[1])}
+            for name, cell in zip(names, source.regions.train, strict=True)
+            for counts in (region_classes(cell),)
+        ]
+    return figures
+
+
+def _fit_figures(result: FitResult) -> dict[str, Any]:
+    return {"best_epoch": result.best_epoch + 1, "epochs": len(result.history), "history": result.history}
+
+
+def _known_motifs(options: BindingOptions, plan: Architecture) -> dict[str, Matrix]:
+    """Motifs to start from, by name: those that were named, else all of the file.
+
+    Raises:
+        DataError: the file is missing or no motif file, or has no motif of a name.
+        UsageError: the net's filters can't hold a motif.
+    """
+    if options.motifs is None:
+        return {}
+    database = read_motifs(options.motifs)
+    chosen = {name: matrix for text in options.motif for name, matrix in database.find(text).items()}
+    net = plan.build()
+    if not starts_from_motifs(net):
+        raise UsageError(
+            "the net's first filters are too narrow for a motif", wanted="another --architecture, or no --motifs",
+            found=f"{options.architecture} with a width of {first_convolution(net).kernel_size[0]} bp",
+        )  # fmt: skip
+    return chosen or dict(database.motifs)
+
+
+def _start(options: BindingOptions, motifs: Mapping[str, Matrix], source: Source, stack: ExitStack) -> Start:
+    signal = None
+    if options.pretrain is not None:
+        signal = open_track(options.pretrain, "chip", source.data.genome, stack)
+        refuse_flat(signal, source.data, options.seed, options.pretrain)
+    epochs = PRETRAIN_EPOCHS if options.pretrain_epochs is None else options.pretrain_epochs
+    return Start(tuple(motifs.values()), signal, epochs)
+
+
+def _start_figures(
+    options: BindingOptions, motifs: Mapping[str, Matrix], plan: Architecture, before: FitResult | None
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {"filters": "drawn"}
+    if motifs:
+        room = len(first_convolution(plan.build()).weight) // 4
+        figures = {"filters": "known", "motifs": list(motifs)[:room]}
+    elif starts_from_motifs(plan.build()):
+        figures = {"filters": "found"}
+    return figures if before is None else figures | {"signal": _fit_figures(before)}

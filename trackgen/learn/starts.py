@@ -142,6 +142,8 @@ def pretrain(
                      progress=progress)  # fmt: skip
     finally:
         setattr(parent, name, layer)
+    # a run that was stopped behind the last epoch goes on with the same draw
+    seed_everything(options.seed, options.epochs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.get_parameter("bias"))
     layer.to(options.device)

@@ -9,7 +9,7 @@ from functools import partial
 from torch import nn
 
 from trackgen.errors import UsageError
-from trackgen.learn.architectures.binding import ThesisBinding
+from trackgen.learn.architectures.binding import ThesisBinding, ThesisDeepBinding
 from trackgen.learn.architectures.tss import CentreTss, ThesisTss
 
 __all__ = ["ARCHITECTURES", "Architecture", "architecture"]
@@ -28,6 +28,7 @@ class Architecture:
             epoch, and each TSS among its cluster's bases in proportion to their counts to this power.
         average: decay of the moving average of the weights that is kept, None for none.
         task: of ``trackgen train`` that it is for.
+        blind: of a net that reads a signal, the name of the same net without it.
     """
 
     build: Callable[[], nn.Module]
@@ -37,7 +38,11 @@ class Architecture:
     redraw: float | None = None
     average: float | None = None
     task: str = "tss"
+    blind: str = ""
 
+
+BINDING_MANNER = "Weights are averaged over steps (.99)."
+"""What `trackgen.learn.binding_report` says behind what a run's options decide."""
 
 ARCHITECTURES = {
     "tss-thesis": Architecture(
@@ -58,19 +63,37 @@ ARCHITECTURES = {
         ThesisBinding, ThesisBinding.window,
         "the shallow net of ten Dijke 2017 for ENCODE-DREAM: sequence by convolution 15 x 32, max-pool 35, dense 100; "
         "signal by max-pool 30; joined by dense 1000",
-        "Every epoch draws its bins, on a grid of 10 bp, and their strands anew. Half of the filters start from the "
-        "motif found in the training peaks, on either strand; all else has a Xavier start. Weights are averaged over "
-        "steps (.99).",
-        average=0.99, task="binding",
+        BINDING_MANNER, average=0.99, task="binding", blind="binding-sequence",
+    ),
+    "binding-plain": Architecture(
+        partial(ThesisBinding, width=20, signal_pool=20), ThesisBinding.window,
+        "the plain variant of the shallow net of ten Dijke 2017 for ENCODE-DREAM: sequence by convolution 20 x 32, "
+        "max-pool 35, dense 100; signal by max-pool 20; joined by dense 1000",
+        BINDING_MANNER, average=0.99, task="binding", blind="binding-plain-sequence",
+    ),
+    "binding-deep": Architecture(
+        ThesisDeepBinding, ThesisDeepBinding.window,
+        "the deep net of ten Dijke 2017 for ENCODE-DREAM: sequence by eight convolutions of width 3 in four blocks, "
+        "dense 100; signal by max-pool 30; joined by dense 1000",
+        BINDING_MANNER, average=0.99, task="binding", blind="binding-deep-sequence",
     ),
     "binding-sequence": Architecture(
         partial(ThesisBinding, with_signal=False), ThesisBinding.window,
         "the shallow net of ten Dijke 2017 for ENCODE-DREAM without its signal: convolution 15 x 32, max-pool 35, "
         "dense 100, dense 1000",
-        "Every epoch draws its bins, on a grid of 10 bp, and their strands anew. Half of the filters start from the "
-        "motif found in the training peaks, on either strand; all else has a Xavier start. Weights are averaged over "
-        "steps (.99).",
-        average=0.99, task="binding",
+        BINDING_MANNER, average=0.99, task="binding",
+    ),
+    "binding-plain-sequence": Architecture(
+        partial(ThesisBinding, with_signal=False, width=20), ThesisBinding.window,
+        "the plain variant of the shallow net of ten Dijke 2017 for ENCODE-DREAM without its signal: convolution "
+        "20 x 32, max-pool 35, dense 100, dense 1000",
+        BINDING_MANNER, average=0.99, task="binding",
+    ),
+    "binding-deep-sequence": Architecture(
+        partial(ThesisDeepBinding, with_signal=False), ThesisDeepBinding.window,
+        "the deep net of ten Dijke 2017 for ENCODE-DREAM without its signal: eight convolutions of width 3 in four "
+        "blocks, dense 100, dense 1000",
+        BINDING_MANNER, average=0.99, task="binding",
     ),
 }  # fmt: skip
 

@@ -3,7 +3,8 @@
 Bins of 200 bp start at every multiple of 50 bp, the grid of a scan. A peak narrower than `PEAK_WIDTH`, such as the
 one-base midpoints of ChIP-exo, first becomes `PEAK_WIDTH` bases wide around its centre. A bin is **bound** where a
 single strong peak covers half of it or more, **ambiguous** where peaks cover less of it than that or where a weak peak
-covers any of it, else **unbound**. Ambiguous bins neither train nor count in any figure. With peaks of 200 bp a bin is
+covers any of it, else **unbound**. Ambiguous bins neither train nor count in any figure, unless they are asked to count
+as unbound, as in ten Dijke 2017. With peaks of 200 bp a bin is
 therefore bound where the peak's midpoint lies in it or just behind it, and ambiguous where the midpoint lies less than
 100 bp outside of it.
 """
@@ -29,6 +30,7 @@ from trackgen.genome.bins import (
     unusable_bins,
     widen,
 )
+from trackgen.learn.datasets.dream import Ambiguous
 from trackgen.learn.datasets.intervals import spans_by_name
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.windows import Sites, concatenate_sites
@@ -54,6 +56,7 @@ class BindingData:
         split: chromosomes of each part.
         excluded: bins that overlap these are not used.
         peak_width: see `label_bins`.
+        ambiguous: what becomes of bins that are neither bound nor unbound.
     """
 
     def __init__(
@@ -64,10 +67,12 @@ class BindingData:
         *,
         excluded: Sequence[Interval] = (),
         peak_width: int = PEAK_WIDTH,
+        ambiguous: Ambiguous = "left out",
     ) -> None:
         self.genome = genome
         self.split = split
         self.peaks = peaks
+        self.excluded = excluded
         gaps = spans_by_name(excluded, genome.lengths)
         self._labels: dict[str, NDArray[np.int8]] = {}
         self._stride: dict[str, int] = {}
@@ -75,6 +80,8 @@ class BindingData:
             stride = TRAINING_STRIDE if part == "train" else STRIDE
             for name in getattr(split, part):
                 labels = label_bins(peaks.get(name, ()), genome.lengths[name], peak_width=peak_width, stride=stride)
+                if ambiguous == "unbound":
+                    labels[labels == AMBIGUOUS] = UNBOUND
                 labels[unusable_bins(genome, name, gaps[name], len(labels), stride=stride)] = AMBIGUOUS
                 self._labels[name], self._stride[name] = labels, stride
 
@@ -136,7 +143,7 @@ class BindingData:
         )  # fmt: skip
 
     def counts(self, part: str) -> Mapping[str, int]:
-        """Number of bound, unbound and ambiguous (or unusable) bins of a part."""
+        """Number of bound, unbound and ambiguous (or unusable) bins of a part; with A as U the last are unusable."""
         every = np.concatenate([self._labels[name] for name in getattr(self.split, part)])
         named = {"bound": BOUND, "unbound": UNBOUND, "ambiguous": AMBIGUOUS}
         return {name: int((every == label).sum()) for name, label in named.items()}

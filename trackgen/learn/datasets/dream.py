@@ -91,6 +91,10 @@ class DreamCell:
         excluded: bins that overlap these are no regions, as bins with unknown bases are not.
         seed: of the others, which are the same every epoch.
 
+    Attributes:
+        cell: name of the cell type.
+        others: how many were drawn.
+
     Raises:
         DataError: no region is bound, or none is unbound.
     """
@@ -112,7 +116,7 @@ class DreamCell:
                 runs[kind].append(_spans(mask) + first)
         self._bound, accessible, rest = (np.concatenate(spans) for spans in runs.values())
         self._accessible, self._rest = _Stretches(accessible), _Stretches(rest)
-        self._others = min(others, len(self._rest))
+        self.others = min(others, len(self._rest))
         self._require_classes(accessible)
 
     def _require_classes(self, accessible: NDArray[np.int64]) -> None:
@@ -125,7 +129,7 @@ class DreamCell:
             )  # fmt: skip
 
     def __len__(self) -> int:
-        return len(self._accessible) + self._others
+        return len(self._accessible) + self.others
 
     def sites(self, index: NDArray[np.int64]) -> tuple[Sites, NDArray[np.int8]]:
         """First bases of the bins of some regions, on the plus strand, and their labels, int8[n]."""
