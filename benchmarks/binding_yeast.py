@@ -40,7 +40,8 @@ from trackgen.learn.datasets.motif_files import read_motifs
 from trackgen.learn.datasets.near import near_identical
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.windows import Sites, read_windows
-from trackgen.learn.factors_judging import APART, score_matrix
+from trackgen.learn.factors_counts import APART
+from trackgen.learn.factors_judging import score_matrix
 from trackgen.learn.factors_report import plot_matrix
 from trackgen.learn.factors_training import score_sites
 from trackgen.learn.figures import rounded

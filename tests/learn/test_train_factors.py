@@ -17,7 +17,7 @@ from trackgen.cli.main import root
 from trackgen.errors import TrackgenError, UsageError
 from trackgen.genome import Interval, open_genome, reverse_complement
 from trackgen.learn.architectures.multitask import BoundLogits
-from trackgen.learn.architectures.rc_multitask import FactorLogits, RcMultitask
+from trackgen.learn.architectures.rc_multitask import COUNTED, FactorLogits, RcMultitask
 from trackgen.learn.calibration import fit_calibration, prior_shift
 from trackgen.learn.datasets.bed import read_peaks
 from trackgen.learn.datasets.factors import (
@@ -33,6 +33,7 @@ from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.windows import Sites, one_hot
 from trackgen.learn.factors_judging import _calibration
 from trackgen.learn.factors_training import score_along, score_sites
+from trackgen.learn.kmer import KmerModel
 from trackgen.learn.saved import load_saved
 from trackgen.runtime import open_session
 
@@ -149,7 +150,7 @@ def test_the_plain_net_is_the_trained_one_calibrated_and_of_the_chosen_factors_a
     with torch.no_grad():
         net.direct.normal_()
     windows = torch.from_numpy(one_hot(np.random.default_rng(2).integers(0, 5, (9, 105)).astype(np.uint8)))
-    plain = net.logits_of([3, 0], [2.0, 0.5], [-1.0, 4.0])
+    plain = net.plain().chosen([3, 0], [2.0, 0.5], [-1.0, 4.0])
     with torch.no_grad():
         odds = BoundLogits(net)(windows).numpy()
         wanted = odds[:, [3, 0]] * np.array([2.0, 0.5]) + np.array([-1.0, 4.0])
@@ -158,6 +159,22 @@ def test_the_plain_net_is_the_trained_one_calibrated_and_of_the_chosen_factors_a
         # the slow form of the last layer is the thesis' own
         half = net._nodes(torch.ones(4, 6))
         np.testing.assert_allclose(half.numpy(), net.heads(torch.ones(4, 6)).numpy(), atol=1e-6)
+
+
+def test_weights_of_kmers_count_each_kmer_of_a_window_and_move_with_the_chosen_factors() -> None:
+    torch.manual_seed(4)
+    net = RcMultitask(3, kernels=4, shared=4, units=2).eval().plain()
+    codes = np.random.default_rng(5).integers(0, 5, (7, 105)).astype(np.uint8)
+    weights = np.random.default_rng(6).normal(size=(4**COUNTED, 3))
+    model = KmerModel(COUNTED, 105, np.vstack([weights, np.zeros((1, 3))]), np.zeros(3), 1.0)
+    counted = net.with_counts(weights).chosen([2, 1], [3.0, 1.0], [0.5, 0.0])
+    windows = torch.from_numpy(one_hot(codes))
+    with torch.no_grad():
+        wanted = (net(windows).numpy() + model.logits(codes))[:, [2, 1]] * np.array([3.0, 1.0]) + np.array([0.5, 0.0])
+        # float32 sums of a hundred weights
+        np.testing.assert_allclose(counted(windows).numpy(), wanted, atol=1e-4)
+        again = FactorLogits.of(counted.state_dict())
+        np.testing.assert_allclose(again(windows).numpy(), counted(windows).numpy(), atol=0)
 
 
 def test_scores_along_a_sequence_are_those_of_its_windows(trained: Path, world: Path) -> None:

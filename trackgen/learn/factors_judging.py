@@ -18,6 +18,7 @@ from trackgen.errors import DataError
 from trackgen.learn.architectures.rc_multitask import POOL, FactorLogits, RcMultitask
 from trackgen.learn.calibration import Calibration, prior_shift
 from trackgen.learn.datasets.factors import BOUND, UNBOUND, FactorData, no_nearer_than
+from trackgen.learn.factors_counts import APART, with_kmer_counts
 from trackgen.learn.factors_training import score_along, score_sites
 from trackgen.learn.metrics import auprc, auroc
 from trackgen.progress import Progress
@@ -26,8 +27,6 @@ __all__ = ["Judged", "against_anywhere", "judge", "peak_scores", "score_matrix"]
 
 ANYWHERE = 5000
 """Windows from anywhere that peaks are held against."""
-APART = 150
-"""Windows from anywhere whose middles are this near to a peak of the factor do not count, bp."""
 FEWEST_VALIDATION_PEAKS = 3
 """A factor with fewer is not kept: its calibration and threshold would stand on nothing."""
 STREAM = 11
@@ -68,8 +67,7 @@ def judge(net: RcMultitask, data: FactorData, least_auroc: float, seed: int, pro
     Raises:
         DataError: no factor is good enough.
     """
-    number = len(data.factors)
-    plain = net.logits_of(range(number), [1.0] * number, [0.0] * number)
+    plain = with_kmer_counts(net.plain(), data, seed)
     aurocs = against_anywhere(plain, data, data.factors, "validation", seed)
     left_out = _left_out(data, aurocs, least_auroc)
     kept = tuple(name for name in data.factors if name not in left_out)
@@ -85,7 +83,7 @@ def judge(net: RcMultitask, data: FactorData, least_auroc: float, seed: int, pro
     logits, labels = _every_window(plain, data, "validation", columns)
     fitted = [_calibration(logits[:, i], labels[:, i]) for i in range(len(kept))]
     scale, shift = [one.scale for one in fitted], [one.shift[1] for one in fitted]
-    calibrated = net.logits_of(columns, scale, shift)
+    calibrated = plain.chosen(columns, scale, shift)
     values = logits * np.array(scale, np.float32) + np.array(shift, np.float32)
     thresholds = [_best_threshold(labels[:, i], values[:, i]) for i in range(len(kept))]
     on_test, test_labels = _every_window(calibrated, data, "test", range(len(kept)), columns)

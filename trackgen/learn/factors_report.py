@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from trackgen.card import Card, ClassSpec, ContributionSpec, InputSpec, OutputSpec, ReferenceSpec
-from trackgen.learn.architectures.rc_multitask import POOL
+from trackgen.learn.architectures.rc_multitask import COUNTED, POOL
+from trackgen.learn.factors_counts import PENALTY
 from trackgen.learn.figures import rounded
 from trackgen.learn.plots import new_figure, save_figure
 from trackgen.learn.tss_report import markdown_table
@@ -23,15 +24,17 @@ DISTANCE = 50
 DESCRIPTION = (
     "Probability that a factor binds within {near} bp, for {number} factors at once, every {stride} bp. Read from the "
     "{window} bases around, by a net that reads both strands with the same weights: a bank of kernels{motifs}, a trunk "
-    "that all factors share, and hidden units of each factor's own. The probabilities are calibrated at the genome's "
-    "own prevalence, factor by factor."
+    "that all factors share, and hidden units of each factor's own; to them is added how often each of the "
+    "{counted}-mers stands in the window. The probabilities are calibrated at the genome's own prevalence, factor by "
+    "factor."
 )
 MANNER = (
     "Three nodes a factor, as ten Dijke 2017: unknown, unbound and bound, with weights 0, 1 and the ratio of unbound "
     "to bound windows (300 at most). An epoch has one window around every site of any factor, moved at random, and "
     "{per_site:g} times as many from anywhere, all drawn anew; of the unbound labels at sites one in ten counts; "
     "weights are averaged over steps (.99); the rate falls along a cosine. Kept is the epoch with the highest mean "
-    "AUROC on windows drawn from validation."
+    "AUROC on windows drawn from validation. To its logit is added that of a regression of the factor's own on numbers "
+    "of {counted}-mers (L2, C = {penalty:g}; training peaks against windows from anywhere), each of variance 1 there."
 )
 
 
@@ -49,7 +52,8 @@ def factors_card(
     factors, data = figures["factors"], figures["data"]
     training = {
         "assembly": data["assembly"], "data": options["data"], "architecture": "rc_multitask",
-        "manner": MANNER.format(per_site=options["per_site"]), "seed": options["seed"], "split": data["split"],
+        "manner": MANNER.format(per_site=options["per_site"], counted=COUNTED, penalty=PENALTY),
+        "seed": options["seed"], "split": data["split"],
         "held_out": data["split"]["test"], "near": options["near"], "far": options["far"],
         "trained_on": data["factors"], "left_out": data["left_out"],
         "metrics": {
@@ -79,6 +83,7 @@ def factors_card(
     )
     words = {
         "near": options["near"], "number": len(factors), "stride": POOL, "window": window,
+        "counted": f"{4**COUNTED} {COUNTED}",
         "motifs": ", most of which start from known motifs" if data["motifs"] else "",
     }  # fmt: skip
     return Card(

@@ -100,21 +100,23 @@ class PositionalModel:
 
 
 def fit_kmer_model(
-    train: Windows, validation: Windows, *, lengths: Sequence[int] = LENGTHS, both_strands: bool = False
-) -> KmerModel:
+    train: Windows, validation: Windows, *, lengths: Sequence[int] = LENGTHS, both_strands: bool = False,
+    penalties: Sequence[float] = PENALTIES,
+) -> KmerModel:  # fmt: skip
     """The k-mer model with the lowest cross entropy on `validation`.
 
     Args:
         train, validation: windows and their classes.
         lengths: values of k that are tried.
         both_strands: k-mers of either strand are counted, so that a window and its reverse complement score alike.
+        penalties: values of C that are tried.
     """
     tried = []
     for k in lengths:
         features = [_kmer_counts(codes, k) for codes, _ in (train, validation)]
         if both_strands:
             features = [counts + counts[:, reversed_kmers(k)] for counts in features]
-        loss, penalty, model = _best_regression(features[0], train[1], features[1], validation[1])
+        loss, penalty, model = _best_regression(features[0], train[1], features[1], validation[1], penalties)
         tried.append((loss, k, penalty, model))
     _, k, penalty, model = min(tried, key=lambda entry: entry[0])
     columns = model.coef_.T
@@ -161,14 +163,17 @@ def _one_hot_rows(codes: NDArray[np.uint8]) -> Any:
     return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(codes), 4 * codes.shape[1]))
 
 
-def _best_regression(features: Any, labels: NDArray[np.int64], held_out: Any, truth: NDArray[np.int64]) -> Any:
-    """(cross entropy on the held-out examples, C, model) of the best of `PENALTIES`."""
+def _best_regression(
+    features: Any, labels: NDArray[np.int64], held_out: Any, truth: NDArray[np.int64],
+    penalties: Sequence[float] = PENALTIES,
+) -> Any:  # fmt: skip
+    """(cross entropy on the held-out examples, C, model) of the best of `penalties`."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
     tried = []
-    for penalty in PENALTIES:
+    for penalty in penalties:
         model = LogisticRegression(C=penalty, max_iter=ITERATIONS)
         with warnings.catch_warnings():
             # stopping early is a penalty of its own, and the best model is chosen on held-out examples anyway

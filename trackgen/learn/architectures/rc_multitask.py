@@ -20,7 +20,7 @@ from trackgen.learn.architectures.multitask import BOUND, FactorHeads
 from trackgen.learn.architectures.strands import PairedConv1d, both_strands
 from trackgen.learn.architectures.tss import xavier_start
 
-__all__ = ["FactorLogits", "RcMultitask", "exchanged"]
+__all__ = ["COUNTED", "FactorLogits", "RcMultitask", "exchanged"]
 
 POOL = 10
 """Positions of a max-pool, bp: the stride of a scan, so that neighbouring windows share every pool."""
@@ -28,6 +28,8 @@ POOLS = 9
 """Pools of a window: an odd number, so that one lies in the middle."""
 START_ABOVE = 0.5
 """A kernel that starts from a motif passes its ReLU above its mean by so many standard deviations."""
+COUNTED = 4
+"""Length of the k-mers whose numbers in the window count, bp."""
 
 
 class RcMultitask(nn.Module):
@@ -106,35 +108,26 @@ class RcMultitask(nn.Module):
             weight /= deviation[:, None, None]
             self.convolution.get_parameter("bias").copy_(-mean / deviation - START_ABOVE)
 
-    def logits_of(self, chosen: Sequence[int], scale: Sequence[float], shift: Sequence[float]) -> FactorLogits:
-        """The plain net of some factors, with ``scale x logit + shift`` of each in its weights.
-
-        Args:
-            chosen: their indices.
-            scale, shift: one number for each of them.
-        """
-        kernels, rows = len(self.convolution.weight), torch.tensor(list(chosen))
+    def plain(self) -> FactorLogits:
+        """The plain net of all factors, whose path of short k-mers adds nothing yet."""
+        kernels = len(self.convolution.weight)
         net = FactorLogits(
-            len(chosen), kernels, self.convolution.weight.shape[2], self.trunk.out_channels, self._units
+            self.factors, kernels, self.convolution.weight.shape[2], self.trunk.out_channels, self._units
         )  # fmt: skip
-        factor = torch.tensor(list(scale))
         with torch.no_grad():
             bank, trunk = self.convolution.weight, self.trunk.weight
-            other = torch.cat([trunk[:, kernels:], trunk[:, :kernels]], dim=1).flip(2)
-            hidden = self.heads.hidden.weight.reshape(self.factors, self._units, -1)[rows].flatten(0, 1)
-            nodes = self.heads.nodes.weight.reshape(self.factors, 3, self._units)[rows]
-            biases = self.heads.nodes.get_parameter("bias").reshape(self.factors, 3)[rows]
+            hidden = self.heads.hidden.weight
+            nodes = self.heads.nodes.weight.reshape(self.factors, 3, self._units)
+            biases = self.heads.nodes.get_parameter("bias").reshape(self.factors, 3)
             net.bank.weight.copy_(torch.cat([bank, bank.flip(1, 2)]))
             net.bank.get_parameter("bias").copy_(self.convolution.get_parameter("bias").repeat(2))
-            net.trunk.weight.copy_(torch.cat([trunk, other]))
+            net.trunk.weight.copy_(torch.cat([trunk, exchanged(trunk)]))
             net.trunk.get_parameter("bias").copy_(self.trunk.get_parameter("bias").repeat(2))
             net.hidden.weight.copy_(torch.cat([hidden, hidden], dim=1)[:, :, None])
-            own_bias = self.heads.hidden.get_parameter("bias").reshape(self.factors, self._units)[rows]
-            net.hidden.get_parameter("bias").copy_(own_bias.flatten())
-            net.nodes.weight.copy_(((nodes[:, BOUND] - nodes[:, BOUND - 1]) * factor[:, None])[:, :, None])
-            offset = (biases[:, BOUND] - biases[:, BOUND - 1]) * factor + torch.tensor(list(shift))
-            net.nodes.get_parameter("bias").copy_(offset)
-            net.direct.weight.copy_(self._direct()[rows] * factor[:, None, None])
+            net.hidden.get_parameter("bias").copy_(self.heads.hidden.get_parameter("bias"))
+            net.nodes.weight.copy_((nodes[:, BOUND] - nodes[:, BOUND - 1])[:, :, None])
+            net.nodes.get_parameter("bias").copy_(biases[:, BOUND] - biases[:, BOUND - 1])
+            net.direct.weight.copy_(self._direct())
         return net.eval()
 
     def _direct(self) -> Tensor:
@@ -151,7 +144,10 @@ class FactorLogits(nn.Module):
     """What is exported: plain convolutions, one calibrated logit a factor, bound against unbound.
 
     Its layers are those of `RcMultitask` with the flipped weights written out, so that nothing is left to fold, and
-    every window shares its work with its neighbours.
+    every window shares its work with its neighbours. One path is not of `RcMultitask`: how often each k-mer of
+    `COUNTED` bases stands in the window, times a weight for each factor (`with_counts`). A kernel that holds a k-mer
+    and subtracts k - 1 is 1 where the k-mer stands and nowhere else above 0. The weights of a k-mer and of its reverse
+    complement are the same.
 
     Args:
         factors, kernels, width, shared, units: as of `RcMultitask`.
@@ -165,6 +161,12 @@ class FactorLogits(nn.Module):
         self.hidden = nn.Conv1d(2 * shared, factors * units, 1)
         self.nodes = nn.Conv1d(factors * units, factors, 1, groups=factors)
         self.direct = nn.Conv1d(2 * kernels, factors, POOLS, bias=False)
+        self.kmers = nn.Conv1d(4, 4**COUNTED, COUNTED)
+        self.counts = nn.Conv1d(4**COUNTED, factors, 1, bias=False)
+        with torch.no_grad():
+            self.kmers.weight.copy_(_every_kmer(COUNTED))
+            self.kmers.get_parameter("bias").fill_(1 - COUNTED)
+            self.counts.weight.zero_()
 
     @classmethod
     def of(cls, weights: Mapping[str, Tensor]) -> FactorLogits:
@@ -173,6 +175,36 @@ class FactorLogits(nn.Module):
         net = cls(len(nodes), len(bank) // 2, bank.shape[2], len(trunk) // 2, nodes.shape[1])
         net.load_state_dict(dict(weights))
         return net
+
+    def chosen(self, factors: Sequence[int], scale: Sequence[float], shift: Sequence[float]) -> FactorLogits:
+        """The net of some factors, with ``scale x logit + shift`` of each in its weights.
+
+        Args:
+            factors: their indices.
+            scale, shift: one number for each of them.
+        """
+        rows, factor = torch.tensor(list(factors)), torch.tensor(list(scale))
+        units = self.nodes.weight.shape[1]
+        weights = dict(self.state_dict())
+        for name in ("hidden.weight", "hidden.bias"):
+            weights[name] = weights[name].unflatten(0, (-1, units))[rows].flatten(0, 1)
+        for name in ("nodes.weight", "direct.weight", "counts.weight"):
+            weights[name] = weights[name][rows] * factor[:, None, None]
+        weights["nodes.bias"] = weights["nodes.bias"][rows] * factor + torch.tensor(list(shift))
+        return FactorLogits.of(weights).eval()
+
+    def with_counts(self, weights: NDArray[np.floating]) -> FactorLogits:
+        """The same net, with these weights of the number of each k-mer in the window added to its logits.
+
+        Args:
+            weights: float[4**COUNTED, factors], of k-mers as `trackgen.learn.kmer` numbers them; those of a k-mer and
+                of its reverse complement alike.
+        """
+        positions = self.window - COUNTED + 1
+        more = dict(self.state_dict())
+        # a mean over the positions follows
+        more["counts.weight"] = torch.from_numpy(np.asarray(weights.T * positions, dtype=np.float32))[:, :, None]
+        return FactorLogits.of(more).eval()
 
     @property
     def window(self) -> int:
@@ -187,7 +219,10 @@ class FactorLogits(nn.Module):
         """Logits (N, factors, n) of the windows that begin at every 10th base of float32 (N, 4, L + 10 (n - 1))."""
         bank = torch.relu(self.pool(self.bank(sequence)))
         own = self.nodes(torch.relu(self.hidden(torch.relu(self.trunk(bank)))))
-        logits: Tensor = own + self.direct(bank)
+        # weighted before the mean is taken: there are fewer factors than k-mers
+        counted = self.counts(torch.relu(self.kmers(sequence)))
+        means = functional.avg_pool1d(counted, self.window - COUNTED + 1, POOL)
+        logits: Tensor = own + self.direct(bank) + means
         return logits
 
 
@@ -195,6 +230,12 @@ def exchanged(weight: Tensor) -> Tensor:
     """Weights (O, 2 I, width) over paired channels, as the other strand has them: halves exchanged, taps reversed."""
     half = weight.shape[1] // 2
     return torch.cat([weight[:, half:], weight[:, :half]], dim=1).flip(2)
+
+
+def _every_kmer(k: int) -> Tensor:
+    """One-hot float32 (4**k, 4, k) of every k-mer, in the order of their numbers to the base 4."""
+    number = torch.arange(4**k)[:, None] // 4 ** torch.arange(k - 1, -1, -1)
+    return functional.one_hot(number % 4, 4).transpose(1, 2).float()
 
 
 def _kernel(matrix: NDArray[np.float64], width: int) -> NDArray[np.float32]:
