@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from binding_ctcf_card import FIGURES, THESIS, with_interval
-from binding_sets import MOTIF_BAR, RECORDS, SETS
+from binding_sets import FAMILIES, MOTIF_BAR, RECORDS, SETS
+from processes import data_file
 
 from trackgen.learn.figures import rounded
 from trackgen.learn.sweep.figures import Models, against_deepbind, examined, seconds
 from trackgen.learn.sweep.records import append_record, read_records
+from trackgen.learn.sweep.report import write_report
 from trackgen.learn.tss_report import markdown_table
 
-__all__ = ["REPORT", "document", "take_sweeps"]
+__all__ = ["REPORT", "document", "report_sweeps", "take_sweeps"]
 
 REPORT = RECORDS.parent / "binding.md"
 NET = "1layer_128motif"
@@ -44,9 +46,30 @@ def take_sweeps(folders: Sequence[Path], records: Path = RECORDS) -> None:
             append_record(path, rounded(record))
 
 
+def report_sweeps(folders: Sequence[Path], records: Path = RECORDS) -> None:
+    """The sweeps' own reports: of discovery with the most draws, of discovery that searched less, of other tasks."""
+    kinds = {folder: _kind(folder) for folder in folders}
+    most = max(draws for _, draws in kinds.values())
+    groups: dict[str, list[Path]] = {}
+    for folder, (task, draws) in kinds.items():
+        name = f"sweeps-{task}" if task != "discovery" else "sweeps" if draws == most else "sweeps-sizes"
+        groups.setdefault(name, []).append(folder)
+    for name, chosen in groups.items():
+        write_report(chosen, records / name, families=data_file(FAMILIES), baselines=records / "baselines.jsonl")
+
+
+def _kind(folder: Path) -> tuple[str, int]:
+    """A sweep's task and draws."""
+    first = read_records(folder / "results.jsonl")[0]
+    return first["task"], first["draws"]
+
+
 def document(records: Path = RECORDS) -> str:
     """The report's text, from a folder of records."""
-    sections = [HEAD, _discovery(records), _ordering(records), _yeast(records), _human(records), _training(records)]
+    sections = [
+        HEAD, _discovery(records), _reasons(records), _ordering(records), _occupancy(records), _yeast(records),
+        _human(records), _training(records),
+    ]  # fmt: skip
     return "\n\n".join(section.strip() for section in sections) + "\n"
 
 
@@ -65,9 +88,12 @@ def interval(values: Sequence[float]) -> str:
 
 
 def models_of(records: Path, task: str = "discovery") -> list[dict[str, Any]]:
-    """Trained models of all sweeps of a task, of whole sets."""
+    """Trained models of all sweeps of a task, of whole sets, by the search of the most draws that a set had."""
     every = [record for path in sorted(records.glob("sweep-*.jsonl")) for record in read_records(path)]
-    return [record for record in every if record["task"] == task and record["fraction"] is None]
+    whole = [record for record in every if record["task"] == task and record["fraction"] is None]
+    # a study of sizes or of more sets searches less: where a set has both, only the thorough search counts
+    most = {name: max(r["draws"] for r in whole if r["set"] == name) for name in {r["set"] for r in whole}}
+    return [record for record in whole if record["draws"] == most[record["set"]]]
 
 
 def areas(
@@ -164,10 +190,73 @@ which compares all pairs of sequences; ours gives the same decisions without. Te
 of all pairs, and against the scores that lsgkm gave for its own NFE2 example."""
 
 
+def _reasons(records: Path) -> str:
+    """One change at a time to the paper's best net, beside the gapped k-mer machine."""
+    runs = read_records(records / "reasons.jsonl")
+    if not runs:
+        return missing("Why gapped k-mers win where they do", "python benchmarks/binding.py reasons")
+    gapped = {
+        r["set"]: r["test_auroc"] for r in read_records(records / "baselines.jsonl") if r["baseline"] == "gkm-svm"
+    }
+    variants = sorted(
+        {(r["redrawn"], r["architecture"]) for r in runs}, key=lambda v: (v[0], v[1].startswith("rc"), v[1])
+    )
+    rows = []
+    for name in dict.fromkeys(r["set"] for r in runs):
+        found = [
+            [r["test_auroc"] for r in runs if (r["set"], r["redrawn"], r["architecture"]) == (name, *variant)]
+            for variant in variants
+        ]
+        cells = [f"{interval(values)}, {len(values)}" if values else "not run" for values in found]
+        rows.append([name, *cells, f"{gapped[name]:.3f}" if name in gapped else "not run"])
+    header = [
+        "set",
+        *(f"`{net}`, {'new shuffles' if new else 'fixed shuffles'}" for new, net in variants),
+        "gapped k-mers",
+    ]
+    return f"""## Why gapped k-mers win where they do
+
+Bound sequences of the genome against their own shuffles differ in more than motifs: in all words longer than two
+bases. A machine of k-mer counts sums up many weak words of both strands, a net that takes a maximum over positions
+tells the strongest place alone, and with some thousands of sequences and the same shuffles in every pass it learns
+these by heart. One change at a time, all else equal ({runs[0]["steps"]:,} mini-batches, one setting, kept where
+validation was best): shuffles drawn anew in every pass, both strands by flipped weights, and short kernels that are
+averaged over the window (`rc_128motif_words`). Test AUROC, number of runs:
+
+{markdown_table(header, rows)}"""
+
+
+def _occupancy(records: Path) -> str:
+    nets = models_of(records, "occupancy")
+    if not nets:
+        return missing("Motif occupancy", "trackgen sweep --task occupancy")
+    sizes = ", ".join(f"{name} {n:,}" for name, n in {r["set"]: r["train"] for r in nets}.items())
+    return f"""## Motif occupancy
+
+Instances of a factor's motif (SwissRegulon, FIMO's p below 1e-4) in the yeast genome, bound or not, matched in number,
+GC content and motif strength{_recipe(nets)}. Training windows: {sizes}: few, so intervals are wide.
+
+{_architectures(nets, "occupancy")}
+
+[The sweep's own report](binding/sweeps-occupancy/README.md)."""
+
+
 def _ordering(records: Path) -> str:
     nets = models_of(records)
     if not nets:
         return missing("The paper's ordering", "trackgen sweep")
+    return f"""## The paper's ordering
+
+{_architectures(nets, "discovery")}
+
+{_deepbind(Models.of(nets))}
+
+Distributions, changes by data set and hyper-parameters: [the sweeps' own report](binding/sweeps/README.md). Analysis of
+variance and data sets cut down in size, with a shorter search: [report](binding/sweeps-sizes/README.md)."""
+
+
+def _architectures(nets: Sequence[Mapping[str, Any]], task: str) -> str:
+    """Each architecture on each set, and the paper's findings held against that."""
     models = Models.of(nets)
     table = [
         [
@@ -179,17 +268,13 @@ def _ordering(records: Path) -> str:
     findings = [
         [row["finding"], f"{row['change']:+.4f}", f"{row['lowest']:+.4f} to {row['highest']:+.4f}",
          f"{row['wins']} of {row['sets']}", row["verdict"]]
-        for row in examined(models, "discovery")
+        for row in examined(models, task)
     ]  # fmt: skip
-    return f"""## The paper's ordering
-
-Test AUROC of each architecture ({len(nets)} models):
+    return f"""Test AUROC of each architecture ({len(nets)} models):
 
 {markdown_table(["architecture", *models.sets()], table)}
 
-{markdown_table(["finding of the paper", "mean over sets", "over seeds", "sets", "here"], findings)}
-
-{_deepbind(models)}"""
+{markdown_table(["finding of the paper", "mean over sets", "over seeds", "sets", "here"], findings)}"""
 
 
 def _deepbind(models: Models) -> str:

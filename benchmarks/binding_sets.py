@@ -10,7 +10,7 @@ from trackgen.learn.datasets.importers import open_set
 from trackgen.learn.datasets.motif_files import MotifDatabase, read_motifs
 from trackgen.learn.datasets.sequences import SequenceSet
 
-__all__ = ["MOTIF_BAR", "RECORDS", "SETS", "human_set", "known_motifs"]
+__all__ = ["FAMILIES", "MOTIF_BAR", "RECORDS", "SETS", "human_set", "known_motifs"]
 
 RECORDS = Path(__file__).parent.parent / "docs" / "benchmarks" / "binding"
 """Folder of the runs' records, of which ``report`` makes docs/benchmarks/binding.md."""
@@ -25,8 +25,10 @@ _DEEPBIND = {
 SETS = ("CTCF", *_DEEPBIND)
 MOTIF_BAR = {"CTCF": 0.93, "ARID3A": 0.59, "ELK1": 0.92, "FOXA1": 0.92, "REST": 0.96, "SP1": 0.63, "ZBTB7A": 0.52}
 """AUC of a known motif on these sets, measured beforehand by other means."""
+FAMILIES = "motifs/JASPAR2024_CORE_vertebrates_non-redundant_pfms_transfac.txt"
+"""Names the family of each factor, too."""
 _DATABASES = (
-    "motifs/JASPAR2024_CORE_vertebrates_non-redundant_pfms_transfac.txt",
+    FAMILIES,
     "motifs/HOCOMOCO_H12CORE_meme_format.meme",
     "motifs/HOCOMOCOv9.meme",
 )
