@@ -105,12 +105,19 @@ def negatives(data: FactorData, trained: Sequence[str]) -> dict[str, Sites]:
     }  # fmt: skip
 
 
-def aurocs(data: FactorData, factor: str, kinds: Mapping[str, Sites], score: Scorer) -> dict[str, float]:
-    """AUROC of the factor's test peaks against each kind of windows that none of its peaks is near."""
+def aurocs(
+    data: FactorData, factor: str, kinds: Mapping[str, Sites], score: Scorer,
+    known: Mapping[str, NDArray[np.floating]] | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """AUROC of the factor's test peaks against each kind of windows that none of its peaks is near.
+
+    `known` holds the scores of all windows of each kind, where they are known.
+    """
     own = score(data.peaks(factor, "test"))
     found = {}
     for kind, sites in kinds.items():
-        other = score(sites.take(no_nearer_than(sites, data.centres[factor]) > APART))
+        far = no_nearer_than(sites, data.centres[factor]) > APART
+        other = score(sites.take(far)) if known is None else known[kind][far]
         found[kind] = auroc(np.repeat([True, False], [len(own), len(other)]), np.concatenate([own, other]))
     return found
 
@@ -171,8 +178,10 @@ def judge(runs: Sequence[Path], scan: Path | None) -> dict[str, Any]:
         data = yeast(genome)
         kinds = negatives(data, saved[0].card.training["trained_on"])
         metrics = saved[0].card.training["metrics"]
+        known = [{kind: score_sites(net, genome, sites, SEEN) for kind, sites in kinds.items()} for net in nets]
         factors = {
-            name: {"peaks": metrics[name]["peaks"], **_figures(data, name, kinds, nets, names)} for name in names[0]
+            name: {"peaks": metrics[name]["peaks"], **_figures(data, name, kinds, nets, names, known)}
+            for name in names[0]
         }
         shipped = nets[0]
         assert isinstance(shipped, FactorLogits)
@@ -191,13 +200,16 @@ def judge(runs: Sequence[Path], scan: Path | None) -> dict[str, Any]:
 
 
 def _figures(
-    data: FactorData, name: str, kinds: Mapping[str, Sites], nets: Sequence[Any], names: Sequence[Sequence[str]]
-) -> dict[str, Any]:
+    data: FactorData, name: str, kinds: Mapping[str, Sites], nets: Sequence[Any], names: Sequence[Sequence[str]],
+    known: Sequence[Mapping[str, NDArray[np.floating]]],
+) -> dict[str, Any]:  # fmt: skip
     """kind of windows -> AUROC of each seed that kept the factor, and of the baselines."""
     seeds = []
-    for net, own in zip(nets, names, strict=True):
+    for net, own, scores in zip(nets, names, known, strict=True):
         if name in own:
-            seeds.append(aurocs(data, name, kinds, partial(_column, net, data.genome, list(own).index(name))))
+            column = list(own).index(name)
+            others = {kind: values[:, column] for kind, values in scores.items()}
+            seeds.append(aurocs(data, name, kinds, partial(_column, net, data.genome, column), others))
     simple = {entry["baseline"]: entry for entry in read_records(BASELINES) if entry["factor"] == name}
     return {
         kind: {"net": [one[kind] for one in seeds], **{key: entry[kind] for key, entry in simple.items()}}
