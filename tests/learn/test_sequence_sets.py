@@ -97,7 +97,7 @@ def test_sequences_survive_wrapping_and_compression(tmp_path_factory: pytest.Tem
 @pytest.mark.parametrize(
     ("fasta", "target", "message"),
     [
-        (">a\nACG\n>b\nAC\n", "1\t0\n0\t1\n", "sequence b: the sequences are not of one length; found 2 bases; wanted 3"),
+        (">a\nACG\n>b\nAC\n", "1\t0\n0\t1\n", "b: the sequences are not of one length; found 2 bases; wanted 3"),
         (">a\nACG\n>b\nACG\n", "1\t0\n", r"x.target: labels and sequences do not match; found 1 labels; wanted 2"),
         (">a\nACG\n", "1\t1\n", "x.target, line 1: this is no label; found '1.t1'"),
         (">a_shuf\nACG\n", "1\t0\n", "labels and sequences do not match; found label 1 .bound. for a_shuf"),
