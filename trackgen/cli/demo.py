@@ -18,7 +18,7 @@ DEFAULT_STRIDE = 1
 
 BINDING = "binding-yeast"
 BINDING_STRIDE = 10
-BINDING_FACTORS = ("Reb1", "Mbp1", "Gcn4")
+BINDING_FACTORS = ("Reb1", "Mbp1", "Tbf1")
 """Of a model of many factors a page shows a few: each has a track and its letters."""
 
 

@@ -7,6 +7,7 @@ windows at every 10th base, nearly all of which are unbound?
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -215,13 +216,19 @@ def _log_likelihood(point: NDArray[np.float64], score: NDArray[np.float64], trut
 
 
 def _best_threshold(labels: NDArray[np.int8], logits: Scores) -> float:
-    """The probability of the highest F1 on windows that are bound or unbound, three digits."""
+    """The probability of the highest F1 on windows that are bound or unbound, three digits, rounded down.
+
+    Rounded up, a threshold would lose the very windows that it was chosen for: all, where they are few.
+    """
     from sklearn.metrics import precision_recall_curve
 
     known = labels != 0
     precision, recall, thresholds = precision_recall_curve(labels[known] == BOUND, _probability(logits[known]))
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    return float(f"{thresholds[int(np.argmax(f1[:-1]))]:.3g}")
+    best = float(thresholds[int(np.argmax(f1[:-1]))])
+    rounded_near = float(f"{best:.3g}")
+    step = 10.0 ** (math.floor(math.log10(best)) - 2) if best > 0 else 0.0
+    return rounded_near if rounded_near <= best else float(f"{rounded_near - step:.3g}")
 
 
 def _genome_figures(labels: NDArray[np.int8], logits: Scores, threshold: float) -> dict[str, Any]:
