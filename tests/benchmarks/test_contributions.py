@@ -177,6 +177,7 @@ def test_bars_are_met_or_not_by_what_was_measured(nets: ModuleType, ways: Module
     assert list(report.bars_of(replace(result, explained=explained_of(nets, "profile")))) == []
 
 
+@pytest.mark.slow
 def test_it_runs_to_the_end_and_every_net_is_in_every_table() -> None:
     arguments = ["--quick", "--threads", "1", "--nets", *TITLES]
     command = [sys.executable, str(BENCHMARKS / "contributions.py"), *arguments]

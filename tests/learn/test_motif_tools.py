@@ -50,6 +50,7 @@ def explained(count: int = 200, window: int = WINDOW, seed: int = 1) -> tuple[np
     return codes, scores, places
 
 
+@pytest.mark.slow
 def test_modisco_motifs_reads_the_arrays_and_finds_the_planted_motif(tmp_path: Path) -> None:
     codes, scores, places = explained()
     files = write_arrays(tmp_path / "windows", one_hot(codes), scores)

@@ -35,7 +35,7 @@ def call_folders(asked: Sequence[Path], runs: Sequence[Path]) -> list[Path]:
     for folder in resolved:
         if resolved.count(folder) > 1:
             raise UsageError("the same folder is given twice", path=folder, place="--calls", remedy="name it once")
-    own = [place for run in runs for place in (run, run / IN_RUN) if (place / CALLS_FILE).is_file()]
+    own = [place for run in runs for place in (Path(run), Path(run) / IN_RUN) if (place / CALLS_FILE).is_file()]
     return [*asked, *(place for place in own if place.resolve() not in resolved)]
 
 

@@ -30,7 +30,11 @@ PACKAGES = (
     ("the page in the browser", "serve", ("starlette", "uvicorn")),
     ("figures of a locus", "plot", ("matplotlib",)),
     ("genes in hubs and pages", "genes", ("pybigtools",)),
-    ("training and export", "train", ("torch", "onnxscript", "pybedtools", "scikit-learn", "scipy", "matplotlib")),
+    (
+        "training and export",
+        "train",
+        ("torch", "onnxscript", "pybedtools", "scikit-learn", "optuna", "scipy", "matplotlib", "memelite"),
+    ),
     (
         "explaining: motifs, pictures, reports",
         "explain",
