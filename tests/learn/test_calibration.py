@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trackgen.learn.calibration import Calibration, fit_calibration, prior_shift, reliability
+from trackgen.learn.calibration import LARGEST_SCALE, Calibration, fit_calibration, prior_shift, reliability
 from trackgen.learn.metrics import softmax
 
 PRIOR_GENOME = np.array([0.9990, 0.0004, 0.0006])
@@ -42,6 +42,14 @@ def test_the_fit_finds_scale_and_shift_that_made_the_labels_and_keeps_the_sums()
     assert found.scale == pytest.approx(true.scale, abs=0.03)
     assert found.shift == pytest.approx(true.shift, abs=0.06)
     np.testing.assert_allclose(found.apply(logits).sum(axis=0), np.bincount(labels), rtol=1e-4)
+
+
+def test_logits_that_hardly_differ_are_not_blown_up_however_well_they_separate() -> None:
+    labels = np.repeat([0, 1], 20)
+    logits = np.stack([np.zeros(40), 1e-4 * labels], axis=1)
+    found = fit_calibration(logits, labels, Calibration(1.0, (0.0, 0.0)))
+    assert found.scale == pytest.approx(LARGEST_SCALE)
+    assert found.apply(logits)[:, 1].mean() == pytest.approx(0.5, abs=1e-3)
 
 
 def test_softmax_holds_far_from_zero() -> None:

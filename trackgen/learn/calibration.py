@@ -22,6 +22,10 @@ __all__ = ["Calibration", "fit_calibration", "prior_shift", "reliability"]
 EDGES = (0.0, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Borders of the bins of the reliability table: most of a genome is far below one in a thousand."""
 
+LARGEST_SCALE = 10.0
+"""A net that has hardly learnt has logits that hardly differ; where few examples seem to tell them apart, a larger
+factor would multiply the rounding errors of float32 into differences of probability."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -54,7 +58,8 @@ def prior_shift(training: NDArray[np.integer], genome: NDArray[np.integer]) -> C
 def fit_calibration(logits: NDArray[np.floating], labels: NDArray[np.int64], start: Calibration) -> Calibration:
     """Scale and shift of the highest likelihood on every base of the validation sequences.
 
-    At the optimum the sum of each class's probability equals its number of bases, exactly. All K classes must occur.
+    At the optimum the sum of each class's probability equals its number of bases, exactly, but where the scale
+    is stopped at `LARGEST_SCALE`. All K classes must occur.
 
     Args:
         logits: float[n, K].
@@ -83,8 +88,10 @@ def fit_calibration(logits: NDArray[np.floating], labels: NDArray[np.int64], sta
         per = counts[1:].sum()
         return -log_likelihood / per, -np.concatenate([[by_scale], by_shift[1:]]) / per
 
+    bounds = [(-np.inf, np.log(LARGEST_SCALE)), *[(-np.inf, np.inf)] * (classes - 1)]
     first = np.concatenate([[np.log(start.scale)], np.array(start.shift[1:]) - start.shift[0]])
-    found = minimize(cost, first, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-13, "gtol": 1e-7})
+    options = {"maxiter": 200, "ftol": 1e-13, "gtol": 1e-7}
+    found = minimize(cost, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     return Calibration(float(np.exp(found.x[0])), (0.0, *(float(value) for value in found.x[1:])))
 
 
