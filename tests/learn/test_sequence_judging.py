@@ -14,7 +14,8 @@ from trackgen.genome import Interval, decode, open_genome, reverse_complement
 from trackgen.learn import sequence_judging
 from trackgen.learn.datasets.background import background_windows, bound_intervals
 from trackgen.learn.datasets.sequences import SequenceSet
-from trackgen.learn.sequence_judging import calibration_at, threshold_of
+from trackgen.learn.sequence_judging import calibration_at
+from trackgen.learn.thresholds import best_threshold
 
 
 def drawn(bound: int, unbound: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -50,21 +51,14 @@ def test_weights_stand_for_sequences_that_are_there_so_many_times(seed: int, tim
     np.testing.assert_allclose(weight[~truth], times)
     repeated = np.where(truth, 1, times)
     many, values = np.repeat(truth, repeated), np.repeat(probability, repeated)
-    threshold = threshold_of(truth, probability, weight)
-    assert threshold == threshold_of(many, values, np.ones(len(many)))
+    threshold = best_threshold(truth, probability, weight)
+    assert threshold == best_threshold(many, values, np.ones(len(many)))
     found = sequence_judging._figures(truth, probability, weight, threshold)
     wanted = sequence_judging._figures(many, values, np.ones(len(many)), threshold)
     for name in ("auroc", "auprc", "precision", "recall"):
         assert found[name] == pytest.approx(wanted[name]), name
     for row, other in zip(found["reliability"], wanted["reliability"], strict=True):
         assert (row["predicted"], row["observed"]) == pytest.approx((other["predicted"], other["observed"]))
-
-
-def test_a_threshold_near_one_is_not_rounded_to_what_nothing_reaches() -> None:
-    truth = np.array([True, True, False, False])
-    probability = np.array([0.99991, 0.99987, 0.2, 0.1])
-    assert threshold_of(truth, probability, np.ones(4)) == 0.99987
-    assert threshold_of(truth, probability / 4, np.ones(4)) == 0.25
 
 
 @pytest.fixture

@@ -261,15 +261,3 @@ def test_a_factors_calibration_is_that_of_the_general_search() -> None:
     wanted = fit_calibration(both, bound.astype(np.int64), prior_shift(np.array([1, 1]), counts))
     assert found.scale == pytest.approx(wanted.scale, rel=1e-5)
     assert found.shift == pytest.approx(wanted.shift, rel=1e-5)
-
-
-@pytest.mark.parametrize("logit", [-6.1817, -2.0001, 0.0, 3.2219, 9.70001])
-def test_a_threshold_has_three_digits_and_keeps_the_window_that_it_was_chosen_for(logit: float) -> None:
-    from trackgen.learn.factors_judging import _best_threshold
-
-    labels = np.array([2] + [1] * 200, dtype=np.int8)
-    logits = np.concatenate([[logit], np.linspace(logit - 12, logit - 0.3, 200)])
-    threshold = _best_threshold(labels, logits)
-    probability = 1 / (1 + np.exp(-logit))
-    assert probability * 0.98 < threshold <= probability
-    assert float(f"{threshold:.3g}") == threshold

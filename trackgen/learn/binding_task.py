@@ -45,6 +45,7 @@ from trackgen.learn.metrics import auprc, auroc, recall_at
 from trackgen.learn.motif import Motif
 from trackgen.learn.plots import Curve
 from trackgen.learn.saved import SavedModel, save_model
+from trackgen.learn.thresholds import best_threshold
 from trackgen.learn.tss_task import base_frequencies, refuse_another_run
 from trackgen.progress import Progress
 
@@ -172,9 +173,7 @@ def _judge(
 
     calibration = _calibration(logits[0], truths[0], trained)
     probabilities = [_probability(calibration, values) for values in logits]
-    precision, recall, thresholds = precision_recall_curve(truths[0], probabilities[0])
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    threshold = float(f"{thresholds[int(np.argmax(f1[:-1]))]:.3g}")
+    threshold = best_threshold(truths[0], probabilities[0])
     figures = {
         part: _figures(truth, probability, threshold)
         for part, truth, probability in zip(PARTS[1:], truths, probabilities, strict=True)

@@ -13,6 +13,7 @@ from trackgen.learn.calibration import Calibration, reliability
 from trackgen.learn.datasets.tss import CLASSES, TssData, TssExamples, class_labels
 from trackgen.learn.every_base import StrandScores
 from trackgen.learn.metrics import CallTable, Matches, auprc, auroc, call_peaks, confusion, one_vs_all, softmax
+from trackgen.learn.thresholds import rounded_down
 
 __all__ = ["CALL_DISTANCE", "SITE_CLASSES", "THRESHOLD_TOLERANCE", "TOLERANCES", "EveryBase", "evaluate_windows"]
 
@@ -108,8 +109,8 @@ class EveryBase:
         return {tolerance: CallTable.join(found) for tolerance, found in tables.items()}
 
     def best_threshold(self, calibration: Calibration, name: str) -> float:
-        """The threshold of the highest F1 within `THRESHOLD_TOLERANCE` bp, to three significant digits."""
-        return float(f"{self.calls(calibration, name)[THRESHOLD_TOLERANCE].best().threshold:.3g}")
+        """The threshold of the highest F1 within `THRESHOLD_TOLERANCE` bp, `rounded_down`."""
+        return rounded_down(self.calls(calibration, name)[THRESHOLD_TOLERANCE].best().threshold)
 
     def evaluate(self, calibration: Calibration, thresholds: dict[str, float]) -> dict[str, Any]:
         """Figures at natural prevalence.

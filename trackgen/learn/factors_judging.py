@@ -7,7 +7,6 @@ windows at every 10th base, nearly all of which are unbound?
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from trackgen.learn.datasets.factors import BOUND, UNBOUND, FactorData, no_neare
 from trackgen.learn.factors_counts import APART, with_kmer_counts
 from trackgen.learn.factors_training import score_along, score_sites
 from trackgen.learn.metrics import auprc, auroc
+from trackgen.learn.thresholds import best_threshold
 from trackgen.progress import Progress
 
 __all__ = ["Judged", "against_anywhere", "judge", "peak_scores", "score_matrix"]
@@ -86,7 +86,10 @@ def judge(net: RcMultitask, data: FactorData, least_auroc: float, seed: int, pro
     scale, shift = [one.scale for one in fitted], [one.shift[1] for one in fitted]
     calibrated = plain.chosen(columns, scale, shift)
     values = logits * np.array(scale, np.float32) + np.array(shift, np.float32)
-    thresholds = [_best_threshold(labels[:, i], values[:, i]) for i in range(len(kept))]
+    thresholds = []
+    for i in range(len(kept)):
+        known = labels[:, i] != 0
+        thresholds.append(best_threshold(labels[known, i] == BOUND, _probability(values[known, i])))
     on_test, test_labels = _every_window(calibrated, data, "test", range(len(kept)), columns)
     test_aurocs = against_anywhere(calibrated, data, kept, "test", seed)
     figures: dict[str, dict[str, Any]] = {}
@@ -213,22 +216,6 @@ def _calibration(logits: Scores, labels: NDArray[np.int8]) -> Calibration:
 def _log_likelihood(point: NDArray[np.float64], score: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     logit = point[0] * score + point[1]
     return float(logit[truth].sum() - np.logaddexp(0, logit).sum())
-
-
-def _best_threshold(labels: NDArray[np.int8], logits: Scores) -> float:
-    """The probability of the highest F1 on windows that are bound or unbound, three digits, rounded down.
-
-    Rounded up, a threshold would lose the very windows that it was chosen for: all, where they are few.
-    """
-    from sklearn.metrics import precision_recall_curve
-
-    known = labels != 0
-    precision, recall, thresholds = precision_recall_curve(labels[known] == BOUND, _probability(logits[known]))
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    best = float(thresholds[int(np.argmax(f1[:-1]))])
-    rounded_near = float(f"{best:.3g}")
-    step = 10.0 ** (math.floor(math.log10(best)) - 2) if best > 0 else 0.0
-    return rounded_near if rounded_near <= best else float(f"{rounded_near - step:.3g}")
 
 
 def _genome_figures(labels: NDArray[np.int8], logits: Scores, threshold: float) -> dict[str, Any]:

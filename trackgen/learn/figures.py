@@ -10,9 +10,13 @@ __all__ = ["rounded"]
 
 
 def rounded(value: Any) -> Any:
-    """`value` with every number to five significant digits, and NaN as None: for JSON."""
+    """`value` with every number to five significant digits (but what would become 1), and NaN as None: for JSON."""
     if isinstance(value, float):
-        return float(f"{value:.5g}") if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        # a threshold just below 1 is not 1, which nothing reaches
+        short = float(f"{value:.5g}")
+        return value if short == 1 else short
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

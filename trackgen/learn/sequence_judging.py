@@ -28,9 +28,10 @@ from trackgen.learn.datasets.sequences import Parts, SequenceSet
 from trackgen.learn.fit import predict
 from trackgen.learn.metrics import auprc, auroc
 from trackgen.learn.motif import Motif, find_motif
+from trackgen.learn.thresholds import best_threshold
 
 __all__ = [
-    "Judged", "Judgement", "calibration_at", "genome_parts", "in_order", "judge", "log_odds", "threshold_of",
+    "Judged", "Judgement", "calibration_at", "genome_parts", "in_order", "judge", "log_odds",
     "training_motif",
 ]  # fmt: skip
 
@@ -117,7 +118,7 @@ def judge(judged: Judged, parts: Parts, prevalence: float | None, scanned: Parts
     weights = [_weights(truth, prevalence) for truth in truths]
     calibration = calibration_at(logits[0], truths[0], prevalence)
     probability = [np.mean([calibration.apply(strand)[:, 1] for strand in both], axis=0) for both in logits]
-    threshold = threshold_of(truths[0], probability[0], weights[0])
+    threshold = best_threshold(truths[0], probability[0], weights[0])
     net: dict[str, Any] = {
         part: _figures(truth, values, weight, threshold)
         for part, truth, values, weight in zip(("validation", "test"), truths, probability, weights, strict=True)
@@ -158,19 +159,6 @@ def _weights(truth: NDArray[np.bool_], prevalence: float | None) -> NDArray[np.f
     bound = int(truth.sum())
     other = 1.0 if prevalence is None else (1 - prevalence) / prevalence * bound / (len(truth) - bound)
     return np.where(truth, 1.0, other)
-
-
-def threshold_of(
-    truth: NDArray[np.bool_], probability: NDArray[np.float64], weight: NDArray[np.float64]
-) -> float:  # fmt: skip
-    """Of the highest F1; three significant digits of it, or of what it lacks of 1, where that is less."""
-    from sklearn.metrics import precision_recall_curve
-
-    precision, recall, thresholds = precision_recall_curve(truth, probability, sample_weight=weight)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    found = float(thresholds[int(np.argmax(f1[:-1]))])
-    # 0.9996 is not 1, which no sequence reaches
-    return float(f"{found:.3g}") if found < 0.5 else float(f"{1 - float(f'{1 - found:.3g}'):.12g}")
 
 
 def _figures(
