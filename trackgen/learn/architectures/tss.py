@@ -114,7 +114,7 @@ def _dense_everywhere(values: Tensor, weight: Tensor, step: int) -> Tensor:
 def xavier_start(module: nn.Module) -> None:
     """Xavier (Glorot 2010) uniform weights and zero biases for every convolution and dense layer."""
     for layer in module.modules():
-        if isinstance(layer, nn.Conv1d | nn.Linear):
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
