@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from trackgen import __version__
+from trackgen.bigwig.big_bed import write_big_bed
 from trackgen.card import Card
 from trackgen.learn.datasets.windows import Sites
 from trackgen.learn.explain.modisco import core_starts
@@ -98,7 +99,7 @@ def write_hits(
     if rows:
         # A bigBed file without items is no valid one.
         written += [_beside(prefix, ".bb"), _beside(prefix, ".json")]
-        _replace(written[1], lambda path: _write_big_bed(path, rows, lengths))
+        _replace(written[1], lambda path: write_big_bed(path, sorted(rows), lengths, AUTO_SQL))
         described = json.dumps(_description(written[1].name, hits, patterns, card, class_name, lengths), indent=1)
         _replace(written[2], lambda path: path.write_text(described + "\n", encoding="utf-8"))
     return written
@@ -113,15 +114,6 @@ def _rest(hit: Hit, largest: float) -> str:
 
 def _color(pattern: int) -> str:
     return COLORS[pattern % len(COLORS)]
-
-
-def _write_big_bed(path: Path, rows: list[tuple[str, int, int, str]], lengths: Mapping[str, int]) -> None:
-    import pybigtools
-
-    # The format wants sequences in the order of their names.
-    ordered = sorted(rows)
-    writer = pybigtools.open(os.fspath(path), "w")
-    writer.write(dict(lengths), iter(ordered), AUTO_SQL)
 
 
 def _description(
@@ -151,7 +143,7 @@ def _beside(prefix: Path, suffix: str) -> Path:
 
 
 def _replace(path: Path, write: Any) -> None:
-    """Write a file whole or not at all; the temporary one keeps the suffix, by which pybigtools knows the format."""
+    """Write a file whole or not at all."""
     temporary = path.with_name(f".{os.getpid()}.tmp.{path.name}")
     try:
         write(temporary)
