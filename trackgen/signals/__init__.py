@@ -1,0 +1,16 @@
+"""Signals from reads and fragments: coverage and cut sites, in bins and as BigWig tracks, by a model's recipe."""
+
+from trackgen.signals.bins import coverage_bins, cut_bins
+from trackgen.signals.make import SignalSummary, make_signal
+from trackgen.signals.recipe import Recipe, recipe_from_card
+from trackgen.signals.usual import usual_depth
+
+__all__ = [
+    "Recipe",
+    "SignalSummary",
+    "coverage_bins",
+    "cut_bins",
+    "make_signal",
+    "recipe_from_card",
+    "usual_depth",
+]
