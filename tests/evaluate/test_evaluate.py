@@ -332,9 +332,9 @@ def test_a_table_of_bins_far_apart_is_scored_in_pieces(scene: Path, monkeypatch:
     asked = []
     real = TrackScores.scores
 
-    def scores(self: TrackScores, name: str, starts: np.ndarray, *rest: Any) -> np.ndarray:
+    def scores(self: TrackScores, name: str, starts: np.ndarray, *rest: Any, **more: Any) -> np.ndarray:
         asked.append(int(starts[-1] - starts[0]))
-        return real(self, name, starts, *rest)
+        return real(self, name, starts, *rest, **more)
 
     monkeypatch.setattr(TrackScores, "scores", scores)
     monkeypatch.setattr("trackgen.evaluate.labels.BASES_AT_ONCE", 2000)

@@ -7,6 +7,7 @@ rounded one has; beyond that neighbouring scores are told apart no longer, the f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from trackgen.evaluate.curve import Areas, areas
 
-__all__ = ["BlockCounts", "Interval95", "Intervals"]
+__all__ = ["BlockCounts", "Interval95", "Intervals", "percentiles", "replicate_weights"]
 
 MOST_LEVELS = 1 << 14
 MOST_CELLS = 1 << 24
@@ -89,22 +90,28 @@ class BlockCounts:
 
     def intervals(self, replicates: int, seed: int) -> Intervals:
         """Percentiles of the figures of so many replicates; NaN where no replicate has both labels."""
-        random, chances = np.random.default_rng(seed), np.full(self.number, 1 / self.number)
         # From the highest score.
         others, bound = (self._counts[:, label, ::-1].astype(np.float64) for label in (0, 1))
-        parts: list[Areas] = []
-        for first in range(0, replicates, REPLICATES_AT_ONCE):
-            some = min(REPLICATES_AT_ONCE, replicates - first)
-            weights = random.multinomial(self.number, chances, some).astype(np.float64)
-            parts.append(areas(weights @ bound, weights @ others))
+        parts: list[Areas] = [
+            areas(weights @ bound, weights @ others) for weights in replicate_weights(self.number, replicates, seed)
+        ]
         return Intervals(
-            _percentiles([part.auroc for part in parts]),
-            _percentiles([part.auprc for part in parts]),
-            tuple(_percentiles([part.recalls[index] for part in parts]) for index in range(len(parts[0].recalls))),
+            percentiles([part.auroc for part in parts]),
+            percentiles([part.auprc for part in parts]),
+            tuple(percentiles([part.recalls[index] for part in parts]) for index in range(len(parts[0].recalls))),
         )
 
 
-def _percentiles(values: list[NDArray[np.float64]]) -> Interval95:
+def replicate_weights(blocks: int, replicates: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """How often each replicate draws each block, (at most `REPLICATES_AT_ONCE`, blocks) at a time."""
+    random, chances = np.random.default_rng(seed), np.full(blocks, 1 / blocks)
+    for first in range(0, replicates, REPLICATES_AT_ONCE):
+        some = min(REPLICATES_AT_ONCE, replicates - first)
+        yield random.multinomial(blocks, chances, some).astype(np.float64)
+
+
+def percentiles(values: list[NDArray[np.float64]]) -> Interval95:
+    """2.5 and 97.5 % of the figures of all replicates; NaN ones do not count, and without any both are NaN."""
     every = np.concatenate(values)
     every = every[~np.isnan(every)]
     if not len(every):

@@ -6,12 +6,13 @@ import importlib.util
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from trackgen import __version__
 from trackgen.errors import UsageError
+from trackgen.evaluate.agreement import MEASURES, Agreement, Comparison
 from trackgen.evaluate.bootstrap import Interval95
 from trackgen.evaluate.curve import FALSE_SHARES, Figures, Point
 from trackgen.evaluate.job import EvaluateOptions, Evaluation
@@ -42,7 +43,7 @@ def write_evaluation(folder: Path, options: EvaluateOptions, found: Sequence[Eva
     """Write the files of an evaluation into `folder`; an earlier evaluation there is replaced.
 
     Returns:
-        The files, and whether the picture is among them: it needs Matplotlib.
+        The files, and whether Matplotlib is there for the picture; curves and picture are of labels alone.
 
     Raises:
         UsageError: `folder` is a file, or cannot be written.
@@ -52,11 +53,11 @@ def write_evaluation(folder: Path, options: EvaluateOptions, found: Sequence[Eva
     except OSError as error:
         raise UsageError("the folder cannot be made", path=folder, place="-o", found=error.strerror) from None
     names, old = curve_names(found), _listed(folder / JSON)
-    written = [folder / f"{name}{CURVE}" for name in names]
-    for path, entry in zip(written, found, strict=True):
+    written = [folder / f"{name}{CURVE}" for name in names if options.labels]
+    for path, entry in zip(written, found, strict=False):
         _replace(path, _curve_text(entry.figures))
     pictured = importlib.util.find_spec("matplotlib") is not None
-    if pictured:
+    if pictured and options.labels:
         from trackgen.evaluate.picture import plot_curves
 
         written.append(folder / PICTURE)
@@ -122,27 +123,70 @@ def described(options: EvaluateOptions, found: Sequence[Evaluation]) -> dict[str
         "schema_version": SCHEMA_VERSION,
         "trackgen": __version__,
         "kind": "evaluation",
-        "labels": {"file": options.labels.name, "ambiguous": options.ambiguous and options.ambiguous.name}
-        | {"column": options.column, "peak_width": found[0].peak_width},
+        **_against(options, found[0]),
         "where": {
             "genome": options.genome and options.genome.name,
             "regions": [Path(text).name if os.sep in text else text for text in options.regions],
             "chroms": list(options.chroms),
             "exclude": [path.name for path in options.exclude],
         },
-        "bins": {"width": options.width, "stride": options.stride, "statistic": options.statistic},
+        "bins": {"width": options.bin_width, "stride": options.bin_stride, "statistic": options.bin_statistic},
         "ambiguous_as": options.ambiguous_as,
         "bootstrap": {"replicates": options.bootstrap, "seed": options.seed},
-        "tracks": [_track(entry) for entry in found],
+        "tracks": [_track(options, entry) for entry in found],
     }
 
 
-def _track(entry: Evaluation) -> dict[str, Any]:
-    figures, intervals = entry.figures, entry.intervals
-    recalls = intervals.recalls if intervals else (None,) * len(FALSE_SHARES)
+def _against(options: EvaluateOptions, first: Evaluation) -> dict[str, Any]:
+    """What the tracks are held against: labels, a signal."""
+    result: dict[str, Any] = {}
+    if options.labels:
+        result["labels"] = {
+            "file": options.labels.name, "ambiguous": options.ambiguous and options.ambiguous.name,
+            "column": options.column, "peak_width": first.peak_width,
+        }  # fmt: skip
+    if options.signal:
+        result["signal"] = {
+            "file": options.signal.name, "missing": "zero" if options.zeros else "left-out",
+            "covered": "bins whose true value is not 0",
+        }  # fmt: skip
+    return result
+
+
+def _track(options: EvaluateOptions, entry: Evaluation) -> dict[str, Any]:
     result: dict[str, Any] = {
         "track": entry.track.name,
         "bins": dict(entry.labels) | {"without_value": entry.without_value},
+    }
+    if entry.comparison:
+        result["signal"] = _comparison(entry.comparison)
+    if options.labels:
+        result |= _labelled(entry)
+    if entry.intervals or (entry.comparison and entry.comparison.every.intervals):
+        result["blocks"] = {"number": entry.blocks, "bases": entry.block, "scores_told_apart": entry.told_apart}
+    return result
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "left_out": comparison.left_out,
+        "all": _agreement(comparison.every),
+        "covered": _agreement(comparison.covered),
+    }
+
+
+def _agreement(found: Agreement) -> dict[str, Any]:
+    means = {"truth_mean": _number(found.truth_mean), "track_mean": _number(found.track_mean)}
+    return {"bins": found.bins, **means} | {
+        name: _with_interval(getattr(found, name), found.interval(name)) for name in MEASURES
+    }
+
+
+def _labelled(entry: Evaluation) -> dict[str, Any]:
+    """The figures against labels."""
+    figures, intervals = entry.figures, entry.intervals
+    recalls = intervals.recalls if intervals else (None,) * len(FALSE_SHARES)
+    result: dict[str, Any] = {
         "prevalence": _number(figures.prevalence),
         "auroc": _with_interval(figures.auroc, intervals and intervals.auroc),
         "auprc": _with_interval(figures.auprc, intervals and intervals.auprc),
@@ -158,8 +202,6 @@ def _track(entry: Evaluation) -> dict[str, Any]:
         "auprc": _number(other.auprc),
         **{f"recall_at_{100 * share:g}_fdr": _number(other.recalls[share]) for share in FALSE_SHARES},
     }
-    if intervals:
-        result["blocks"] = {"number": entry.blocks, "bases": entry.block, "scores_told_apart": entry.told_apart}
     return result
 
 
@@ -184,24 +226,37 @@ def _number(value: float, digits: int = DIGITS) -> float | None:
     return float(_text(value, digits)) if math.isfinite(value) else None
 
 
-def summary_lines(found: Sequence[Evaluation]) -> list[str]:
+def summary_lines(options: EvaluateOptions, found: Sequence[Evaluation]) -> list[str]:
     """A table for stdout, between tabs: one line a track, below a line of names."""
-    head = ["track", "bins", "bound", "AUROC", "AUPRC", *(f"recall at {100 * share:g} % FDR" for share in FALSE_SHARES)]
-    return ["\t".join(head), *("\t".join(_summary(entry)) for entry in found)]
+    head = ["track"]
+    if options.labels:
+        head += ["bins", "bound", "AUROC", "AUPRC", *(f"recall at {100 * share:g} % FDR" for share in FALSE_SHARES)]
+    if options.signal:
+        for where in ("all", "covered"):
+            head += [f"{where} bins", *(f"{name}, {where}" for name in ("MSE", "Pearson", "Spearman"))]
+    return ["\t".join(head), *("\t".join(_summary(options, entry)) for entry in found)]
 
 
-def _summary(entry: Evaluation) -> list[str]:
+def _summary(options: EvaluateOptions, entry: Evaluation) -> list[str]:
     figures, intervals = entry.figures, entry.intervals
-    values: Mapping[str, tuple[float, Interval95 | None]] = {
-        "auroc": (figures.auroc, intervals and intervals.auroc),
-        "auprc": (figures.auprc, intervals and intervals.auprc),
-        **{
-            str(share): (figures.recalls[share], intervals and intervals.recalls[index])
-            for index, share in enumerate(FALSE_SHARES)
-        },
-    }
-    cells = [
-        f"{value:.4f}" + (f" ({interval[0]:.4f} to {interval[1]:.4f})" if interval else "")
-        for value, interval in values.values()
-    ]
-    return [entry.track.name, str(figures.bound + figures.others), str(figures.bound), *cells]
+    cells = [entry.track.name]
+    if options.labels:
+        recalls = intervals.recalls if intervals else (None,) * len(FALSE_SHARES)
+        cells += [
+            str(figures.bound + figures.others),
+            str(figures.bound),
+            _cell(figures.auroc, intervals and intervals.auroc),
+            _cell(figures.auprc, intervals and intervals.auprc),
+            *(_cell(figures.recalls[share], interval) for share, interval in zip(FALSE_SHARES, recalls, strict=True)),
+        ]
+    if entry.comparison:
+        for part in (entry.comparison.every, entry.comparison.covered):
+            cells += [str(part.bins)]
+            cells += [_cell(getattr(part, name), part.interval(name)) for name in MEASURES]
+    return cells
+
+
+def _cell(value: float, interval: Interval95 | None) -> str:
+    if not math.isfinite(value):
+        return "none"
+    return f"{value:.4f}" + (f" ({interval[0]:.4f} to {interval[1]:.4f})" if interval else "")

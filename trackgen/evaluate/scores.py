@@ -52,20 +52,24 @@ class TrackScores:
         """Sequences of the genome that the track does not list: their bins have no value."""
         return [name for name in self.lengths if name not in self._own]
 
-    def scores(self, name: str, starts: NDArray[np.int64], width: int, statistic: Statistic) -> NDArray[np.float32]:
+    def scores(
+        self, name: str, starts: NDArray[np.int64], width: int, statistic: Statistic, *, zeros: bool = False
+    ) -> NDArray[np.float32]:
         """float32[n] scores of the bins [s, s + width) for each of ascending `starts`; NaN where no base has a value.
 
         ``max`` and ``mean`` are of the bases that have a value, ``centre`` is the value of base s + width // 2. Means
-        are rounded to single precision.
+        are rounded to single precision. With `zeros`, bases without a value count as 0.
 
         Raises:
             DataError: the file proves damaged, or holds an infinite value.
         """
         if name not in self._own or not len(starts):
-            return np.full(len(starts), np.nan, np.float32)
+            return np.full(len(starts), 0 if zeros else np.nan, np.float32)
         first, last = int(starts[0]), int(starts[-1])
         step = gcd(*(int(step) for step in np.unique(np.diff(starts)))) or 1
         values = finite_values(self._reader, self._own[name], first, last + width)
+        if zeros:
+            values = np.nan_to_num(values, nan=0.0)
         return grid_scores(values, step, width, statistic)[(starts - first) // step]
 
     def close(self) -> None:
