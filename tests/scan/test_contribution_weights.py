@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trackgen.scan.weights import add_elements, add_windows, called_windows, sliding, weight_at_bases
+from trackgen.genome.sliding import sliding
+from trackgen.scan.weights import add_elements, add_windows, called_windows, weight_at_bases
 
 
 @settings(max_examples=100, deadline=None)

@@ -29,7 +29,11 @@ COMMANDS = {
     "serve": ("serve", "Show a hub in a local browser page."),
     "view": ("view", "Open a hub's page, or show hubs and files in a running IGV Desktop."),
     "call": ("call", "Turn tracks into calls: BED, narrowPeak and bigBed (needs trackgen[genes])."),
-    "evaluate": ("evaluate", "Hold tracks against labels or a true track, genome-wide: AUROC, AUPRC, recall; error, correlations."),
+    "smooth": ("smooth", "Smooth a track by a box or Gauss's curve."),
+    "evaluate": (
+        "evaluate",
+        "Hold tracks against labels (AUROC, AUPRC, recall) or a true track (error, correlations).",
+    ),
     "plot": ("plot", "Draw the tracks of a hub over a locus as PNG, SVG or PDF (needs trackgen[plot])."),
     "model": ("model", "List, show and check models, or put a card into one."),
     "train": ("train", "Train a model on real data (needs trackgen[train])."),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trackgen.genome import SignalReader, open_signal, reconcile
 from trackgen.genome.signals import finite_values
-from trackgen.scan.weights import sliding
+from trackgen.genome.sliding import sliding
 
 __all__ = ["STATISTICS", "Statistic", "TrackScores"]
 

@@ -10,31 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["add_elements", "add_windows", "called_windows", "joined_ranges", "sliding", "weight_at_bases"]
+from trackgen.genome.sliding import sliding
+
+__all__ = ["add_elements", "add_windows", "called_windows", "joined_ranges", "weight_at_bases"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-
-
-def sliding(values: Float64, count: int, join: np.ufunc = np.add) -> Float64:
-    """Every `count` neighbours joined: (..., N) -> (..., N - count + 1), `count` at least 1.
-
-    Each sum adds its own values alone, by doubling: differences of running totals would lose the small ones.
-    """
-    runs, size, begin = values, 1, 0
-    kept = values.shape[-1] - count + 1
-    result: Float64 | None = None
-    while True:
-        if count & size:
-            part = runs[..., begin : begin + kept]
-            result = part if result is None else join(result, part)
-            begin += size
-        if 2 * size > count:
-            break
-        runs = join(runs[..., :-size], runs[..., size:])
-        size *= 2
-    assert result is not None
-    return result
 
 
 def weight_at_bases(weights: Float64, first: int, stride: int, window: int, low: int, high: int) -> Float64:
