@@ -16,11 +16,16 @@ async function loadIgv() {
     return loadCode("igv.js", panel.dataset.igv, panel.dataset.igvPublic, load)
 }
 
+// Whether there are values; a merged track has those of its parts side by side.
+function hasValues(features) {
+    return (features?.featureArrays ?? [features]).some(part => part?.length > 0)
+}
+
 // How many tracks have values in the region shown.
 function countDrawn(browser, tracks) {
     const names = new Set(tracks.map(track => track.id))
     const views = browser.trackViews.filter(view => names.has(view.track.id))
-    return views.filter(view => view.viewports.some(port => port.featureCache?.features?.length > 0)).length
+    return views.filter(view => view.viewports.some(port => hasValues(port.featureCache?.features))).length
 }
 
 // The files of a track, which a merged track has several of.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trackgen.cli.hub_check import check
-from trackgen.cli.options import progress_options, progress_to
+from trackgen.cli.options import NamedFile, progress_options, progress_to
 
 if TYPE_CHECKING:
     from trackgen.hub.build import Layout
@@ -43,6 +43,14 @@ def command() -> None:
     type=click.Path(path_type=Path),
     help="Also show the calls that trackgen call wrote into FOLDER; may be given several times.  [default: OUT/calls]",
 )
+@click.option(
+    "--beside",
+    metavar="LABEL=FILE.bw",
+    multiple=True,
+    type=NamedFile(),
+    help="Draw the predicted signal over this BigWig file, such as the deep data, on one scale; what the model read is "
+    "drawn there in any case where the scan made it of reads.",
+)
 @click.option("--email", metavar="ADDRESS", help="The contact that UCSC wants in a published hub.")
 @click.option("--url", metavar="BASE", help="The address of the published folder, for absolute links.")
 @click.option(
@@ -75,6 +83,7 @@ def build(
     genome: tuple[str, ...],
     motifs: tuple[Path, ...],
     calls: tuple[Path, ...],
+    beside: tuple[tuple[str, Path], ...],
     email: str | None,
     url: str | None,
     layout: Layout | None,
@@ -98,6 +107,7 @@ def build(
             progress=progress,
             motifs=motifs,
             calls=calls,
+            beside=beside,
             layout=layout,
             names=names,
             genes=genes,

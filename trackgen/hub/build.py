@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from trackgen import __version__
 from trackgen.errors import UsageError
 from trackgen.hub.calls import call_folders, calls_by_genome, put_narrow_peak, read_call_tracks
+from trackgen.hub.comparison import BesideFile, beside_files, besides_by_genome, with_comparisons
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
 from trackgen.hub.contents import write_contents
 from trackgen.hub.genes import CompiledGenes, compile_for_best, gene_files
@@ -22,7 +23,7 @@ from trackgen.hub.genome_files import put_track, put_two_bit
 from trackgen.hub.jbrowse_into import check_into, merge_into
 from trackgen.hub.links import links
 from trackgen.hub.locus import informative_locus
-from trackgen.hub.model import CallTrack, Hub, HubGenome
+from trackgen.hub.model import CallTrack, Hub, HubGenome, HubTrack
 from trackgen.hub.motifs import motifs_by_genome, read_motif_tracks
 from trackgen.hub.replace import replacing
 from trackgen.hub.runs import read_run
@@ -72,6 +73,7 @@ def build_hub(
     progress: Progress,
     motifs: Sequence[Path] = (),
     calls: Sequence[Path] = (),
+    beside: Sequence[tuple[str, Path]] = (),
     layout: Layout | None = None,
     names: str | None = None,
     genes: Sequence[Path] = (),
@@ -89,6 +91,7 @@ def build_hub(
         motifs: output folders of ``trackgen explain motifs``, whose hits become tracks.
         calls: output folders of ``trackgen call``, whose calls become tracks; those in a run's own folder, or in
             ``calls`` in it, do so in any case.
+        beside: labels and BigWig files that are drawn over the first predicted signal, such as the deep data.
         layout: ``one-file``, which browsers read for a single genome only, or ``three-file``; None takes the first
             where it can.
         names: how the hub names sequences: ``ucsc``, ``ensembl``, or a file with a line ``OLD<TAB>NEW`` for each that
@@ -115,7 +118,9 @@ def build_hub(
             found=", ".join(source.id for source in chosen),
             remedy="leave --layout out, or build a hub for each genome",
         )
-    genomes, annotations = _with_genes(_genomes(chosen, motifs, call_folders(calls, runs)), genes, progress)
+    besides = besides_by_genome(beside_files(beside), [source.lengths for source in chosen])
+    named = _genomes(chosen, motifs, call_folders(calls, runs), besides)
+    genomes, annotations = _with_genes(named, genes, progress)
     hub = _hub(genomes, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
     if jbrowse_config is not None:
         # What it would fail at must not cost the hub that is there.
@@ -173,14 +178,20 @@ def _base_url(url: str | None) -> str:
     return url if url.endswith("/") else f"{url}/"
 
 
-def _genomes(chosen: Sequence[GenomeSource], motifs: Sequence[Path], calls: Sequence[Path]) -> list[HubGenome]:
+def _genomes(
+    chosen: Sequence[GenomeSource],
+    motifs: Sequence[Path],
+    calls: Sequence[Path],
+    besides: Sequence[Sequence[BesideFile]],
+) -> list[HubGenome]:
     """Each genome with its tracks, named apart over the whole hub."""
     taken = Taken()
     of_genomes = [source.runs for source in chosen]
-    folders = zip(motifs_by_genome(motifs, of_genomes), calls_by_genome(calls, of_genomes), strict=True)
+    folders = zip(motifs_by_genome(motifs, of_genomes), calls_by_genome(calls, of_genomes), besides, strict=True)
     genomes: list[HubGenome] = []
-    for source, (own_motifs, own_calls) in zip(chosen, folders, strict=True):
+    for source, (own_motifs, own_calls, own_besides) in zip(chosen, folders, strict=True):
         groups = compose_groups(source.runs, taken, genome=source.id if genomes else "")
+        groups = with_comparisons(groups, source.runs, own_besides, taken)
         lengths = source.runs[0].lengths
         # Runs under other names of the same sequences are left out of this: one name is looked up in all tracks.
         alike = {run.folder for run in source.runs if run.lengths == lengths}
@@ -247,7 +258,8 @@ def _organism(assembly: str) -> str:
 def _write_data(hub: Hub, sources: Sequence[GenomeSource], folder: Path, progress: Progress) -> None:
     for genome, source in zip(hub.genomes, sources, strict=True):
         for track in genome.files:
-            put_track(track.source, source, folder / track.file)
+            own = track.beside.names if isinstance(track, HubTrack) and track.beside else None
+            put_track(track.source, own or source.names, folder / track.file)
             if isinstance(track, CallTrack):
                 put_narrow_peak(track.narrow_peak_source, folder / track.narrow_peak, source.names)
         put_two_bit(source, folder / genome.two_bit, progress)

@@ -12,7 +12,7 @@ from trackgen.hub.model import Color, HubTrack, Limits, Overlay, RunFacts, Track
 from trackgen.hub.runs import Run, RunTrack
 from trackgen.hub.text import clean, parse_color, shorten, track_name, unique_name
 
-__all__ = ["DISPLAY_NAME", "LONG_LABEL", "SHORT_LABEL", "Taken", "compose_groups"]
+__all__ = ["CONTAINER_LABEL", "DISPLAY_NAME", "LONG_LABEL", "SHORT_LABEL", "Taken", "compose_groups"]
 
 # UCSC shows no more than these lengths; igv.js shows a container's long label only below 50 characters.
 SHORT_LABEL, LONG_LABEL, CONTAINER_LABEL = 17, 76, 49

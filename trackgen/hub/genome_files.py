@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from trackgen.bigwig import copy_renamed
@@ -28,13 +29,13 @@ def put_two_bit(genome: GenomeSource, target: Path, progress: Progress) -> None:
         write_twobit(opened, target, progress, names=genome.names)
 
 
-def put_track(source: Path, genome: GenomeSource, target: Path) -> None:
-    """Put a track at `target`: linked or copied, or written where sequences of its genome get other names.
+def put_track(source: Path, names: Mapping[str, str], target: Path) -> None:
+    """Put a track at `target`: linked or copied, or written where some of its sequences get other `names`.
 
     Files of hits are always written, since their writer puts the sequences' names where old JBrowse does not find them.
     """
-    if genome.renamed or source.suffix == ".bb":
-        copy_renamed(source, target, genome.names)
+    if any(old != new for old, new in names.items()) or source.suffix == ".bb":
+        copy_renamed(source, target, names)
     else:
         link_or_copy(source, target)
 

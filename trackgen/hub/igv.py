@@ -7,6 +7,7 @@ loads it; `base` makes them absolute, for pages elsewhere.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from trackgen.hub.model import AnyTrack, CallTrack, GeneTrack, HubGenome, HubTrack, MotifTrack
@@ -18,6 +19,7 @@ __all__ = ["igv_genes_track", "render_igv"]
 HOSTED = ("hg38", "hg19", "hg18", "hs1", "mm39", "mm10", "mm9", "rn7", "rn6", "danRer11", "dm6", "ce11", "sacCer3")
 UCSC_DOWNLOADS = "https://hgdownload.soe.ucsc.edu/goldenPath"
 GUIDE_COLOR = "rgb(120,120,120)"
+OVERLAY_ALPHA = 0.6
 
 
 def render_igv(genome: HubGenome, base: str = "") -> str:
@@ -29,7 +31,7 @@ def render_igv(genome: HubGenome, base: str = "") -> str:
         "locus": genome.locus.text,
         "tracks": [
             *genes,
-            *(_entry(track, base, several_models) for track in genome.files),
+            *(_picture(tracks, base, several_models) for tracks in genome.pictures),
         ],
     }
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
@@ -45,6 +47,29 @@ def _genome(genome: HubGenome, base: str) -> dict[str, Any]:
         downloads = f"{UCSC_DOWNLOADS}/{genome.id}/bigZips/{genome.id}"
         reference |= {"twoBitURL": f"{downloads}.2bit", "chromSizesURL": f"{downloads}.chrom.sizes"}
     return {"reference": reference, "loadDefaultGenomes": False}
+
+
+def _picture(tracks: Sequence[AnyTrack], base: str, several_models: bool) -> dict[str, Any]:
+    if len(tracks) == 1:
+        return _entry(tracks[0], base, several_models)
+    parts = [track for track in tracks if isinstance(track, HubTrack)]
+    predicted = next(track for track in parts if not track.beside)
+    overlay = predicted.overlay
+    assert overlay is not None
+    name = f"{predicted.model}: {overlay.long_label}" if several_models else overlay.long_label
+    return {
+        **_named(predicted, base, several_models),
+        "id": overlay.name,
+        "name": escaped(name),
+        "type": "merged",
+        "alpha": OVERLAY_ALPHA,
+        "min": predicted.limits.low,
+        "max": predicted.limits.high,
+        "autoscale": False,
+        "height": 110,
+        # The later stand before the earlier.
+        "tracks": [_track(track, base, several_models) for track in parts],
+    }
 
 
 def _entry(track: AnyTrack, base: str, several_models: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ relative to the folder of config.json; `base` stands before each that is the hub
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +66,11 @@ def jbrowse_parts(hub: Hub, base: str = "") -> JBrowseParts:
         if genome.genes is not None:
             tracks.append(jbrowse_genes_track(genome.genes, genome.id, base))
         sections = {track.name: group.section for group in genome.groups for track in group.tracks}
-        for track in genome.files:
-            if isinstance(track, HubTrack):
+        for track, *others in genome.pictures:
+            if isinstance(track, HubTrack) and others:
+                parts = [track, *(other for other in others if isinstance(other, HubTrack))]
+                tracks.append(_overlay(parts, sections[track.name], genome, base, several))
+            elif isinstance(track, HubTrack):
                 tracks.append(_values(track, sections[track.name], genome, base, several))
             elif isinstance(track, CallTrack):
                 tracks.append(_calls(track, genome, base, several))
@@ -125,6 +129,42 @@ def _values(track: HubTrack, section: str, genome: HubGenome, base: str, several
             "unit": track.unit,
             "threshold": track.threshold,
         },
+    }
+
+
+def _overlay(parts: Sequence[HubTrack], section: str, genome: HubGenome, base: str, several_models: bool) -> Entry:
+    predicted = next(track for track in parts if not track.beside)
+    overlay = predicted.overlay
+    assert overlay is not None
+    return {
+        **_named("MultiQuantitativeTrack", predicted, genome, several_models),
+        "trackId": overlay.name,
+        "name": f"{predicted.model}: {overlay.long_label}" if several_models else overlay.long_label,
+        "category": [predicted.model, SECTIONS[section]],
+        "adapter": {
+            "type": "MultiWiggleAdapter",
+            "subadapters": [
+                {
+                    "type": "BigWigAdapter",
+                    "source": track.label,
+                    "color": "rgb({},{},{})".format(*track.color),
+                    "bigWigLocation": _location(base + track.file),
+                }
+                for track in parts
+            ],
+        },
+        "displays": [
+            {
+                "type": "MultiLinearWiggleDisplay",
+                "displayId": f"{overlay.name}-lines",
+                **_scale(predicted),
+                "height": 110,
+                # Bars are opaque in JBrowse: the last would hide the others.
+                "defaultRendering": "multiline",
+                "summaryScoreMode": SUMMARIES[predicted.role],
+            }
+        ],
+        "metadata": {"model": predicted.model, "shows": predicted.role, "unit": predicted.unit, "threshold": None},
     }
 
 

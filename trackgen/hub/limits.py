@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from trackgen.genome import open_signal
+from trackgen.genome.sequence import pieces as cut_into_pieces
 from trackgen.hub.model import Limits
 from trackgen.hub.runs import RunTrack
 
-__all__ = ["limits_of", "nice_ceiling"]
+if TYPE_CHECKING:
+    from trackgen.genome import SignalReader
+
+__all__ = ["limits_of", "limits_of_files", "nice_ceiling"]
 
 NICE = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 # Above this a probability axis is drawn whole: 0 to 1 is what readers expect, and every browser handles it.
@@ -22,6 +29,8 @@ THRESHOLDS_IN_AXIS = 4.0
 TOP_PERCENTILES_IN_AXIS = 2.0
 # What single precision, and so a BigWig file, holds with all its digits; nearer to zero is zero.
 SMALLEST, LARGEST = 2.0**-126, 2.0**127
+PIECE, PIECES_LOOKED_AT = 1 << 18, 48
+"""Bases, and how many stretches of so many are read of a file that no run tells of."""
 
 
 def limits_of(role: str, tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Limits:
@@ -41,6 +50,48 @@ def limits_of(role: str, tracks: Sequence[RunTrack], thresholds: Sequence[float]
         "contribution": _contribution,
     }
     return rules[role](filled, thresholds)
+
+
+def limits_of_files(paths: Sequence[Path]) -> Limits:
+    """The limits shared by BigWig files of signals that are drawn over each other.
+
+    Of each file the extreme percentiles of up to 48 stretches of 256 kb, spread over its sequences, and of these those
+    that three quarters of the bases stay within: repeats and organelles, whose coverage is many times that of all else,
+    take part in few stretches.
+    """
+    lows, highs = [0.0], [0.0]
+    for path in paths:
+        with open_signal(path) as reader:
+            low, high = _usual_extremes(reader)
+        lows.append(low)
+        highs.append(high)
+    return _around_zero(min(lows), max(highs))
+
+
+def _usual_extremes(reader: SignalReader) -> tuple[float, float]:
+    import numpy
+
+    every = list(cut_into_pieces(reader.lengths, PIECE))
+    chosen = sorted({round(place) for place in numpy.linspace(0, len(every) - 1, min(len(every), PIECES_LOOKED_AT))})
+    lows, highs = [], []
+    for name, start, end in (every[place] for place in chosen):
+        values = reader.values(name, start, end)
+        values = values[numpy.isfinite(values)]
+        if len(values):
+            low, high = numpy.percentile(values, (0.05, 99.9)).tolist()
+            lows.append((-low, len(values)))
+            highs.append((high, len(values)))
+    return -_upper_quartile(lows), _upper_quartile(highs)
+
+
+def _upper_quartile(weighted: Sequence[tuple[float, int]]) -> float:
+    """The smallest of some values that holds for three quarters of their weight; 0 of none."""
+    rest = 0.75 * sum(weight for _, weight in weighted)
+    for value, weight in sorted(weighted):
+        rest -= weight
+        if rest <= 0:
+            return value
+    return 0.0
 
 
 def nice_ceiling(value: float) -> float:

@@ -14,6 +14,7 @@ from trackgen.card import Card
 
 __all__ = [
     "AnyTrack",
+    "Beside",
     "CallTrack",
     "Color",
     "GeneTrack",
@@ -76,11 +77,28 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Overlay:
-    """What holds the plus and the minus strand of one prediction together where a browser draws both in one picture."""
+    """What holds tracks together that a browser draws in one picture, on one scale.
+
+    These are the plus and the minus strand of one prediction, or, where it is `compared`, a predicted signal, what the
+    model read, and tracks that the user put beside it.
+    """
 
     name: str
     short_label: str
     long_label: str
+    compared: bool = False
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a track is that no model predicted: its origin in a sentence, and facts for its page.
+
+    `names` are those of the file's sequences that have others in the runs.
+    """
+
+    origin: str
+    facts: Mapping[str, Any]
+    names: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,8 @@ class HubTrack:
     """One track: `name` is unique in the hub and serves as UCSC's track name and as its page's file name.
 
     `sequence_letters` says that values belong to single reference bases, so that browsers can draw letters. `overlay`
-    is that of a prediction whose other strand is in the hub, too.
+    is that of a prediction whose other strand is in the hub, too, or that stands over what it is compared with.
+    `beside` is that of a track which stands beside the model's own; its class is that of the prediction.
     """
 
     name: str
@@ -112,6 +131,7 @@ class HubTrack:
     card: Card
     run: RunFacts
     overlay: Overlay | None = None
+    beside: Beside | None = None
 
     @property
     def drawn_downwards(self) -> bool:
@@ -264,6 +284,15 @@ class HubGenome:
     def tracks(self) -> tuple[HubTrack, ...]:
         """All tracks of values in the order of display."""
         return tuple(track for group in self.groups for track in group.tracks)
+
+    @property
+    def pictures(self) -> tuple[tuple[AnyTrack, ...], ...]:
+        """`files` in the order of display, those together that browsers draw over each other to be compared."""
+        shown: dict[str, list[AnyTrack]] = {}
+        for track in self.files:
+            overlay = track.overlay if isinstance(track, HubTrack) else None
+            shown.setdefault(overlay.name if overlay and overlay.compared else track.name, []).append(track)
+        return tuple(tuple(tracks) for tracks in shown.values())
 
     def calls_of(self, group: str) -> tuple[CallTrack, ...]:
         """The calls that stand behind a group of tracks, by its name; of the empty name those that stand by none."""

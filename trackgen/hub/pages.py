@@ -13,6 +13,7 @@ from typing import Any
 from trackgen import __version__
 from trackgen.card import Card, InputSpec
 from trackgen.hub.call_page import render_call_list
+from trackgen.hub.comparison_page import caveats_html, comparison_html, render_beside_page
 from trackgen.hub.facts import facts_html, value_html, words
 from trackgen.hub.links import Link, links
 from trackgen.hub.model import Hub, HubTrack
@@ -28,7 +29,9 @@ LETTER_COLORS = "A green, C blue, G orange, T red"
 
 
 def render_track_page(hub: Hub, track: HubTrack) -> str:
-    """The HTML page of one track: what it is, how to read it, its training and its numbers."""
+    """The HTML page of one track: what it is, how to read it, what may be wrong, its training and its numbers."""
+    if track.beside is not None:
+        return render_beside_page(hub, track)
     card = track.card
     return fill(
         "track.html",
@@ -37,9 +40,9 @@ def render_track_page(hub: Hub, track: HubTrack) -> str:
         swatch=_swatch(track),
         description=escaped(card.description or card.title or card.name),
         what=facts_html(_model_facts(track)),
-        reading=_reading(track),
+        reading=_reading(track) + comparison_html(hub, track),
         colors=_colors(track),
-        training=_training(card),
+        training=caveats_html(card) + _training(card),
         facts=facts_html(_track_facts(track)),
         version=escaped(track.run.version or __version__),
         published=_published(hub),
@@ -52,7 +55,8 @@ def render_hub_page(hub: Hub) -> str:
     for card in hub.cards:
         rows = [_row("hub_row.html", track) for track in hub.tracks if track.card == card]
         title, description = escaped(card.title or card.name), escaped(card.description)
-        models.append(fill("hub_model.html", title=title, description=description, rows="".join(rows)))
+        text = fill("hub_model.html", title=title, description=description, rows="".join(rows))
+        models.append(text + caveats_html(card, level=3))
     if hub.calls:
         models.append(render_call_list(hub))
     if hub.motifs:
@@ -140,7 +144,7 @@ def _row(template: str, track: HubTrack) -> str:
     }
     if template == "index_row.html":
         values |= {
-            "step": f"{track.resolution:,} bp",
+            "step": "" if track.beside else f"{track.resolution:,} bp",
             "axis": f"{number_text(track.limits.low)} to {number_text(track.limits.high)}",
             "threshold": "" if track.threshold is None else number_text(track.threshold),
             "model": escaped(track.model),
@@ -160,7 +164,7 @@ def _track_title(track: HubTrack) -> str:
 
 def _quantity(track: HubTrack) -> str:
     names = {"probability": "probability", "signal": "signal", "contribution": "contribution"}
-    name = names[track.role]
+    name = "measured signal" if track.beside else names[track.role]
     return f"{name} ({track.unit})" if track.unit and track.unit != name else name
 
 
@@ -227,7 +231,8 @@ def _colors(track: HubTrack) -> str:
 
 def _training(card: Card) -> str:
     """Data, held-out performance, calibration and the trust in contributions, as the card gives them, if it does."""
-    training = dict(card.training)
+    # Caveats stand before, and how signals are made of reads is for programs.
+    training = {key: value for key, value in card.training.items() if key not in ("caveats", "signals")}
     calibration = training.pop("calibration", None)
     metrics = training.pop("metrics", None)
     contributions = training.pop("contributions", None)

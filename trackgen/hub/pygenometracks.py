@@ -16,6 +16,7 @@ __all__ = ["render_pygenometracks"]
 HEIGHTS = {"probability": "2", "signal": "2", "contribution": "3"}
 # pyGenomeTracks' own number.
 MOST_BINS = 700
+OVERLAY_ALPHA = "0.6"
 THRESHOLD_COLOR = "#787878"
 
 
@@ -26,18 +27,19 @@ def render_pygenometracks(genome: HubGenome) -> str:
     sections = [_section("x-axis", where="top")]
     if genome.genes is not None:
         sections.append(_genes(genome.genes))
-    for track in genome.files:
+    for place, track in ((place, track) for tracks in genome.pictures for place, track in enumerate(tracks)):
         if isinstance(track, CallTrack):
             sections.append(_calls(track, several_models))
         elif isinstance(track, HubTrack):
-            sections.append(_track(track, several_models, bins))
+            sections.append(_track(track, several_models, bins, over=place > 0))
             if track.threshold is not None:
                 sections.append(_threshold(track, track.threshold))
     command = f"# pyGenomeTracks --tracks tracks.ini --region {genome.locus.text} -o picture.png\n"
     return "\n".join([command, *sections])
 
 
-def _track(track: HubTrack, several_models: bool, bins: int) -> str:
+def _track(track: HubTrack, several_models: bool, bins: int, over: bool) -> str:
+    """The section of a track; one that is drawn `over` what stands before it shares its axis and its title."""
     color = _color(track.color)
     name = f"{track.model}: {track.display_name}" if several_models else track.display_name
     options = {
@@ -55,6 +57,10 @@ def _track(track: HubTrack, several_models: bool, bins: int) -> str:
     }
     if track.drawn_downwards:
         options["orientation"] = "inverted"
+    if track.overlay is not None and track.overlay.compared:
+        options["alpha"] = OVERLAY_ALPHA
+        options["title"] = "" if over else _text(track.overlay.long_label)
+        options |= {"overlay_previous": "share-y", "show_data_range": "false"} if over else {}
     return _section(track.name, **options)
 
 

@@ -18,7 +18,7 @@ from trackgen.errors import DataError
 from trackgen.hub.fields import Fields, finite, genome_lengths, read_json
 from trackgen.scan.digest import file_sha256
 
-__all__ = ["UCSC_NAME", "Run", "RunTrack", "read_run"]
+__all__ = ["UCSC_NAME", "Run", "RunInput", "RunTrack", "read_run"]
 
 SCHEMA_VERSION = 1
 UCSC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
@@ -59,6 +59,24 @@ class RunTrack:
 
 
 @dataclass(frozen=True)
+class RunInput:
+    """A signal that a run made of reads or fragments, for the input `name` of a model.
+
+    `source` is the name of the file that it was made of; `depth` is in fragments over a base.
+    """
+
+    path: Path
+    model: str
+    name: str
+    source: str
+    unit: str
+    fragments: int
+    depth: float | None
+    factor: float | None
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Run:
     """One finished scan. `lengths` are of all sequences of its genome, in file order."""
 
@@ -72,6 +90,7 @@ class Run:
     lengths: Mapping[str, int]
     checks: Mapping[str, Any]
     tracks: tuple[RunTrack, ...]
+    inputs: tuple[RunInput, ...] = ()
 
 
 def read_run(folder: Path, *, verify: bool = True) -> Run:
@@ -100,13 +119,16 @@ def read_run(folder: Path, *, verify: bool = True) -> Run:
     genome = values.inner("genome")
     cards = {entry.get("name", str): _card(entry, values.inners("tracks")) for entry in values.inners("models")}
     tracks = tuple(_track(entry, folder) for entry in values.inners("tracks"))
-    _refuse_repeated_files(path, tracks)
+    inputs = tuple(_input(entry, folder) for entry in (values.inners("inputs") if "inputs" in values.values else ()))
+    _refuse_repeated_files(path, (*tracks, *inputs))
     for track in tracks:
         if track.model not in cards:
             raise DataError("a track names a model that the run does not list", path=path, found=track.model)
         if track.class_name not in {entry.name for entry in cards[track.model].classes}:
             raise DataError("a track names a class that its model's card lacks", path=path, found=track.class_name)
         _check_bigwig(track, verify)
+    for entry in inputs:
+        _check_bigwig(entry, verify)
     return Run(
         folder=folder,
         version=values.get("trackgen", str, ""),
@@ -117,6 +139,7 @@ def read_run(folder: Path, *, verify: bool = True) -> Run:
         lengths=genome_lengths(genome),
         checks=values.get("checks", dict, {}),
         tracks=tracks,
+        inputs=inputs,
     )
 
 
@@ -180,6 +203,20 @@ def _track(entry: Fields, folder: Path) -> RunTrack:
     )
 
 
+def _input(entry: Fields, folder: Path) -> RunInput:
+    return RunInput(
+        path=folder / _file(entry),
+        model=_name(entry, "model"),
+        name=entry.get("input", str),
+        source=entry.get("source", str, ""),
+        unit=entry.get("unit", str, ""),
+        fragments=entry.get("fragments", int, 0),
+        depth=entry.number("depth"),
+        factor=entry.number("factor"),
+        sha256=entry.get("sha256", str, ""),
+    )
+
+
 def _file(entry: Fields) -> str:
     """The name of a track's file; it becomes part of addresses and settings, and is not written otherwise there."""
     name: str = entry.get("file", str)
@@ -219,14 +256,14 @@ def _assembly(genome: Fields) -> str:
     return name
 
 
-def _refuse_repeated_files(path: Path, tracks: Sequence[RunTrack]) -> None:
-    names = [track.file for track in tracks]
+def _refuse_repeated_files(path: Path, tracks: Sequence[RunTrack | RunInput]) -> None:
+    names = [track.path.name for track in tracks]
     for name in names:
         if names.count(name) > 1:
             raise DataError("two tracks name the same file", path=path, found=name, wanted="a file for each track")
 
 
-def _check_bigwig(track: RunTrack, verify: bool) -> None:
+def _check_bigwig(track: RunTrack | RunInput, verify: bool) -> None:
     """The file must be a BigWig and, where that is to be verified, the very one that the run wrote."""
     try:
         with track.path.open("rb") as file:

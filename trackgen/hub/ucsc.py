@@ -5,7 +5,8 @@ before their children; a leaf's fractional limits come with ``autoScale on``, si
 and would draw nothing. Only UCSC reads the settings of containers, so theirs are exact.
 
 The two strands of a prediction are one picture in UCSC, an overlay (multiWig) in which the minus strand is negated and
-so hangs below zero. Contributions are not: letters are drawn in tracks of their own only.
+so hangs below zero. So are a predicted signal and what it is compared with, on one scale. Contributions are not:
+letters are drawn in tracks of their own only.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def _group(group: TrackGroup, section: str) -> Iterator[str]:
 
 
 def _families(group: TrackGroup) -> list[list[HubTrack]]:
-    """Tracks drawn in one picture: the plus and the minus strand of a prediction; any other track by itself."""
+    """Tracks drawn in one picture: both strands of a prediction, or what is compared; any other track by itself."""
     families: dict[str, list[HubTrack]] = {}
     for track in group.tracks:
         key = track.name if track.overlay is None else track.overlay.name
@@ -138,10 +139,12 @@ def _family(family: Sequence[HubTrack], parent: str, section: str, depth: int) -
     if len(family) == 1:
         yield _indented(_track(family[0], parent=parent, section=section), depth)
         return
-    first, overlay = family[0], family[0].overlay
+    first = next(track for track in family if not track.beside)
+    overlay, limits = first.overlay, first.limits
     assert overlay is not None
-    high = max(abs(first.limits.low), abs(first.limits.high))
-    both = Limits(-high, high)
+    if not overlay.compared:
+        high = max(abs(limits.low), abs(limits.high))
+        limits = Limits(-high, high)
     container = stanza(
         "multiwig.txt",
         name=overlay.name,
@@ -149,8 +152,8 @@ def _family(family: Sequence[HubTrack], parent: str, section: str, depth: int) -
         section=section,
         short_label=overlay.short_label,
         long_label=overlay.long_label,
-        limits_typed=_pair(both, " "),
-        limits=_pair(both, ":"),
+        limits_typed=_pair(limits, " "),
+        limits=_pair(limits, ":"),
         color=_color(first),
         threshold=number_text(first.threshold or 0.0),
         page=first.page,
