@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trackgen.errors import ResourceError, UsageError
 
-__all__ = ["FitOptions", "Stepper", "machine_errors", "refuse_precision"]
+__all__ = ["FitOptions", "Stepper", "annealed", "machine_errors", "refuse_precision"]
 
 MIXED_DEVICES = ("cuda",)
 """Where half precision is faster than single; PyTorch emulates it on most CPUs."""
@@ -39,7 +39,8 @@ class FitOptions:
         rho: of ``adadelta``, the decay of its running averages, which Caffe calls momentum.
         epsilon: of ``adadelta``, what Caffe calls delta.
         momentum: of ``sgd``.
-        schedule: ``constant``, or ``cosine``: from `learning_rate` to nothing over `epochs`.
+        schedule: ``constant``, ``cosine`` or ``cosine-printed``: see `annealed`.
+        final_rate: where ``cosine`` anneals to.
         average: keep an exponential moving average of the weights with this decay per step, and evaluate and
             return it instead of the last weights; None for none.
         precision: ``fp32``, or ``mixed``: layers in half precision where that is safe, with losses scaled so that small
@@ -59,6 +60,7 @@ class FitOptions:
     epsilon: float = 1e-6
     momentum: float = 0.9
     schedule: str = "constant"
+    final_rate: float = 0.0
     average: float | None = None
     precision: str = "fp32"
     seed: int = 0
@@ -88,7 +90,7 @@ class Stepper:
     def begin_epoch(self, epoch: int) -> None:
         """Set the learning rate of `epoch`."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * _schedule(self.options, epoch)
+            group["lr"] = annealed(self.options, epoch)
 
     def step(self, inputs: list[Tensor], targets: Tensor) -> float:
         """Learn from one batch on the device; returns its mean loss."""
@@ -186,10 +188,20 @@ def _optimizer(model: nn.Module, options: FitOptions) -> torch.optim.Optimizer:
     return known[options.optimizer](model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
 
 
-def _schedule(options: FitOptions, epoch: int) -> float:
-    """Factor on the learning rate in `epoch`."""
-    if options.schedule == "constant":
-        return 1.0
-    if options.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * epoch / options.epochs))
-    raise UsageError("unknown schedule", found=options.schedule, wanted="constant, cosine")
+def annealed(options: FitOptions, epoch: int) -> float:
+    """The learning rate in `epoch` of a run.
+
+    ``cosine`` is Loshchilov and Hutter's cosine annealing (2016, their equation 5), from `learning_rate` towards
+    `final_rate` over `epochs`: end + (start - end) (1 + cos(pi epoch / epochs)) / 2. ``cosine-printed`` is equation 1
+    of Fishman and Gurev, which lacks the first summand, so that it ends at 0 whatever the end. Their end is 0, where
+    the two are one.
+
+    Raises:
+        UsageError: unknown schedule.
+    """
+    start, end = options.learning_rate, options.final_rate
+    falling = (start - end) * (0.5 * (1 + math.cos(math.pi * epoch / options.epochs)))
+    rates = {"constant": start, "cosine": end + falling, "cosine-printed": falling}
+    if options.schedule not in rates:
+        raise UsageError("unknown schedule", found=options.schedule, wanted=", ".join(rates))
+    return rates[options.schedule]
