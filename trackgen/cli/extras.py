@@ -14,6 +14,7 @@ EXTRA_OF = {
     "optuna": "train",
     "pybedtools": "train",
     "memelite": "train",
+    "macs3": "peaks",
     "matplotlib": "plot",
     "pybigtools": "genes",
     "starlette": "serve",

@@ -35,6 +35,7 @@ PACKAGES = (
         "train",
         ("torch", "onnxscript", "pybedtools", "scikit-learn", "optuna", "scipy", "matplotlib", "memelite"),
     ),
+    ("calling peaks, for denoising as published", "peaks", ("macs3",)),
     (
         "explaining: motifs, pictures, reports",
         "explain",

@@ -27,6 +27,7 @@ class BedRow:
         thick: thickStart of a stranded file of nine columns or more, or None.
         summit: of a narrowPeak line that gives it, a position on the sequence, bp, or None.
         label: column 4, ``.`` where there is none.
+        signal: column 7 of a narrowPeak line, or None.
     """
 
     name: str
@@ -37,6 +38,7 @@ class BedRow:
     thick: int | None
     summit: int | None = None
     label: str = "."
+    signal: float | None = None
 
     @property
     def centre(self) -> int:
@@ -143,16 +145,17 @@ def _parse_line(line: str, path: Path, number: int, stranded: bool) -> BedRow:
         raise DataError("the strand is not given", path=path, place=f"line {number}", found=fields[5], wanted="+ or -")
     if thick is not None and not start <= thick < end:
         thick = None
-    summit = None if stranded else _summit(fields, start, end)
-    return BedRow(fields[0], start, end, score, fields[5] == "-", thick, summit, fields[3])
+    summit, signal = (None, None) if stranded else _narrow_peak(fields, start, end)
+    return BedRow(fields[0], start, end, score, fields[5] == "-", thick, summit, fields[3], signal)
 
 
-def _summit(fields: list[str], start: int, end: int) -> int | None:
-    """Where a narrowPeak line (ten columns or more) has its summit; a line of BED12 has none."""
+def _narrow_peak(fields: list[str], start: int, end: int) -> tuple[int | None, float | None]:
+    """Where a narrowPeak line (ten columns or more) has its summit, and its signal; a line of BED12 has neither."""
     try:
         signal, p_value, _ = (float(field) for field in fields[6:9])
         offset = int(fields[9])
     except (ValueError, IndexError):
-        return None
-    is_bed12 = len(fields) == 12 and start <= signal <= p_value <= end
-    return None if is_bed12 or not 0 <= offset < end - start else start + offset
+        return None, None
+    if len(fields) == 12 and start <= signal <= p_value <= end:
+        return None, None
+    return (start + offset if 0 <= offset < end - start else None), signal

@@ -6,11 +6,7 @@ it reads from files what `trackgen scan --hypothetical` writes too, so that both
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trackgen.errors import DataError, TrackgenError
+from trackgen.errors import DataError
 from trackgen.learn.explain.needs import require
+from trackgen.learn.programs import run_program
 from trackgen.progress import NullProgress, Progress
 
 __all__ = ["Pattern", "Seqlets", "core_starts", "fit_for_modisco", "read_patterns", "run_modisco", "write_arrays"]
@@ -33,7 +30,7 @@ PAD = 4
 """Bases to either side of the core, for comparisons: as in tfmodisco's own report."""
 SILENT = 1e-6
 """Contributions of positions without any, as a share of the largest."""
-SECONDS_BETWEEN_NOTES = 60.0
+REMEDY = "give more or other regions (it needs some hundred windows with clear contributions), or fewer --seqlets"
 LONGEST_MINUTES = 120
 """Usual runs take minutes; on some inputs tfmodisco-lite 3.0 merges the same two patterns for ever."""
 SHORTEST_WINDOW = 50
@@ -137,41 +134,9 @@ def run_modisco(
         )
     words = ["motifs", "-s", sequences, "-a", attributions, "-n", largest, "-w", window, "-o", output]
     numbers = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as told,
-        subprocess.Popen(
-            [sys.executable, "-c", MODISCO, *map(str, words)],
-            env={**os.environ, **numbers},
-            stdout=told,
-            stderr=told,
-            start_new_session=True,
-        ) as process,
-    ):
-        try:
-            _wait(process, progress or NullProgress())
-        except BaseException:
-            # with the helpers that it forked
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-        told.seek(0)
-        said = told.read().strip().splitlines()
-    if process.returncode or not output.is_file():
-        raise TrackgenError(
-            "tfmodisco-lite failed", found=said[-1][:300] if said else f"exit status {process.returncode}",
-            remedy="give more or other regions: it needs some hundred windows with clear contributions",
-        )  # fmt: skip
-
-
-def _wait(process: subprocess.Popen[bytes], progress: Progress) -> None:
-    for minutes in range(1, LONGEST_MINUTES + 1):
-        try:
-            process.wait(SECONDS_BETWEEN_NOTES)
-            return
-        except subprocess.TimeoutExpired:
-            progress.note(f"tfmodisco-lite still runs, since {minutes} min")
-    raise TrackgenError(
-        "tfmodisco-lite did not come to an end", found=f"{LONGEST_MINUTES} minutes",
-        remedy="give fewer or other regions, or fewer --seqlets",
+    run_program(
+        [sys.executable, "-c", MODISCO, *words], name="tfmodisco-lite", remedy=REMEDY, longest_minutes=LONGEST_MINUTES,
+        progress=progress or NullProgress(), environment=numbers, made=output,
     )  # fmt: skip
 
 
