@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from trackgen.errors import DataError
 from trackgen.genome.aliases import reconcile
-from trackgen.genome.fragments import FragmentCounts, FragmentOptions, Fragments, FragmentSource, check_on_sequence
+from trackgen.genome.fragments import (
+    FragmentCounts,
+    FragmentOptions,
+    Fragments,
+    FragmentSource,
+    check_on_sequence,
+    extended,
+    joined,
+)
 from trackgen.genome.sequence import GZIP_MAGIC
 
 __all__ = ["text_fragments"]
@@ -59,9 +67,10 @@ def text_fragments(path: Path, lengths: Mapping[str, int], options: FragmentOpti
     layout = _layout(path, options)
 
     def read(counts: FragmentCounts) -> Iterator[Fragments]:
+        counts.single = layout.strands
         return _checked(path, lengths, options, layout, counts)
 
-    return FragmentSource(path, options, read, layout.tenx)
+    return FragmentSource(path, options, read, shifted=layout.tenx)
 
 
 def _layout(path: Path, options: FragmentOptions) -> _Layout:
@@ -139,22 +148,11 @@ def _chosen(chunk: Fragments, length: int, options: FragmentOptions, counts: Fra
     return extended(chunk, length, options.extend)
 
 
-def extended(reads: Fragments, length: int, extend: int | None) -> Fragments:
-    """Single reads, `extend` bases long from their first base on, cut to the sequence of `length` bases."""
-    if extend is None or reads.strand is None:
-        return reads
-    forward = reads.strand > 0
-    end = np.where(forward, np.minimum(reads.start + extend, length), reads.end)
-    return reads._replace(start=np.where(forward, reads.start, np.maximum(reads.end - extend, 0)), end=end)
-
-
 def _sorted(held: list[Fragments]) -> Iterator[Fragments]:
     if not held:
         return
-    start, end = (np.concatenate([getattr(part, column) for part in held]) for column in ("start", "end"))
-    strands = [part.strand for part in held if part.strand is not None]
-    whole = Fragments(held[0].name, start, end, np.concatenate(strands) if strands else None)
-    yield whole.take(np.argsort(start, kind="stable"))
+    whole = joined(held[0].name, held)
+    yield whole.take(np.argsort(whole.start, kind="stable"))
 
 
 def _runs(path: Path, layout: _Layout, counts: FragmentCounts) -> Iterator[_Run]:

@@ -21,8 +21,17 @@ from trackgen.genome.sequence import near_files
 from trackgen.genome.signals import BIGBED_MAGIC, BIGWIG_MAGIC
 
 __all__ = [
-    "FragmentCounts", "FragmentOptions", "FragmentSource", "Fragments", "check_on_sequence", "is_reads",
-    "kept", "load_fragments", "open_fragments",
+    "FragmentCounts",
+    "FragmentOptions",
+    "FragmentSource",
+    "Fragments",
+    "check_on_sequence",
+    "extended",
+    "is_reads",
+    "joined",
+    "kept",
+    "load_fragments",
+    "open_fragments",
 ]  # fmt: skip
 
 PAIRS = ("auto", "paired", "reads")
@@ -106,11 +115,13 @@ class FragmentCounts:
         read: records, or lines, that were read.
         used: fragments that were used, or single reads.
         left_out: why, in words -> how many records.
+        single: whether single reads are used, not whole fragments.
     """
 
     read: int = 0
     used: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    single: bool = False
 
     def leave_out(self, reason: str, number: int) -> None:
         """Count `number` more; none is not told."""
@@ -119,7 +130,7 @@ class FragmentCounts:
 
     def __str__(self) -> str:
         parts = "".join(f"; {number:,} left out: {reason}" for reason, number in self.left_out.items())
-        return f"{self.used:,} used of {self.read:,} read{parts}"
+        return f"{self.used:,} {'single reads' if self.single else 'fragments'} of {self.read:,} records{parts}"
 
 
 class FragmentSource:
@@ -130,13 +141,16 @@ class FragmentSource:
         options: which are used.
         counts: of the newest `chunks`, whole once that has ended.
         shifted: whether starts and ends are moved by +4 and -5 already, as 10x' are.
+        records: how many records the file holds, about; None where that is not known without reading it.
+        told: how sequence names are read, where that is not as they are written.
     """
 
     def __init__(
-        self, path: Path, options: FragmentOptions, read: Callable[[FragmentCounts], Iterator[Fragments]],
-        shifted: bool = False,
+        self, path: Path, options: FragmentOptions, read: Callable[[FragmentCounts], Iterator[Fragments]], *,
+        shifted: bool = False, records: int | None = None, told: str | None = None,
     ) -> None:  # fmt: skip
-        self.path, self.options, self.shifted = path, options, shifted
+        self.path, self.options = path, options
+        self.shifted, self.records, self.told = shifted, records, told
         self.counts = FragmentCounts()
         self._read = read
 
@@ -194,10 +208,11 @@ def load_fragments(path: Path, lengths: Mapping[str, int], options: FragmentOpti
     parts: dict[str, list[Fragments]] = {name: [] for name in lengths}
     for chunk in open_fragments(path, lengths, options).chunks():
         parts[chunk.name].append(chunk)
-    return {name: _joined(name, chunks) for name, chunks in parts.items()}
+    return {name: joined(name, chunks) for name, chunks in parts.items()}
 
 
-def _joined(name: str, chunks: list[Fragments]) -> Fragments:
+def joined(name: str, chunks: list[Fragments]) -> Fragments:
+    """The chunks of one sequence as one."""
     if not chunks:
         return Fragments(name, np.zeros(0, np.int64), np.zeros(0, np.int64))
     strands = [chunk.strand for chunk in chunks if chunk.strand is not None]
@@ -207,6 +222,15 @@ def _joined(name: str, chunks: list[Fragments]) -> Fragments:
         np.concatenate([chunk.end for chunk in chunks]),
         np.concatenate(strands) if strands else None,
     )
+
+
+def extended(reads: Fragments, length: int, extend: int | None) -> Fragments:
+    """Single reads, `extend` bases long from their first base on, cut to the sequence of `length` bases."""
+    if extend is None or reads.strand is None:
+        return reads
+    forward = reads.strand > 0
+    end = np.where(forward, np.minimum(reads.start + extend, length), reads.end)
+    return reads._replace(start=np.where(forward, reads.start, np.maximum(reads.end - extend, 0)), end=end)
 
 
 def kept(count: int, fraction: float, seed: int, name: str, first: int = 0) -> NDArray[np.bool_]:
