@@ -114,6 +114,17 @@ def test_kernels_that_make_no_sense_are_refused(kernel: str, words: str) -> None
     assert "--kernel" in str(caught.value)
 
 
+def test_sequences_that_are_not_asked_for_keep_no_value_and_unknown_ones_are_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.bw", {"chr1": np.ones(50, np.float32), "chr2": np.ones(40, np.float32)})
+    arguments = [str(source), "-o", str(tmp_path / "out.bw"), "--kernel", "box:3", "--chroms"]
+    CliRunner().invoke(command, [*arguments, "2"], catch_exceptions=False)
+    found = read(tmp_path / "out.bw")
+    assert np.isnan(found["chr1"]).all()
+    assert (found["chr2"] == 1).all()
+    with pytest.raises(DataError, match="chr9"):
+        smooth_track(source, tmp_path / "out.bw", parse_kernel("box:3"), NullProgress(), ["chr9"])
+
+
 def test_the_command_writes_the_track_and_refuses_to_replace_its_source(tmp_path: Path) -> None:
     source = write(tmp_path / "in.bw", {"a": np.ones(50, np.float32)})
     done = CliRunner().invoke(command, [str(source), "-o", str(tmp_path / "out.bw"), "--kernel", "gauss:2"])

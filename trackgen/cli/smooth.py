@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trackgen.cli.options import progress_options, progress_to
+from trackgen.cli.options import progress_options, progress_to, split_names
 
 __all__ = ["command"]
 
@@ -20,8 +20,11 @@ FILE = click.Path(path_type=Path)
     "--kernel", metavar="box:N|gauss:S", required=True,
     help="The mean of N neighbouring bases, an odd number; or by Gauss's curve of S bases' standard deviation.",
 )  # fmt: skip
+@click.option("--chroms", multiple=True, callback=split_names, metavar="A,B", help="Only these sequences.")
 @progress_options
-def command(track: Path, output: Path, kernel: str, quiet: bool, log_file: Path | None) -> None:
+def command(
+    track: Path, output: Path, kernel: str, chroms: tuple[str, ...], quiet: bool, log_file: Path | None
+) -> None:
     """Smooth a track: what a denoised one has to beat.
 
     Bases without a value keep none, and count nowhere.
@@ -30,5 +33,5 @@ def command(track: Path, output: Path, kernel: str, quiet: bool, log_file: Path 
 
     chosen = parse_kernel(kernel)
     with progress_to(quiet, log_file) as progress:
-        smooth_track(track, output, chosen, progress)
+        smooth_track(track, output, chosen, progress, chroms)
     click.echo(output)

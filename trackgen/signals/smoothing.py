@@ -8,7 +8,7 @@ value keeps none.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trackgen.bigwig import BigWigWriter
 from trackgen.errors import UsageError
-from trackgen.genome import open_signal
+from trackgen.genome import open_signal, reconcile
 from trackgen.genome.signals import finite_values
 from trackgen.genome.sliding import sliding
 from trackgen.progress import Progress
@@ -102,14 +102,23 @@ def smoothed(values: NDArray[np.float32], kernel: Kernel) -> NDArray[np.float32]
         return np.asarray(np.where(here, np.nan, sums / weights), np.float32)
 
 
-def smooth_track(source: Path, target: Path, kernel: Kernel, progress: Progress) -> Mapping[str, int]:
+def smooth_track(
+    source: Path, target: Path, kernel: Kernel, progress: Progress, chroms: Sequence[str] = ()
+) -> Mapping[str, int]:
     """Write a BigWig track smoothed as another; memory does not grow with it.
 
+    Args:
+        source: the track.
+        target: the file to write.
+        kernel: how to smooth.
+        progress: is told how far it is.
+        chroms: smooth these sequences alone, and leave the others without values; none: all.
+
     Returns:
-        Bases of each sequence.
+        Bases of each sequence that was smoothed.
 
     Raises:
-        DataError: the track is missing, damaged, or holds an infinite value.
+        DataError: the track is missing, damaged, lacks a sequence, or holds an infinite value.
         UsageError: `target` is `source`.
         ResourceError: the file cannot be written.
     """
@@ -117,8 +126,10 @@ def smooth_track(source: Path, target: Path, kernel: Kernel, progress: Progress)
         raise UsageError("a track can't be smoothed into itself", path=target, place="-o", wanted="another file")
     with open_signal(source) as reader:
         lengths = dict(reader.lengths)
+        chosen = reconcile(dict.fromkeys(chroms), lengths, path=source, what="--chroms").values() if chroms else lengths
+        lengths = {name: length for name, length in lengths.items() if name in set(chosen)}
         progress.start(f"smooth {source.name}", sum(lengths.values()), "bases")
-        with BigWigWriter(target, lengths, stride=1) as writer:
+        with BigWigWriter(target, reader.lengths, stride=1) as writer:
             for name, length in lengths.items():
                 for first in range(0, length, BASES_AT_ONCE):
                     last = min(first + BASES_AT_ONCE, length)
