@@ -51,6 +51,12 @@ def test_a_named_net_makes_1024_values_of_4096_and_counts_its_weights(name: str)
     assert spec_from_json(json.dumps(spec_to_json(spec))) == spec
 
 
+def test_what_a_net_costs_is_counted_by_hand() -> None:
+    spec = NetSpec((Hilbert(), Conv2d(2, 3), Relu(), ConcatInput(), Flatten(), Dense(5)), window=16)
+    assert spec.parameters == 2 * (9 + 1) + 5 * (3 * 16 + 1)
+    assert spec.multiplications == 16 * 2 * 9 + 5 * 3 * 16
+
+
 def test_the_papers_final_net_has_two_convolutions_the_input_another_one_and_three_dense_layers() -> None:
     kinds = [type(layer) for layer in SPECS["hilbert-final"].layers if not isinstance(layer, Relu)]
     assert kinds == [Hilbert, Conv2d, Conv2d, ConcatInput, Conv2d, Flatten, Dense, Dense, Dense]

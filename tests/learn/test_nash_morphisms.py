@@ -27,9 +27,9 @@ from trackgen.learn.architectures.layered import (
 )
 from trackgen.learn.fit import seed_everything
 from trackgen.learn.nash.morphisms import KINDS, WEIGHTED, Change, Net, change_net, change_spec
-from trackgen.learn.nash.neighbours import draw_children, possible
+from trackgen.learn.nash.neighbours import Bounds, draw_children, possible
 
-LARGEST = 10**9
+ANY = Bounds()
 TINY = 64
 """Bins, of an 8 x 8 square."""
 
@@ -87,7 +87,7 @@ def specs(draw: st.DrawFn) -> NetSpec:
 @given(specs(), st.data())
 @settings(max_examples=80, deadline=None)
 def test_every_change_keeps_the_function_on_any_net(spec: NetSpec, data: st.DataObject) -> None:
-    open_to = possible(spec, LARGEST)
+    open_to = possible(spec, ANY)
     if not open_to:
         assert not any(isinstance(layer, (*WEIGHTED, Relu)) for layer in spec.layers[:-1])
         return
@@ -105,7 +105,7 @@ def test_every_change_keeps_the_function_on_any_net(spec: NetSpec, data: st.Data
 def test_many_changes_in_a_row_keep_the_function(spec: NetSpec, seed: int) -> None:
     random = np.random.default_rng(seed)
     net = changed = net_of(spec, seed)
-    (changes,) = draw_children(spec, 1, 5, LARGEST, random)
+    (changes,) = draw_children(spec, 1, 5, ANY, random)
     for change in changes:
         changed = change_net(changed, change, random)
     assert_same_function(net, changed, seed)
@@ -125,19 +125,19 @@ PAPER_LIKE = {
 @pytest.mark.parametrize("name", PAPER_LIKE)
 def test_all_changes_of_the_papers_kinds_of_nets_keep_their_function(name: str) -> None:
     net = net_of(PAPER_LIKE[name])
-    for number, change in enumerate(possible(net.spec, LARGEST)):
+    for number, change in enumerate(possible(net.spec, ANY)):
         assert_same_function(net, change_net(net, change, np.random.default_rng(number)))
 
 
 @pytest.mark.slow
 def test_a_step_from_the_papers_final_net_keeps_its_function() -> None:
     net = net_of(SPECS["hilbert-final"])
-    for number, change in enumerate(possible(net.spec, 20_000_000)):
+    for number, change in enumerate(possible(net.spec, Bounds(20_000_000))):
         assert_same_function(net, change_net(net, change, np.random.default_rng(number)))
 
 
 def test_every_kind_is_possible_on_convolutions_and_dense_layers() -> None:
-    changes = possible(PAPER_LIKE["final"], LARGEST)
+    changes = possible(PAPER_LIKE["final"], ANY)
     touched = {(change.kind, type(PAPER_LIKE["final"].layers[change.layer])) for change in changes}
     wanted = {("wider", Conv2d), ("wider", Dense), ("deeper", Relu), ("input", Conv2d), ("input", Flatten)}
     assert touched == wanted
@@ -147,7 +147,7 @@ def test_every_kind_is_possible_on_convolutions_and_dense_layers() -> None:
 def test_the_papers_start_grows_into_the_shape_of_its_final_net() -> None:
     spec = SPECS["hilbert-start"]
     for change in (Change("deeper", 2, 5), Change("deeper", 4, 5), Change("input", 5), Change("deeper", 10, 1)):
-        assert change in possible(spec, LARGEST)
+        assert change in possible(spec, ANY)
         spec = change_spec(spec, change)
     assert [type(layer) for layer in spec.layers] == [type(layer) for layer in SPECS["hilbert-final"].layers]
 
@@ -199,15 +199,17 @@ def test_the_same_numbers_give_the_same_net_and_the_parent_stays_as_it_is() -> N
 
 def test_children_are_unlike_each_other_and_within_the_bound_of_weights() -> None:
     spec = PAPER_LIKE["final"]
-    children = draw_children(spec, 8, 1, spec.parameters + 200, np.random.default_rng(0))
+    bounds = Bounds(spec.parameters + 200, spec.multiplications + 100_000)
+    children = draw_children(spec, 8, 1, bounds, np.random.default_rng(0))
     assert len(set(children)) == 8
-    assert all(change_spec(spec, change).parameters <= spec.parameters + 200 for (change,) in children)
-    assert draw_children(spec, 8, 1, spec.parameters + 200, np.random.default_rng(0)) == children
+    assert all(bounds.hold(change_spec(spec, change)) for (change,) in children)
+    assert not all(bounds.hold(change_spec(spec, change)) for change in possible(spec, ANY))
+    assert draw_children(spec, 8, 1, bounds, np.random.default_rng(0)) == children
 
 
 def test_where_nothing_is_possible_a_child_is_the_parent_unchanged() -> None:
     spec = PAPER_LIKE["1-D"]
-    assert draw_children(spec, 2, 3, spec.parameters, np.random.default_rng(0)) == [(), ()]
+    assert draw_children(spec, 2, 3, Bounds(spec.parameters), np.random.default_rng(0)) == [(), ()]
 
 
 @pytest.mark.parametrize(
@@ -226,10 +228,10 @@ def test_a_change_that_cannot_be_is_named(change: Change) -> None:
 
 def test_an_unknown_kind_of_change_is_told() -> None:
     with pytest.raises(UsageError, match="unknown kind of change; found narrower; wanted wider, deeper, input"):
-        draw_children(PAPER_LIKE["1-D"], 1, 1, LARGEST, np.random.default_rng(0), ["narrower"])
+        Bounds(kinds=("narrower",))
 
 
 def test_a_change_says_what_it_is() -> None:
-    said: dict[str, Any] = {str(change): change for change in possible(PAPER_LIKE["1-D"], LARGEST)}
+    said: dict[str, Any] = {str(change): change for change in possible(PAPER_LIKE["1-D"], ANY)}
     assert list(said)[:3] == ["wider at layer 1 to 6", "wider at layer 1 to 8", "deeper at layer 2, width 3"]
     assert str(Change("input", 3)) == "input at layer 4"

@@ -121,6 +121,13 @@ class NetSpec:
         shapes = (*self.shapes(), (0,))
         return sum(_weights(layer, shapes[i]) for i, layer in enumerate(self.layers))
 
+    @property
+    def multiplications(self) -> int:
+        """Of the layers' weights, for one window: what a net costs."""
+        shapes = (*self.shapes(), (0,))
+        places = [math.prod(shape[1:]) for shape in shapes]
+        return sum(_weights(layer, shapes[i], bias=0) * places[i] for i, layer in enumerate(self.layers))
+
     def shapes(self) -> tuple[Shape, ...]:
         """What each layer is given, without the batch: (channels, n), (channels, n, n) or (features,)."""
         shapes: list[Shape] = [(1, self.window)]
@@ -138,10 +145,10 @@ def _words(layer: Layer) -> str:
     return f"dense {layer.units}" if isinstance(layer, Dense) else NAMES[type(layer)]
 
 
-def _weights(layer: Layer, shape: Shape) -> int:
+def _weights(layer: Layer, shape: Shape, bias: int = 1) -> int:
     if isinstance(layer, Conv1d | Conv2d):
-        return layer.filters * (shape[0] * math.prod((layer.width,) * (len(shape) - 1)) + 1)
-    return layer.units * (shape[0] + 1) if isinstance(layer, Dense) else 0
+        return layer.filters * (shape[0] * math.prod((layer.width,) * (len(shape) - 1)) + bias)
+    return layer.units * (shape[0] + bias) if isinstance(layer, Dense) else 0
 
 
 def _after(layer: Layer, shape: Shape, place: str) -> Shape:
