@@ -11,6 +11,7 @@ from trackgen.genome.regions import (
     parse_region,
     parse_regions,
     read_bed,
+    spans_by_name,
     subtract,
     total,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "reverse_complement",
     "shuffle_in_place",
     "shuffle_windows",
+    "spans_by_name",
     "subtract",
     "total",
     "unused_names",

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,8 @@ from trackgen.genome.aliases import reconcile
 from trackgen.genome.sequence import GZIP_MAGIC, near_files
 
 __all__ = [
-    "BedFile", "Interval", "intersect", "merge", "parse_region", "parse_regions", "read_bed", "subtract", "total",
+    "BedFile", "Interval", "intersect", "merge", "parse_region", "parse_regions", "read_bed",
+    "spans_by_name", "subtract", "total",
 ]  # fmt: skip
 
 Spans = NDArray[np.int64]
@@ -286,3 +287,11 @@ def _covered(spans: Spans, edges: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _chosen(edges: NDArray[np.int64], chosen: NDArray[np.bool_]) -> Spans:
     return merge(np.stack([edges[:-1][chosen], edges[1:][chosen]], 1))
+
+
+def spans_by_name(intervals: Iterable[Interval], lengths: Mapping[str, int]) -> dict[str, NDArray[np.int64]]:
+    """Sorted disjoint int64[n, 2] of every sequence of the genome, empty where it has none."""
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in lengths}
+    for interval in intervals:
+        found[interval.name].append((interval.start, interval.end))
+    return {name: merge(np.array(pairs, dtype=np.int64).reshape(-1, 2)) for name, pairs in found.items()}

@@ -1,8 +1,9 @@
 """Signals from reads and fragments: coverage and cut sites, in bins and as BigWig tracks, by a model's recipe."""
 
 from trackgen.signals.bins import coverage_bins, cut_bins
-from trackgen.signals.make import SignalSummary, make_signal
+from trackgen.signals.make import SignalSummary, make_signal, signal_bins
 from trackgen.signals.recipe import Recipe, recipe_from_card
+from trackgen.signals.sweep import cut_sites
 from trackgen.signals.usual import usual_depth
 
 __all__ = [
@@ -10,7 +11,9 @@ __all__ = [
     "SignalSummary",
     "coverage_bins",
     "cut_bins",
+    "cut_sites",
     "make_signal",
     "recipe_from_card",
+    "signal_bins",
     "usual_depth",
 ]

@@ -32,6 +32,8 @@ PIECES_OF_A_STRETCH = 100
 FULLEST = 0.01
 TIMES_THE_MEAN = 10
 FEW = 20
+FRAGMENT = 150
+"""bp: what coverage without fragments is taken to consist of."""
 NOTHING = np.zeros(0)
 
 
@@ -71,6 +73,15 @@ class UsualDepth:
         """Count a chunk, in any order of sequences and fragments."""
         if chunk.name in self._sequences:
             self._sequences[chunk.name].add(chunk.start, chunk.end)
+
+    def add_values(self, name: str, first: int, values: NDArray[np.float64]) -> None:
+        """Count the coverage of bases `first`.. of a sequence, where fragments themselves are not known."""
+        if name in self._sequences:
+            self._sequences[name].add_values(first, values)
+
+    def any(self) -> bool:
+        """Whether a fragment lies on the usual part."""
+        return any(sequence.filled()[1].any() for sequence in self._sequences.values())
 
     def depth(self) -> float:
         """The mean so far.
@@ -117,6 +128,12 @@ class _Pieces:
             self._covered += sign * (own + (np.cumsum(number) - number) * self._widths.astype(np.float64))
             if sign == 1:
                 self._number += number
+
+    def add_values(self, first: int, values: NDArray[np.float64]) -> None:
+        cell = np.searchsorted(self._edges, np.arange(first, first + len(values)), side="right") - 1
+        covered = np.bincount(cell, weights=values, minlength=len(self._widths))
+        self._covered += covered
+        self._number += np.round(covered / FRAGMENT).astype(np.int64)
 
     def filled(self) -> list[NDArray[np.float64]]:
         """Fragments, covered bases, counted bases of the pieces whose stretch holds any fragment."""

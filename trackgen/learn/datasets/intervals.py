@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trackgen.errors import ResourceError, UsageError
-from trackgen.genome import Interval, merge
+from trackgen.genome import spans_by_name
 
 __all__ = ["bedtools", "spans_by_name"]
 
@@ -45,11 +42,3 @@ def bedtools() -> Iterator[Any]:
             raise ResourceError(f"bedtools failed: {error}") from error
         finally:
             pybedtools.set_tempdir(before)
-
-
-def spans_by_name(intervals: Iterable[Interval], lengths: Mapping[str, int]) -> dict[str, NDArray[np.int64]]:
-    """Sorted disjoint int64[n, 2] of every sequence of the genome, empty where it has none."""
-    found: dict[str, list[tuple[int, int]]] = {name: [] for name in lengths}
-    for interval in intervals:
-        found[interval.name].append((interval.start, interval.end))
-    return {name: merge(np.array(pairs, dtype=np.int64).reshape(-1, 2)) for name, pairs in found.items()}
