@@ -19,7 +19,6 @@ from trackgen.card import add_card, read_card
 from trackgen.card.schema import Strands
 from trackgen.genome import open_genome, reverse_complement
 from trackgen.learn.datasets.bed import read_peaks
-from trackgen.learn.datasets.fragments import CoverageOptions, write_coverage
 from trackgen.learn.datasets.motif_files import read_motifs
 from trackgen.learn.datasets.windows import one_hot
 from trackgen.learn.explain.matching import match_motifs
@@ -28,6 +27,7 @@ from trackgen.progress import NullProgress
 from trackgen.resources import exported_models
 from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.hypothetical import audible, hypothetical_files
+from trackgen.signals import Recipe, make_signal
 
 WIDTH, WINDOW = 10, 120
 WINDOWS = 1000
@@ -119,7 +119,7 @@ def test_modisco_motifs_reads_the_files_of_a_scan_as_they_are(tmp_path: Path, st
     with open_genome(file) as genome:
         lengths = dict(genome.lengths)
     fragments = data_file("yeast_atac/yeast_500k_SRR1822137.bedpe.gz")
-    write_coverage(fragments, lengths, tmp_path / "atac.bw", CoverageOptions(()), NullProgress())
+    make_signal(fragments, lengths, tmp_path / "atac.bw", Recipe(), NullProgress())
     peaks = read_peaks(data_file("yeast_tf/Reb1.chexmix.sacCer3.bed.gz"), lengths)
     # two windows overhang their sequence
     rows = [("chrI", 0, 1), ("chrM", 0, 1), *((row.name, row.start, row.end) for row in peaks[:WINDOWS])]

@@ -13,7 +13,6 @@ from trackgen.card import Card, read_card
 from trackgen.genome import open_genome, open_signal, parse_regions
 from trackgen.learn.datasets.bed import read_peaks
 from trackgen.learn.datasets.binding import BindingData, Peak
-from trackgen.learn.datasets.fragments import CoverageOptions, write_coverage
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.tracks import SignalBatches, Track
 from trackgen.learn.datasets.windows import one_hot
@@ -21,6 +20,7 @@ from trackgen.learn.metrics import auprc, auroc
 from trackgen.progress import NullProgress
 from trackgen.resources import exported_models
 from trackgen.runtime import open_session
+from trackgen.signals import Recipe, make_signal
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "learn"
 NAME = "reb1-yeast"
@@ -96,7 +96,7 @@ def test_the_readme_agrees_with_the_card(card: Card) -> None:
     for entry in card.training["metrics"]["models"].values():
         assert f"| {entry['auroc']:.3f} | {entry['auprc']:.3f} |" in text
     assert "SRR1822137" in text
-    assert "trackgen train coverage" in text
+    assert "trackgen signal" in text
     assert "$TRACKGEN_DATA" in text
     assert "/work" not in text
 
@@ -110,7 +110,7 @@ def test_bins_of_a_test_chromosome_are_ranked_as_the_card_says(model: Path, card
             region for text in ("chrXII:450001-491000", "chrM") for region in parse_regions(text, genome.lengths)[0]
         ]
         fragments = data_file("yeast_atac/yeast_500k_SRR1822137.bedpe.gz")
-        write_coverage(fragments, genome.lengths, tmp_path / "atac.bw", CoverageOptions(gaps), NullProgress())
+        make_signal(fragments, genome.lengths, tmp_path / "atac.bw", Recipe(excluded=gaps), NullProgress())
         peaks: dict[str, list[Peak]] = {}
         for row in read_peaks(data_file("yeast_tf/Reb1.chexmix.sacCer3.bed.gz"), genome.lengths):
             peaks.setdefault(row.name, []).append(Peak(row.start, row.end, row.score >= card.training["min_score"]))

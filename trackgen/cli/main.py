@@ -36,6 +36,7 @@ COMMANDS = {
     ),
     "plot": ("plot", "Draw the tracks of a hub over a locus as PNG, SVG or PDF (needs trackgen[plot])."),
     "model": ("model", "List, show and check models, or put a card into one."),
+    "signal": ("signal", "Make a signal from reads, fragments or a track: coverage or cut sites as BigWig."),
     "train": ("train", "Train a model on real data (needs trackgen[train])."),
     "sweep": ("sweep", "Hold architectures against data sets, as Zeng 2016 did (needs trackgen[train])."),
     "export": ("export", "Write a trained model as ONNX with its card inside (needs trackgen[train])."),

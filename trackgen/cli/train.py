@@ -12,7 +12,10 @@ import click
 
 from trackgen.cli.options import progress_options, progress_to, split_names, threads_option
 from trackgen.cli.train_binding import binding
+from trackgen.cli.train_denoise import denoise
+from trackgen.cli.train_denoise_paper import denoise_paper
 from trackgen.cli.train_factors import factors
+from trackgen.cli.train_nash import nash
 from trackgen.cli.train_sequences import sequences
 
 __all__ = ["command", "command_text", "public_text"]
@@ -28,6 +31,9 @@ def command() -> None:
 command.add_command(binding)
 command.add_command(sequences)
 command.add_command(factors)
+command.add_command(nash)
+command.add_command(denoise_paper)
+command.add_command(denoise)
 
 
 @command.command()
@@ -73,36 +79,6 @@ def tss(output: Path, name: str | None, threads: int | None, quiet: bool, **rest
     options = TssOptions(output=output, name=chosen, threads=threads or default_threads(), **rest)
     with progress_to(quiet, log_file) as progress:
         click.echo(train_tss(dataclasses.replace(options, command=command_text(options)), progress))
-
-
-@command.command()
-@click.argument("fragments", type=FILE)
-@click.option("--genome", required=True, type=FILE, help="FASTA (plain or bgzip) or 2bit.")
-@click.option("--output", "-o", required=True, type=FILE, help="The BigWig file to write.")
-@click.option("--exclude", multiple=True, help="Bases without a value: a BED file, chr:a-b, or a sequence.")
-@click.option("--longest", type=click.IntRange(min=1), help="Leave out fragments longer than this, bp.")
-@click.option(
-    "--scale/--no-scale", default=True, show_default=True,
-    help="Divide by the mean over all bases that are not excluded, so that depth falls out.",
-)  # fmt: skip
-@progress_options
-def coverage(
-    fragments: Path, genome: Path, output: Path, exclude: tuple[str, ...], longest: int | None, scale: bool,
-    quiet: bool, log_file: Path | None,
-) -> None:  # fmt: skip
-    """Write how many FRAGMENTS cover each base as a BigWig track, a signal for `trackgen train binding` and for scans.
-
-    FRAGMENTS holds sequence, start and end of one fragment a line, as from 10x or from BEDPE of MACS; plain or gzip.
-    """
-    from trackgen.genome import open_genome, parse_regions
-    from trackgen.learn.datasets.fragments import CoverageOptions, write_coverage
-
-    with open_genome(genome) as opened, progress_to(quiet, log_file) as progress:
-        lengths = opened.lengths
-        excluded = [region for text in exclude for region in parse_regions(text, lengths).intervals]
-        summary = write_coverage(fragments, lengths, output, CoverageOptions(excluded, longest, scale), progress)
-        progress.note(f"{summary.fragments:,} fragments, {summary.mean:.3g} over a base in the mean")
-    click.echo(output)
 
 
 def command_text(options: Any, task: str = "tss") -> str:

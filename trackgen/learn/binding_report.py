@@ -250,7 +250,7 @@ def _limits_section(card: Card) -> str:
     signal = ""
     if len(card.inputs) > 1:
         signal = f"""
-The signal `{card.inputs[1].name}` has to be made as the one it was trained on was: `trackgen train coverage` counts
+The signal `{card.inputs[1].name}` has to be made as the one it was trained on was: `trackgen signal` counts
 fragments over a base and divides by their mean over the genome, so that depth falls out. Another scale, assay or state
 of the cells shifts the probabilities. Bases without a value read as 0: on stretches that the track leaves out the model
 sees sequence in closed chromatin.
