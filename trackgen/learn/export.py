@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from trackgen.card import Card, card_from_dict, check_against_graph, embed_card, save_model
 from trackgen.errors import ModelError, UsageError
+from trackgen.learn.architectures.denoise import SignalAndPeak
 from trackgen.learn.calibration import Calibration
 from trackgen.learn.heads import ProfileCounts, fitting_heads, with_head
 from trackgen.runtime import open_session
@@ -68,7 +69,14 @@ class CalibratedSigmoid(nn.Module):
 
 
 def calibrated(net: nn.Module, calibration: Calibration, card: Card) -> nn.Module:
-    """`net` with its calibration and the activation that the card's first output names, softmax or sigmoid."""
+    """`net` with its calibration and the activation that the card's first output names; one without any is as it is.
+
+    Of two outputs, the first is a signal without any and the second a probability.
+    """
+    if len(card.outputs) == 2:
+        return SignalAndPeak(net, calibration.scale, calibration.shift[1])
+    if card.outputs[0].activation == "none":
+        return net
     wrapper = CalibratedSigmoid if card.outputs[0].activation == "sigmoid" else Calibrated
     return wrapper(net, calibration)
 

@@ -13,15 +13,19 @@ from torch import Tensor, nn
 from trackgen.card import Card, card_from_dict
 from trackgen.errors import ModelError
 from trackgen.learn.architectures import architecture
+from trackgen.learn.architectures.denoise import Denoiser
+from trackgen.learn.architectures.layered import LayeredNet, spec_from_json
 from trackgen.learn.architectures.rc_multitask import FactorLogits
 from trackgen.learn.architectures.sequence_nets import SEQUENCE_NETS, sequence_net
 from trackgen.learn.calibration import Calibration
 
-__all__ = ["FACTORS", "LogOdds", "SavedModel", "load_saved", "save_model"]
+__all__ = ["DENOISE", "FACTORS", "LogOdds", "SavedModel", "load_saved", "save_model"]
 
 FORMAT = "trackgen net 1"
 FACTORS = "rc_multitask"
 """The net whose size is that of its weights: as many factors as were kept."""
+DENOISE = "denoise"
+"""Likewise: as many channels as it was trained with."""
 
 
 class LogOdds(nn.Module):
@@ -43,7 +47,7 @@ class SavedModel:
     """Everything that `trackgen.learn.export.export` needs.
 
     Attributes:
-        architecture: its name in `trackgen.learn.architectures`.
+        architecture: its name in `trackgen.learn.architectures`, or the JSON of a layered net.
         weights: the net's state.
         calibration: of its logits.
         card: of the exported model.
@@ -58,6 +62,12 @@ class SavedModel:
         """The net with its weights, in evaluation mode."""
         if self.architecture == FACTORS:
             return FactorLogits.of(self.weights).eval()
+        if self.architecture == DENOISE:
+            return Denoiser.of(self.weights).eval()
+        if self.architecture.startswith("{"):
+            layered = LayeredNet(spec_from_json(self.architecture))
+            layered.load_state_dict(self.weights)
+            return layered.eval()
         if self.architecture not in SEQUENCE_NETS:
             net = architecture(self.architecture).build()
             net.load_state_dict(self.weights)

@@ -62,6 +62,7 @@ class Denoiser(nn.Module):
         self.register_buffer("bank", gaussians(WIDTHS, self.flank))
         # at the start every gate is open by the same amount, and the gates add up to one
         nn.init.zeros_(self.gates.weight)
+        assert self.gates.bias is not None
         nn.init.constant_(self.gates.bias, math.log(math.expm1(1 / len(WIDTHS))))
         self.motifs = nn.Conv1d(4, kernels, MOTIF) if kernels else None
         self.sequence = nn.Conv1d(kernels, channels, 5) if kernels else None
@@ -91,7 +92,9 @@ class Denoiser(nn.Module):
 
     def _read(self, sequence: Tensor | None) -> Tensor:
         """What the sequence says of the bins that the first convolution gives: (N, channels, T - FIRST + 1)."""
-        assert sequence is not None and self.motifs is not None and self.sequence is not None
+        assert sequence is not None
+        assert self.motifs is not None
+        assert self.sequence is not None
         # Kernels begin at every base; ten of them that lie around the bases of one bin make a bin, the first and the
         # last bin have none; two more on either side are taken by the next convolution.
         found = functional.max_pool1d(functional.relu(self.motifs(sequence)), RESOLUTION)
@@ -117,7 +120,7 @@ class DenoiseLoss(nn.Module):
         squared, poisson, pearson, peak: weights.
     """
 
-    def __init__(self, squared: float = 0.1, poisson: float = 0.3, pearson: float = 0.5, peak: float = 1.0) -> None:
+    def __init__(self, squared: float = 0.1, poisson: float = 1.0, pearson: float = 0.5, peak: float = 1.5) -> None:
         super().__init__()
         self.squared, self.poisson, self.pearson, self.peak = squared, poisson, pearson, peak
 
@@ -137,9 +140,7 @@ class DenoiseLoss(nn.Module):
         true = (truth - (truth * weight).sum() / number) * weight
         alike = (own * true).sum() / torch.sqrt((own**2).sum() * (true**2).sum() + 1e-6)
         peaks = functional.binary_cross_entropy_with_logits(logit, label, weight=weight, reduction="sum") / number
-        loss: Tensor = (
-            self.squared * squared + self.poisson * poisson + self.pearson * (1 - alike) + self.peak * peaks
-        )
+        loss: Tensor = self.squared * squared + self.poisson * poisson + self.pearson * (1 - alike) + self.peak * peaks
         return loss
 
 
