@@ -95,13 +95,15 @@ def plot_confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], path
     save_figure(figure, path)
 
 
-def plot_history(history: Sequence[Mapping[str, float]], best_epoch: int, path: Path) -> None:
+def plot_history(
+    history: Sequence[Mapping[str, float]], best_epoch: int, path: Path, loss: str = "cross entropy (nats)"
+) -> None:
     """Loss on training and validation windows by epoch."""
     figure, (axis,) = new_figure(1, width=5.0)
     epochs = [row["epoch"] + 1 for row in history]
     axis.plot(epochs, [row["train_loss"] for row in history], color=COLORS[2], label="training")
     axis.plot(epochs, [row["loss"] for row in history], color=COLORS[0], label="validation")
     axis.axvline(best_epoch + 1, color="#999999", linestyle="--", linewidth=1, label="kept")
-    axis.set(xlabel="epoch", ylabel="cross entropy (nats)")
+    axis.set(xlabel="epoch", ylabel=loss)
     axis.legend(fontsize=8)
     save_figure(figure, path)
