@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.test_scan import assert_refused
 from tests.conftest import Trackgen
-from tests.denoised import CAVEATS, INPUT, write_denoised_run
+from tests.denoised import CAVEATS, INPUT, write_denoised_run, write_hills
 from tests.hub.conftest import Build
 from tests.hub.stanzas import read_stanzas
 from tests.hubs import LENGTHS, change_run, write_bigwig, write_run
@@ -33,7 +33,7 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def deep(tmp_path: Path) -> Path:
-    write_bigwig(tmp_path / "all fragments.bw", "signal", 5.0)
+    write_hills(tmp_path / "all fragments.bw", 5.0)
     return tmp_path / "all fragments.bw"
 
 
@@ -134,9 +134,7 @@ def test_an_input_alone_is_an_overlay_and_without_one_all_is_as_before(build: Bu
     assert [track["url"] for track in tracks] == [SIGNAL, PEAK]
 
 
-def test_names_of_sequences_in_a_file_beside_are_read_as_the_genome_s(
-    build: Build, run: Path, tmp_path: Path
-) -> None:
+def test_names_of_sequences_in_a_file_beside_are_read_as_the_genome_s(build: Build, run: Path, tmp_path: Path) -> None:
     write_bigwig(tmp_path / "x.bw", "signal", 5.0, {"I": 60_000, "II": 20_001})
     folder = build(run, beside=[("deep", tmp_path / "x.bw")]).path
     with pyBigWig.open(str(folder / DEEP)) as file:

@@ -166,6 +166,13 @@ def pieces(lengths: Mapping[str, int], size: int = PIECE) -> Iterator[tuple[str,
             yield name, start, min(length, start + size)
 
 
+def sampled_pieces(lengths: Mapping[str, int], size: int, most: int) -> list[tuple[str, int, int]]:
+    """At most `most` of `pieces`, spread evenly over all of them, in order; the same at every call."""
+    every = list(pieces(lengths, size))
+    step = max(1.0, len(every) / most)
+    return [every[int(place * step)] for place in range(min(len(every), most))]
+
+
 def genome_digest(genome: Genome, progress: Progress | None = None) -> str:
     """The SHA-256 of the sequences themselves, hexadecimal.
 

@@ -138,11 +138,10 @@ def _of_input(entry: RunInput, signal: HubTrack, taken: Taken) -> HubTrack:
         "multiplied by": entry.factor,
         "unit": clean(entry.unit),
     }
-    origin = (
-        f"It is the input {clean(entry.name)} of the model, as the scan made it of {fragments}: measured, not predicted."
-    )
+    name = clean(entry.name)
+    origin = f"It is the input {name} of the model, as the scan made it of {fragments}: measured, not predicted."
     depth = "" if entry.depth is None else f", {number_text(entry.depth)} over a base"
-    label = f"input {clean(entry.name)}"
+    label = f"input {name}"
     return _track(
         signal, entry.path, label, f"{label}: {fragments}{depth}", clean(entry.unit), INPUT_COLOR,
         Beside(origin, facts, {}), taken,

@@ -1,4 +1,4 @@
-"""Hub -> what pages say of predictions beside measurements: the page of what is compared, and what a model may invent."""
+"""Hub -> what pages say of predictions beside measurements: pages of what is compared, and what a model may invent."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def render_beside_page(hub: Hub, track: HubTrack) -> str:
         swatch=swatch,
         description=escaped(track.beside.origin),
         what=facts_html(track.beside.facts),
-        reading=f"<p>The height at a base is its value{escaped(unit)}. Browsers start with an axis from {low} to {high}, "
-        f"that of all tracks in the picture; what is beyond is cut off there, not in the data.</p>\n"
+        reading=f"<p>The height at a base is its value{escaped(unit)}. Browsers start with an axis from {low} to "
+        f"{high}, that of all tracks in the picture; what is beyond is cut off there, not in the data.</p>\n"
         + comparison_html(hub, track),
         colors=f"<p>{swatch}{escaped(track.label)}, in every browser.</p>",
         training="",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trackgen.genome import open_signal
-from trackgen.genome.sequence import pieces as cut_into_pieces
+from trackgen.genome.sequence import sampled_pieces
 from trackgen.hub.model import Limits
 from trackgen.hub.runs import RunTrack
 
@@ -31,6 +31,8 @@ TOP_PERCENTILES_IN_AXIS = 2.0
 SMALLEST, LARGEST = 2.0**-126, 2.0**127
 PIECE, PIECES_LOOKED_AT = 1 << 18, 48
 """Bases, and how many stretches of so many are read of a file that no run tells of."""
+EXTREMES = (0.05, 99.5)
+"""Percentiles within a stretch; over each other, usual peaks must not be low for the sake of the few highest."""
 
 
 def limits_of(role: str, tracks: Sequence[RunTrack], thresholds: Sequence[float]) -> Limits:
@@ -71,14 +73,12 @@ def limits_of_files(paths: Sequence[Path]) -> Limits:
 def _usual_extremes(reader: SignalReader) -> tuple[float, float]:
     import numpy
 
-    every = list(cut_into_pieces(reader.lengths, PIECE))
-    chosen = sorted({round(place) for place in numpy.linspace(0, len(every) - 1, min(len(every), PIECES_LOOKED_AT))})
     lows, highs = [], []
-    for name, start, end in (every[place] for place in chosen):
+    for name, start, end in sampled_pieces(reader.lengths, PIECE, PIECES_LOOKED_AT):
         values = reader.values(name, start, end)
         values = values[numpy.isfinite(values)]
         if len(values):
-            low, high = numpy.percentile(values, (0.05, 99.9)).tolist()
+            low, high = numpy.percentile(values, EXTREMES).tolist()
             lows.append((-low, len(values)))
             highs.append((high, len(values)))
     return -_upper_quartile(lows), _upper_quartile(highs)

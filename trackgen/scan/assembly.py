@@ -29,9 +29,11 @@ from trackgen.bigwig.spool import SUMMARIES_AT_ONCE, copy_bytes, write_all
 from trackgen.bigwig.workers import ordered_map
 from trackgen.errors import DataError, UsageError
 from trackgen.progress import NullProgress, Progress
+from trackgen.scan.digest import file_sha256
 from trackgen.scan.folder import RUN_FILE, SKIPPED_FILE, OutputFolder, machine_errors
 from trackgen.scan.gaps import REASONS, Skip, SkippedBases
 from trackgen.scan.lock import Lock, scheduler_job
+from trackgen.scan.made_signals import facts_of
 from trackgen.scan.pipeline import Stopped
 from trackgen.scan.record import PlanRecord
 from trackgen.scan.report import RunFacts, write_run_file
@@ -169,14 +171,39 @@ def assemble_shards(
             statistics = list(ordered_map(share.tracks, make, range(len(record.tracks)), share.stopped.set))
         _write_skipped(folder, record)
         moments = (time.perf_counter() - began, time.perf_counter() - since)
-        run_facts = RunFacts(record, facts, statistics, *moments, folder.tracks)
+        inputs = [_put_input(folder, entry) for entry in record.inputs]
+        run_facts = RunFacts(record, facts, statistics, *moments, folder.tracks, inputs)
         for text in run_facts.warnings():
             progress.note(f"WARNING: {text}")
         write_run_file(folder.tracks / RUN_FILE, run_facts)
-        folder.commit([track["file"] for track in record.tracks])
+        folder.commit([*(track["file"] for track in record.tracks), *(entry["file"] for entry in inputs)])
     finally:
         lock.release()
     return run_facts.seconds()
+
+
+def _put_input(folder: OutputFolder, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a signal that was made of reads among the finished tracks; what run.json says of it.
+
+    Raises:
+        DataError: it is gone.
+    """
+    made, target = folder.signals / entry["made"], folder.tracks / entry["told"]["file"]
+    try:
+        facts = facts_of(made)
+        try:
+            os.link(made, target)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without links
+            shutil.copyfile(made, target)
+    except FileNotFoundError as error:
+        raise DataError(
+            "the signal that the run made of reads is gone",
+            path=made,
+            remedy="run the scan's command again, which makes it again",
+        ) from error
+    return {**entry["told"], **facts, "sha256": file_sha256(target)}
 
 
 class _Share(NamedTuple):

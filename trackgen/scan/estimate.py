@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from trackgen.genome.tiling import Tile
 from trackgen.progress import NullProgress, Progress
 from trackgen.runtime import available_memory
 from trackgen.scan.machinery import Machinery, choose_room, open_machinery
+from trackgen.scan.made_signals import make_signals
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.pipeline import Stage, run_threaded
 from trackgen.scan.plan import ScanPlan, make_plan, refuse_swapped
@@ -62,7 +65,9 @@ def estimate_scan(options: ScanOptions, progress: Progress | None = None) -> Est
     refuse_swapped(options)
     with contextlib.ExitStack() as stack:
         genome = stack.enter_context(open_genome(options.genome, tmp_dir=options.temporary_folder))
-        plan = make_plan(options, genome)
+        made = stack.enter_context(tempfile.TemporaryDirectory(prefix="trackgen-", dir=options.temporary_folder))
+        plan = make_plan(options, genome, signal_folder=Path(made))
+        make_signals(plan.signals, plan.lengths, progress or NullProgress())
         signals = stack.enter_context(SignalFiles(plan.signals, plan.reference.path))
         tile = min(plan.tile, PROBE_TILE)
         shards = cut_into_shards(plan.reached, plan.lengths, tile, max(plan.shard // tile, 1) * tile)

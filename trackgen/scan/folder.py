@@ -1,7 +1,8 @@
 """The folder OUT: whose run it holds, and how results appear in it whole or not at all.
 
 Work in progress lives in ``OUT/.trackgen``: plan.json, one file a shard under ``shards``, with a lock beside it while
-it is made, and tracks that are being put together under ``tracks``. Finished files are renamed into OUT, run.json last.
+it is made, signals that are made of reads under ``signals``, and tracks that are being put together under ``tracks``.
+Finished files are renamed into OUT, run.json last.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import trackgen
 from trackgen.errors import DISK_ERRORS, ResourceError, UsageError
 from trackgen.scan.durable import sync_folder, write_durably
 from trackgen.scan.lock import Holder, living_holder, scheduler_job
+from trackgen.scan.options import SIGNAL_FOLDER, WORK_FOLDER
 from trackgen.scan.record import PLAN_FILE, PlanRecord
 
 __all__ = ["RUN_FILE", "SKIPPED_FILE", "OutputFolder", "machine_errors"]
 
 RUN_FILE = "run.json"
 SKIPPED_FILE = "skipped.bed"
-WORK_FOLDER = ".trackgen"
 REMEDY = "choose another folder with -o, or replace what it holds with --overwrite"
 
 
@@ -48,6 +49,7 @@ class OutputFolder:
         self.work = path / WORK_FOLDER
         self.shards = self.work / "shards"
         self.tracks = self.work / "tracks"
+        self.signals = self.work / SIGNAL_FOLDER
         self._overwrite = overwrite
         if path.exists() and not path.is_dir():
             raise UsageError("the output is not a folder", path=path, place="--output", wanted="a folder")
@@ -126,7 +128,7 @@ class OutputFolder:
         """Files of the same names that no run of ours has written are somebody's own."""
         taken = [name for name in names if (self.path / name).exists()]
         # A run that was killed right at its start leaves a work folder without a plan.
-        ours = {self.shards.name, self.tracks.name}
+        ours = {self.shards.name, self.tracks.name, self.signals.name}
         if self.work.exists() and any(
             entry.name not in ours and not entry.name.startswith(PLAN_FILE) for entry in self.work.iterdir()
         ):
@@ -141,7 +143,7 @@ class OutputFolder:
             )
 
     def finished_tracks(self) -> list[str]:
-        """The tracks of the finished run that it holds."""
+        """The tracks of the finished run that it holds, and the inputs that it made."""
         return _track_names(self._run or {})
 
     def record_is(self, plan: Mapping[str, Any]) -> bool:
@@ -301,9 +303,10 @@ def _values(part: Any) -> list[Any]:
 
 
 def _track_names(run: Mapping[str, Any]) -> list[str]:
-    """The tracks that a run.json lists, plain file names only: it may come from anywhere."""
-    tracks = run.get("tracks")
-    names = [entry.get("file") for entry in tracks if isinstance(entry, dict)] if isinstance(tracks, list) else []
+    """The tracks and inputs that a run.json lists, plain file names only: it may come from anywhere."""
+    lists = [run.get(part) for part in ("tracks", "inputs")]
+    entries = [entry for found in lists if isinstance(found, list) for entry in found]
+    names = [entry.get("file") for entry in entries if isinstance(entry, dict)]
     return [name for name in names if isinstance(name, str) and Path(name).name == name and name.endswith(".bw")]
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,7 +106,12 @@ def write_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome, pro
     rows = _rows(options, plan, genome)
     shape, stamp = (len(rows), 4, model.card.window), _stamp(plan, rows)
     windows_file, scores_file = hypothetical_files(options.hypothetical)
-    with SignalFiles(plan.signals, plan.reference.path) as files:
+    # The run is finished, and what it made of reads has its place among the tracks.
+    kept = [
+        signal if signal.recipe is None else replace(signal, path=options.output / signal.kept_as)
+        for signal in plan.signals
+    ]
+    with SignalFiles(kept, plan.reference.path) as files:
         scorer = _Scorer(model, options, genome, files, progress)
         progress.start("hypothetical", len(rows), "regions")
         try:

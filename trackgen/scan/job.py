@@ -26,6 +26,7 @@ from trackgen.scan.hypothetical import (
     write_hypothetical,
 )
 from trackgen.scan.lock import living_holder, scheduler_job
+from trackgen.scan.made_signals import make_signals
 from trackgen.scan.making import ShardMaker
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ScanPlan, make_plan, refuse_swapped
@@ -60,7 +61,7 @@ def list_outputs(options: ScanOptions) -> list[str]:
     refuse_swapped(options)
     with open_genome(options.genome, tmp_dir=options.temporary_folder) as genome:
         plan = make_plan(options, genome)
-    return [*_files(plan), RUN_FILE, SKIPPED_FILE]
+    return [*_all_files(plan), RUN_FILE, SKIPPED_FILE]
 
 
 def run_scan(options: ScanOptions, progress: Progress | None = None) -> ScanResult:
@@ -119,11 +120,17 @@ def _write_hypothetical(options: ScanOptions, plan: ScanPlan, genome: Genome, pr
 def _settle(options: ScanOptions, genome: Genome, folder: OutputFolder) -> tuple[ScanPlan, bool]:
     """The plan, with the choices of the run that the folder holds, and whether that run is this one and finished."""
     plan = make_plan(options, genome, None if options.overwrite else folder.settled)
-    return plan, folder.holds(plan.summary(), _files(plan))
+    return plan, folder.holds(plan.summary(), _all_files(plan))
 
 
 def _files(plan: ScanPlan) -> tuple[str, ...]:
     return tuple(track.file for model in plan.models for track in model.tracks)
+
+
+def _all_files(plan: ScanPlan) -> tuple[str, ...]:
+    """The tracks, and the signals that are made of reads."""
+    made = dict.fromkeys(signal.kept_as for signal in plan.signals if signal.recipe is not None)
+    return (*_files(plan), *made)
 
 
 def _refuse_contradictions(options: ScanOptions) -> None:
@@ -191,6 +198,7 @@ class _Run:
     def _make(self, shards: Sequence[Shard]) -> float:
         """Make shards; the moment up to which they count their seconds."""
         options, progress = self.options, self.progress
+        make_signals(self.plan.signals, self.plan.lengths, progress, options.threads)
         bases = [sum(piece.bases(self.plan.tile) for piece in shard.pieces) for shard in shards]
         if options.cluster is None and options.device != EVERY_DEVICE:
             return self._make_here(shards)

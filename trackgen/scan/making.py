@@ -14,6 +14,7 @@ from trackgen.progress import NullProgress, Progress
 from trackgen.scan.folder import OutputFolder, machine_errors
 from trackgen.scan.lock import Lock
 from trackgen.scan.machinery import open_machinery
+from trackgen.scan.made_signals import make_signals
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.pipeline import run_serial, run_threaded
 from trackgen.scan.plan import ScanPlan, make_plan
@@ -137,6 +138,7 @@ class JoinedRun:
                 path=options.output,
                 wanted="the same models, genome and signals on all machines",
             )
+        make_signals(plan.signals, plan.lengths, NullProgress(), options.threads)
         self.shards = cut_into_shards(plan.reached, plan.lengths, plan.tile, plan.shard)
         self._maker = ShardMaker(options, plan, record, self._genome, self.shards, NullProgress(), job)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from trackgen.progress import NullProgress
 from trackgen.resources import find_model
 from trackgen.runtime import default_threads
 from trackgen.scan.arguments import FilePath, as_named_files
+from trackgen.scan.made_signals import make_signals
 from trackgen.scan.modes import Threading
 from trackgen.scan.options import Attribution, ContributionWeight, ScanOptions
 from trackgen.scan.plan import ScanPlan, make_plan
@@ -45,6 +47,7 @@ class Model:
         self.path = path
         self.card: Card = read_card(path)
         self._device, self._threads, self._mode = device, threads, mode
+        self._made: tempfile.TemporaryDirectory[str] | None = None
         self._runners: dict[tuple[object, ...], ModelRunner] = {}
 
     def predict(
@@ -62,7 +65,8 @@ class Model:
             genome: FASTA or 2bit file, or an open genome.
             region: ``chr:a-b`` (1-based, both ends included) or ``chr``.
             stride: distance between windows, bp; the card's where None.
-            signals: BigWig file of each signal input, by NAME or NAME.CHANNEL.
+            signals: file of each signal input, by NAME or NAME.CHANNEL: BigWig, or reads where the card says how they
+                are counted.
             vectors: TSV file of vector inputs, by NAME; the card's default stands in.
 
         Returns:
@@ -152,7 +156,7 @@ class Model:
                 models=(str(self.path),),
                 genome=genome.path,
                 output=Path(),
-                signals=as_named_files("signals", signals or {}, "a BigWig file"),
+                signals=as_named_files("signals", signals or {}, "a BigWig file, or of reads"),
                 vectors=as_named_files("vectors", vectors or {}, "a TSV file"),
                 device=self._device,
                 threads=self._threads,
@@ -161,13 +165,20 @@ class Model:
             )
             return self._tracks(genome, options)
 
+    def _signal_folder(self) -> Path:
+        """Where signals are made of reads: once for each file, and gone with this object."""
+        if self._made is None:
+            self._made = tempfile.TemporaryDirectory(prefix="trackgen-signals-")
+        return Path(self._made.name)
+
     def _tracks(self, genome: Genome, options: ScanOptions) -> dict[str, Float32]:
-        plan = make_plan(options, genome)
+        plan = make_plan(options, genome, signal_folder=self._signal_folder())
         (name, spans), *_ = plan.wanted.items()
         start, end = int(spans[0, 0]), int(spans[-1, 1])
         (model,) = plan.models
         results = {_track_name(track): np.full(end - start, np.nan, np.float32) for track in model.tracks}
         runner = self._runner(plan, options)
+        make_signals(plan.signals, plan.lengths, NullProgress())
         with SignalFiles(plan.signals, plan.reference.path) as files:
             for tile in _tiles(plan, name, start, end):
                 source = read_tile(genome, files, plan, tile)

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Attribution", "ContributionWeight", "ScanOptions"]
+__all__ = ["SIGNAL_FOLDER", "WORK_FOLDER", "Attribution", "ContributionWeight", "ScanOptions"]
+
+WORK_FOLDER = ".trackgen"
+"""In OUT: work in progress."""
+SIGNAL_FOLDER = "signals"
+"""In the work folder: signals that are made of reads."""
 
 ContributionWeight = Literal["uniform", "probability", "calls"]
 Attribution = Literal["deeplift", "gradient", "saliency", "occlusion", "substitution"]
@@ -34,7 +39,8 @@ class ScanOptions:
         regions: a BED file or ``chr:a-b`` (1-based closed) texts; empty means the whole genome.
         chroms: only these sequences, or ``main``; empty means all.
         exclude: BED files of stretches that get no value.
-        signals: (NAME or NAME.CHANNEL, BigWig file) for every signal input; a name holds for all models that have it.
+        signals: (NAME or NAME.CHANNEL, file) for every signal input: BigWig, or reads (BAM, BED, BEDPE, fragments)
+            where the card says how they are counted; a name holds for all models that have it.
         vectors: (NAME, TSV file) for vector inputs; the card's default stands in for a file.
         stride: overrides the cards' stride, bp.
         digits: decimals that every track is rounded to; ``full`` for none; None for the role's default.

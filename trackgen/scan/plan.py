@@ -32,7 +32,7 @@ from trackgen.scan.ensemble import joined
 from trackgen.scan.explained_plan import Explanation, plan_explanation
 from trackgen.scan.explained_trial import try_explanation
 from trackgen.scan.modes import Mode, choose_mode, choose_run, choose_tile
-from trackgen.scan.options import ScanOptions
+from trackgen.scan.options import SIGNAL_FOLDER, WORK_FOLDER, ScanOptions
 from trackgen.scan.readings import readings_of
 from trackgen.scan.references import FREQUENCIES, ReferencePlan, plan_reference
 from trackgen.scan.shards import choose_shard
@@ -130,7 +130,7 @@ class ScanPlan:
         if self.centres is not None:
             summary["centred"] = centres_digest(self.centres)
         if self.signals:
-            summary["signals"] = {plan.key: {"file": plan.path.name, "sha256": plan.sha256} for plan in self.signals}
+            summary["signals"] = {plan.key: plan.summary() for plan in self.signals}
         if self.vectors:
             summary["vectors"] = {
                 name: {"file": file, "sha256": sha256} for name, (file, sha256) in self.vectors.items()
@@ -167,17 +167,21 @@ def _digest(spans: Mapping[str, Spans]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] | None = None) -> ScanPlan:
+def make_plan(
+    options: ScanOptions, genome: Genome, settled: Mapping[str, Any] | None = None, signal_folder: Path | None = None
+) -> ScanPlan:
     """Read the cards, choose the tracks and the intervals.
 
     Args:
         settled: `PlanRecord.settled` of a run that this one is to go on with, or an earlier `ScanPlan.summary`. What it
             chose by itself (form, tiles, shards) is taken over; options that say otherwise are not.
+        signal_folder: where signals are made of reads; None for the work folder in OUT, which all processes see.
 
     Raises:
         UsageError: a class, model name, region or chromosome that does not exist; two models of one name.
         ModelError: a model or card that is missing or malformed.
         DataError: a BED, signal or vector file that is missing or malformed; a sequence too long for a BigWig.
+            Reads that a signal is made of are not read here.
     """
     _refuse_too_long(genome)
     options = joined(options)
@@ -201,7 +205,8 @@ def make_plan(options: ScanOptions, genome: Genome, settled: Mapping[str, Any] |
     if options.centred:
         centres = centres_of(region_rows(options, genome, notes), wanted)
         wanted = _windows_of(centres, models, genome)
-    signals, sentences = plan_signals(options.signals, genome.lengths, list(wanted))
+    signal_folder = signal_folder or options.output / WORK_FOLDER / SIGNAL_FOLDER
+    signals, sentences = plan_signals(options.signals, genome.lengths, list(wanted), cards, signal_folder)
     for text in sentences:
         add_note(notes, text)
     tile = options.tile or choices.tile(models)

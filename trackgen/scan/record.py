@@ -18,6 +18,7 @@ from trackgen.genome import assembly_name
 from trackgen.scan.options import ScanOptions
 from trackgen.scan.plan import ModelPlan, ScanPlan
 from trackgen.scan.shards import cut_into_shards
+from trackgen.scan.sources import SignalPlan
 from trackgen.scan.tracks import TrackPlan
 
 __all__ = ["PLAN_FILE", "PlanRecord"]
@@ -36,6 +37,7 @@ class PlanRecord:
         plan: everything that can change a value, as `ScanPlan.summary` gives it.
         shards: number of shards.
         tracks: what run.json will say of each track before it is written, and the offset of its grid.
+        inputs: of each signal that is made of reads the file in the work folder, and what run.json will say of it.
         replaces: tracks of an earlier run that vanish when this one is finished.
         lengths: bases of each sequence, in the genome's order.
     """
@@ -48,6 +50,7 @@ class PlanRecord:
         self.replaces: list[str] = values["replaces"]
         self.run: dict[str, Any] = values["run"]
         self.tracks: list[dict[str, Any]] = self.run["tracks"]
+        self.inputs: list[dict[str, Any]] = self.run.get("inputs", [])
         genome = self.run["genome"]
         self.lengths: dict[str, int] = dict(zip(genome["names"], genome["lengths"], strict=True))
 
@@ -133,8 +136,21 @@ def _run_values(options: ScanOptions, plan: ScanPlan) -> dict[str, Any]:
         "mode": {model.card.name: model.mode.name for model in plan.models},
         "tile": plan.tile,
         "bases": plan.bases,
+        "inputs": [_input_values(signal) for signal in plan.signals if signal.recipe is not None],
+        "warnings": [text for signal in plan.signals for text in signal.warnings],
         "tracks": [_track_values(model, track) for model in plan.models for track in model.tracks],
     }
+
+
+def _input_values(signal: SignalPlan) -> dict[str, Any]:
+    """A signal that is made of reads: the file that holds it in the work folder, and what run.json says of it."""
+    told = {
+        "file": signal.kept_as,
+        "model": signal.model,
+        "input": signal.key,
+        "source": signal.source.name,
+    }
+    return {"made": signal.path.name, "told": told}
 
 
 def _track_values(model: ModelPlan, track: TrackPlan) -> dict[str, Any]:

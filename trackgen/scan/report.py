@@ -33,6 +33,7 @@ class RunFacts:
         assembling: seconds that putting the tracks together took.
         since: seconds since the last moment that a shard counts.
         folder: where the finished tracks lie.
+        inputs: what run.json says of the signals that were made of reads, and warnings of each.
     """
 
     record: PlanRecord
@@ -41,6 +42,7 @@ class RunFacts:
     assembling: float
     since: float
     folder: Path
+    inputs: Sequence[Mapping[str, Any]] = ()
 
     def seconds(self) -> dict[str, float]:
         """Of each stage and in total, summed over all processes that had a part in it."""
@@ -48,6 +50,10 @@ class RunFacts:
         found["assemble"] = self.assembling
         found["total"] += self.since
         return {name: round(value, 3) for name, value in found.items()}
+
+    def input_warnings(self) -> list[str]:
+        """What was told of signals before anything was run."""
+        return [*self.record.run.get("warnings", []), *(text for entry in self.inputs for text in entry["warnings"])]
 
     def warnings(self) -> list[str]:
         """What a user has to know of the results."""
@@ -124,13 +130,19 @@ def _run_values(facts: RunFacts) -> dict[str, Any]:
             **_contribution_checks(shards),
         },
         **_vector_means(shards),
-        "warnings": facts.warnings(),
+        "warnings": facts.input_warnings() + facts.warnings(),
+        **_inputs(facts.inputs),
         "plan": facts.record.plan,
         "tracks": [
             _track_values(track, statistics, facts.folder)
             for track, statistics in zip(facts.record.tracks, facts.statistics, strict=True)
         ],
     }
+
+
+def _inputs(inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    rows = [{name: value for name, value in entry.items() if name != "warnings"} for entry in inputs]
+    return {"inputs": rows} if rows else {}
 
 
 def _contribution_checks(shards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

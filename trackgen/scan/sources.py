@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +19,14 @@ from numpy.typing import NDArray
 from trackgen.card import Card, InputSpec
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import Genome, SignalReader, describe, open_genome, open_signal, reconcile
+from trackgen.genome.fragments import is_reads
 from trackgen.scan.digest import file_sha256
 from trackgen.scan.inputs import SignalValues, Source, signal_keys, vector_values
+from trackgen.scan.signal_checks import refuse_without_recipe, track_warnings
 from trackgen.scan.vectors import read_vector
+from trackgen.signals import Recipe, recipe_from_card
 
-__all__ = ["SignalFiles", "SignalPlan", "card_vectors", "match_inputs", "plan_signals", "read_vectors"]
+__all__ = ["NamedFiles", "SignalFiles", "SignalPlan", "card_vectors", "match_inputs", "plan_signals", "read_vectors"]
 
 Float32 = NDArray[np.float32]
 NamedFiles = Sequence[tuple[str, Path]]
@@ -33,14 +39,35 @@ class SignalPlan:
 
     key: str
     """NAME of the input, or NAME.CHANNEL."""
+    source: Path
+    """The file that was given."""
     path: Path
+    """The BigWig file that is read: the one given, or the one that is made of it."""
     names: Mapping[str, str]
     """The genome's names of sequences -> the file's; what the file does not list is absent."""
+    model: str = ""
+    """The first model that reads it."""
+    recipe: Recipe | None = None
+    """How it is made of reads; None for a track, which is read as it is."""
+    counted: bool = False
+    """Whether values are counts, so that none is below 0."""
+    warnings: tuple[str, ...] = ()
+    """What makes a track look unlike those that the model was trained on."""
 
     @functools.cached_property
     def sha256(self) -> str:
-        """Of the file, read when first asked for: seconds for a large one."""
-        return file_sha256(self.path)
+        """Of the file that was given, read when first asked for: seconds for a large one."""
+        return _sha256(self.source)
+
+    @property
+    def kept_as(self) -> str:
+        """The name in OUT of a signal that was made of reads."""
+        return f"{self.model}.{self.key}.input.bw"
+
+    def summary(self) -> dict[str, Any]:
+        """What decides its values, without folders, for the plan."""
+        facts: dict[str, Any] = {"file": self.source.name, "sha256": self.sha256}
+        return facts if self.recipe is None else {**facts, "recipe": self.recipe.as_card()}
 
 
 def match_inputs(cards: Sequence[Card], signals: NamedFiles, vectors: NamedFiles) -> None:
@@ -66,7 +93,7 @@ def match_inputs(cards: Sequence[Card], signals: NamedFiles, vectors: NamedFiles
                 f"model {card.name} reads signals that no file is given for",
                 place="--signal",
                 found="no file for " + ", ".join(missing),
-                wanted="a BigWig file for each",
+                wanted="a file for each: BigWig, or reads where the card says how they are counted",
                 remedy="add " + " ".join(f"--signal {key}=FILE.bw" for key in missing),
             )
 
@@ -116,8 +143,19 @@ def _unknown_input(option: str, name: str, cards: Sequence[Card], keys: Mapping[
     )
 
 
+def _sha256(path: Path) -> str:
+    """The file's digest, computed again only where the file has changed: a model in Python is asked often."""
+    found = path.stat()
+    return _sha256_of(path.absolute(), found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256_of(path: Path, size: int, changed: int) -> str:
+    return file_sha256(path)
+
+
 def plan_signals(
-    signals: NamedFiles, lengths: Mapping[str, int], wanted: Sequence[str]
+    signals: NamedFiles, lengths: Mapping[str, int], wanted: Sequence[str], cards: Sequence[Card], folder: Path
 ) -> tuple[tuple[SignalPlan, ...], list[str]]:
     """Match the sequences of signal files with the genome's.
 
@@ -125,23 +163,37 @@ def plan_signals(
         signals: keys and files.
         lengths: the genome's names and lengths.
         wanted: the names of the sequences that are scanned.
+        cards: of the models, which say how signals are made of reads.
+        folder: where such signals are made (`trackgen.scan.made_signals.make_signals`).
 
     Returns:
         The plans in the order of their keys, and sentences to tell the user: names that are read as others, sequences
-        without values.
+        without values, tracks that are unlike what a model was trained on.
 
     Raises:
         DataError: a file is missing, no BigWig or damaged, or its names or lengths are not the genome's.
+        ModelError: a card's recipe can't be followed.
+        UsageError: a file holds reads, and a model does not say what it wants of them, or two want different things.
     """
     plans, notes = [], []
     for key, path in sorted(signals):
+        card, spec, recipe = _reader_of(key, cards)
+        if is_reads(path):
+            if recipe is not None:
+                plan = SignalPlan(key, path, path, {name: name for name in lengths}, card.name, recipe)
+                plans.append(replace(plan, path=folder / _made_name(plan)))
+                continue
+            refuse_without_recipe(key, path, card)
         with open_signal(path) as reader:
             theirs = dict(reader.lengths)
-        if not theirs:
-            raise DataError("the signal file lists no sequence", path=path, wanted="a BigWig file of this genome")
-        mapping = reconcile(theirs, lengths, path=path, what="signal file", allow_unknown=True)
-        plan = SignalPlan(key, path, {target: name for name, target in mapping.items()})
+            if not theirs:
+                raise DataError("the signal file lists no sequence", path=path, wanted="a BigWig file of this genome")
+            mapping = reconcile(theirs, lengths, path=path, what="signal file", allow_unknown=True)
+            names = {target: name for name, target in mapping.items()}
+            warnings = track_warnings(key, reader, names, spec, card.name, recipe)
+        plan = SignalPlan(key, path, path, names, card.name, None, recipe is not None, tuple(warnings))
         plans.append(plan)
+        notes += [f"WARNING: {text}" for text in warnings]
         if text := describe(mapping):
             notes.append(f"signal {key}, {text}")
         if absent := [name for name in wanted if name not in plan.names]:
@@ -149,6 +201,33 @@ def plan_signals(
             shown = ", ".join(absent[:NAMES_SHOWN])
             notes.append(f"signal {key}: {path.name} does not list {shown}{more}: all bases there read as missing")
     return tuple(plans), notes
+
+
+def _reader_of(key: str, cards: Sequence[Card]) -> tuple[Card, InputSpec, Recipe | None]:
+    """The first model that reads a signal, its input, and how all models want it made of reads.
+
+    Raises:
+        UsageError: two models want it made in different ways.
+    """
+    readers = [(card, spec) for card in cards for spec in _inputs(card, "signal") if key in signal_keys(spec)]
+    recipes = [recipe_from_card(card.training, spec.name) for card, spec in readers]
+    # The depth is what a model is used to, and makes no difference to the signal.
+    ways = [None if recipe is None else replace(recipe, depth=None) for recipe in recipes]
+    for (card, _), way in zip(readers, ways, strict=True):
+        if way != ways[0]:
+            raise UsageError(
+                "two models want one signal in different ways",
+                place=f"--signal {key}",
+                found=f"{readers[0][0].name} and {card.name}",
+                remedy="scan with each of them by itself",
+            )
+    return (*readers[0], recipes[0])
+
+
+def _made_name(plan: SignalPlan) -> str:
+    """A file's name that is another one for other reads, and for another recipe."""
+    text = json.dumps([plan.sha256, plan.summary()["recipe"]], sort_keys=True)
+    return f"{plan.model}.{plan.key}.{hashlib.sha256(text.encode()).hexdigest()[:16]}.bw"
 
 
 def read_vectors(cards: Sequence[Card], vectors: NamedFiles) -> dict[str, Float32]:
@@ -219,16 +298,19 @@ class SignalFiles:
         if name not in plan.names:
             return np.full(end - start, np.nan, np.float32)
         values = self._readers[plan.path].values(plan.names[name], start, end)
-        infinite = np.isinf(values)
-        if infinite.any():
-            index = int(np.argmax(infinite))
-            raise DataError(
-                "the signal is infinite",
-                path=plan.path,
-                place=f"{plan.names[name]}:{start + index + 1:,}",
-                found=float(values[index]),
-                wanted="finite values",
-            )
+        for wrong, what, wanted in (
+            (np.isinf(values), "infinite", "finite values"),
+            (values < 0 if plan.counted else np.zeros(0, np.bool_), "negative", "coverage or cuts, 0 or more"),
+        ):
+            if wrong.any():
+                index = int(np.argmax(wrong))
+                raise DataError(
+                    f"the signal is {what}",
+                    path=plan.path,
+                    place=f"{plan.names[name]}:{start + index + 1:,}",
+                    found=float(values[index]),
+                    wanted=wanted,
+                )
         return values
 
     def close(self) -> None:

@@ -26,7 +26,8 @@ from trackgen.learn.explain.tss import make_folder
 from trackgen.learn.explain.window_reader import WindowReader
 from trackgen.learn.figures import rounded
 from trackgen.progress import Progress
-from trackgen.scan.sources import SignalFiles, card_vectors, match_inputs, plan_signals, read_vectors
+from trackgen.scan.made_signals import opened_signals
+from trackgen.scan.sources import card_vectors, match_inputs, read_vectors
 
 __all__ = ["MotifOptions", "explain_motifs"]
 
@@ -163,11 +164,8 @@ def _inputs(
     options: MotifOptions, card: Card, genome: Genome, sites: Sites, progress: Progress
 ) -> dict[str, Float32]:  # fmt: skip
     wanted = sorted({sites.names[number] for number in sites.chromosome})
-    plans, notes = plan_signals(options.signals, genome.lengths, wanted)
-    for text in notes:
-        progress.note(text)
     vectors = card_vectors(card, read_vectors([card], options.vectors))
-    with SignalFiles(plans) as signals:
+    with opened_signals(options.signals, card, genome.lengths, wanted, progress) as signals:
         return WindowReader(card, genome, signals, vectors).read(sites)
 
 

@@ -21,8 +21,9 @@ from trackgen.learn.trust.instances import Instance, KnownMotif, find_instances,
 from trackgen.progress import Progress
 from trackgen.scan.explaining import first_sequence
 from trackgen.scan.job import run_scan
+from trackgen.scan.made_signals import opened_signals
 from trackgen.scan.options import ContributionWeight, ScanOptions
-from trackgen.scan.sources import SignalFiles, card_vectors, match_inputs, plan_signals, read_vectors
+from trackgen.scan.sources import card_vectors, match_inputs, read_vectors
 
 __all__ = ["WEIGHTS", "TrustOptions", "correlation", "measure_trust"]
 
@@ -75,11 +76,9 @@ def measure_trust(options: TrustOptions, progress: Progress) -> dict[str, Any]:
     match_inputs([card], options.signals, options.vectors)
     with open_genome(options.genome) as genome, contextlib.ExitStack() as stack:
         names = _sequences(options, card, genome.lengths)
-        plans, notes = plan_signals(options.signals, genome.lengths, names)
-        for text in notes:
-            progress.note(text)
+        signals = stack.enter_context(opened_signals(options.signals, card, genome.lengths, names, progress))
         vectors = card_vectors(card, read_vectors([card], options.vectors))
-        sources = Sources(genome, stack.enter_context(SignalFiles(plans)), vectors)
+        sources = Sources(genome, signals, vectors)
         instances = [find_instances(motif, genome, names) for motif in options.motifs]
         explained = [entry for _, entry in classes]
         runs = {weight: _scan(options, explained, names, weight, progress) for weight in WEIGHTS}
