@@ -19,27 +19,32 @@ LONGEST_FOR_BAI = 1 << 29
 """bp: longer sequences need a CSI index. SAM specification, section 5.2."""
 
 
-def mapped_reads(path: Path) -> int:
+def mapped_reads(path: Path) -> int | None:
     """Mapped records of a BAM file, by its index; one is made where there is none.
 
+    Returns:
+        None where the file can't be indexed, since it is unsorted or damaged: reading it says where.
+
     Raises:
-        DataError: the file can't be indexed, since it is unsorted or damaged.
+        DataError: the file can't be read.
         ResourceError: the disk is full.
     """
     with bam_index(path) as index, _quiet():
+        if index is None:
+            return None
         file = pysam.AlignmentFile(os.fspath(path), index_filename=os.fspath(index))
         with file:
             return int(file.mapped)
 
 
 @contextlib.contextmanager
-def bam_index(path: Path) -> Iterator[Path]:
-    """The index of a BAM file.
+def bam_index(path: Path) -> Iterator[Path | None]:
+    """The index of a BAM file, None where it can't be indexed.
 
     One that is older than its file is made again. One in the temporary folder is removed at the end.
 
     Raises:
-        DataError: the file can't be indexed, since it is unsorted or damaged.
+        DataError: the file can't be read.
         ResourceError: the disk is full.
     """
     present = _present(path)
@@ -63,7 +68,7 @@ def _present(path: Path) -> Path | None:
     return None
 
 
-def _make(path: Path, target: Path) -> Path:
+def _make(path: Path, target: Path) -> Path | None:
     with _quiet(), pysam.AlignmentFile(os.fspath(path)) as file:
         long = max(file.lengths, default=0) > LONGEST_FOR_BAI
     target = target.with_suffix(".csi") if long else target
@@ -73,12 +78,8 @@ def _make(path: Path, target: Path) -> Path:
         with _quiet():
             pysam.index(*(["-c"] if long else ["-b"]), "-o", os.fspath(temporary), os.fspath(path))  # type: ignore[attr-defined,unused-ignore]
         os.replace(temporary, target)
-    except pysam.utils.SamtoolsError as error:
-        what = str(error).strip().splitlines()[-1:] or ["no reason given"]
-        raise DataError(
-            f"the BAM file can't be indexed ({what[0]})", path=path,
-            remedy=f"sort it: samtools sort -o {path.stem}.sorted.bam {path.name}",
-        ) from error  # fmt: skip
+    except pysam.utils.SamtoolsError:
+        return None
     except OSError as error:
         if error.errno in DISK_ERRORS:
             raise ResourceError("the index can't be written", path=target, found=error.strerror) from error

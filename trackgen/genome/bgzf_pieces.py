@@ -85,15 +85,16 @@ def _blocks(path: Path) -> Iterator[_Blocks]:
 def _starts(path: Path, data: bytes, offset: int) -> list[int]:
     """Where the blocks in `data` begin, and where the last whole one ends."""
     starts = [0]
-    while starts[-1] + LONGEST_HEAD <= len(data) or data[starts[-1] :] == END_BLOCK:
+    while starts[-1] < len(data):
         begin = starts[-1]
-        size = block_size(data[begin : begin + LONGEST_HEAD])
-        if size is None:
+        head = data[begin : begin + LONGEST_HEAD]
+        size = block_size(head)
+        if size is None and len(head) == LONGEST_HEAD:
             raise DataError(
                 "the file is damaged: no bgzip block begins here", path=path, place=f"byte {offset + begin:,}",
                 remedy="get or make the file again",
             )  # fmt: skip
-        if begin + size > len(data):
+        if size is None or begin + size > len(data):
             break
         starts.append(begin + size)
     return starts

@@ -95,9 +95,11 @@ class Sweep:
 
     def add(self, chunk: Fragments) -> Iterator[Values]:
         """The next fragments, whose starts do not lie before those of the last chunk; pieces that no other reaches."""
-        up = cut_sites(chunk, shifted=self._shifted) if self._cuts else chunk.start
-        self._up = np.sort(np.concatenate([self._up, up]))
-        self._down = self._up if self._cuts else np.sort(np.concatenate([self._down, chunk.end]))
+        if self._cuts:
+            self._up = self._down = np.sort(np.concatenate([self._up, cut_sites(chunk, shifted=self._shifted)]))
+        else:
+            self._up = np.concatenate([self._up, chunk.start])
+            self._down = np.sort(np.concatenate([self._down, chunk.end]))
         settled = int(chunk.start[-1]) - (RIGHT_SHIFT if self._cuts else 0) if len(chunk.start) else 0
         yield from self._pieces(min(self._bins, settled // self._resolution), whole=True)
 
