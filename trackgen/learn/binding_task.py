@@ -45,6 +45,7 @@ from trackgen.learn.metrics import auprc, auroc, recall_at
 from trackgen.learn.motif import Motif
 from trackgen.learn.plots import Curve
 from trackgen.learn.saved import SavedModel, save_model
+from trackgen.learn.stepping import refuse_device
 from trackgen.learn.thresholds import best_threshold
 from trackgen.learn.tss_task import base_frequencies, refuse_another_run
 from trackgen.progress import Progress
@@ -68,6 +69,7 @@ def train_binding(options: BindingOptions, progress: Progress) -> Path:
     motifs = _known_motifs(options, plan)
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
+    refuse_device(options.device)
     with ExitStack() as stack:
         genome = stack.enter_context(open_genome(options.genome))
         source = load_source(options, genome, stack)

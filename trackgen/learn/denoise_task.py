@@ -30,6 +30,7 @@ from trackgen.learn.denoise_report import denoise_card, write_report
 from trackgen.learn.denoise_training import DenoiseTraining, train_denoiser
 from trackgen.learn.export import calibrated, export
 from trackgen.learn.saved import DENOISE, SavedModel, save_model
+from trackgen.learn.stepping import refuse_device
 from trackgen.learn.tss_task import base_frequencies, refuse_another_run, whole_sequences
 from trackgen.progress import Progress
 from trackgen.signals import Recipe, usual_depth
@@ -91,6 +92,7 @@ def train_denoise(options: DenoiseOptions, progress: Progress) -> Path:
     """
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
+    refuse_device(options.device)
     _refuse_depths(options.shallowest, options.deepest)
     depths = (options.shallowest, options.deepest)
     with open_genome(options.genome) as genome:

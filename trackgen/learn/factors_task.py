@@ -28,6 +28,7 @@ from trackgen.learn.factors_report import factors_card, write_report
 from trackgen.learn.factors_training import FactorTraining, train_factor_net
 from trackgen.learn.fit import FitResult
 from trackgen.learn.saved import FACTORS, SavedModel, save_model
+from trackgen.learn.stepping import refuse_device
 from trackgen.learn.tss_task import base_frequencies, refuse_another_run, whole_sequences
 from trackgen.progress import Progress
 
@@ -81,6 +82,7 @@ def train_factors(options: FactorsOptions, progress: Progress) -> Path:
     """
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
+    refuse_device(options.device)
     with open_genome(options.genome) as genome:
         data, motifs = load_data(options, genome)
         progress.note(f"{len(data.factors)} factors, {sum(map(len, motifs.values()))} motifs to start from")

@@ -34,7 +34,7 @@ from trackgen.learn.saved import SavedModel, save_model
 from trackgen.learn.sequence_judging import Judged, Judgement, genome_parts, in_order, judge, log_odds, training_motif
 from trackgen.learn.sequence_report import sequence_card, write_report
 from trackgen.learn.starts import start_from_motifs
-from trackgen.learn.stepping import refuse_precision
+from trackgen.learn.stepping import refuse_device, refuse_precision
 from trackgen.learn.tss_task import refuse_another_run
 from trackgen.progress import Progress
 
@@ -95,6 +95,7 @@ def train_sequences(options: SequenceOptions, progress: Progress) -> Path:
     plan = sequence_net(options.architecture)
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
+    refuse_device(options.device)
     _refuse_length(options, plan)
     refuse_precision(options.precision, options.device)
     of_set = SetOptions(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from trackgen.errors import ResourceError, UsageError
 
-__all__ = ["FitOptions", "Stepper", "annealed", "machine_errors", "refuse_precision"]
+__all__ = ["FitOptions", "Stepper", "annealed", "machine_errors", "refuse_device", "refuse_precision"]
 
 MIXED_DEVICES = ("cuda",)
 """Where half precision is faster than single; PyTorch emulates it on most CPUs."""
@@ -132,6 +132,15 @@ def refuse_precision(precision: str, device: str) -> None:
         raise UsageError(
             "mixed precision runs on CUDA only", found=f"device {device}", remedy="train with fp32",
         )  # fmt: skip
+
+
+def refuse_device(device: str) -> None:
+    """Refuse a device that is not here, before anything is read or made.
+
+    Raises:
+        UsageError: so.
+    """
+    _moved(nn.Linear(1, 1), device)
 
 
 @contextmanager

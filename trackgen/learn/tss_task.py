@@ -32,6 +32,7 @@ from trackgen.learn.export import Calibrated, export
 from trackgen.learn.fit import predict
 from trackgen.learn.kmer import fit_kmer_model, fit_positional_model
 from trackgen.learn.saved import SavedModel, save_model
+from trackgen.learn.stepping import refuse_device
 from trackgen.learn.tss_report import tss_card, write_report
 from trackgen.learn.tss_training import TrainingOptions, train_net
 from trackgen.progress import Progress
@@ -90,6 +91,7 @@ def train_tss(options: TssOptions, progress: Progress) -> Path:
     plan = architecture(options.architecture, "tss")
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
+    refuse_device(options.device)
     with open_genome(options.genome) as genome:
         data = load_data(options, genome, progress)
         parts = {part: _windows(data, part, plan, options.seed) for part in PARTS}
