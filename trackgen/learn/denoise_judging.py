@@ -29,8 +29,10 @@ DEPTHS = (0.01, 0.05, 0.1, 0.25, 0.5)
 VALIDATION_SEED = 500
 TEST_SEED = 900
 """Seeds of the thinning; those of `benchmarks/denoise.py` are others, so that nothing there was seen here."""
-GAUSSIANS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0)
+GAUSSIANS = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 40.0)
 """Standard deviations of smoothings to choose from, bins."""
+CUT = 3.3
+"""They are cut so many standard deviations from the middle: the widest just fits what the net sees."""
 MOST_TILES = 2000
 """Tiles a depth; of larger genomes they are spread evenly."""
 
@@ -103,7 +105,10 @@ def tell(net: Denoiser, data: DeepData, part: str, depth: float, seed: int, *, d
             counts = targets[:, 2] > 0
             values = [output[:, 0][counts], output[:, 1][counts]]
             if not turned:
-                smooth = [gaussian_filter1d(noisy, width, mode="constant")[:, flank:-flank] for width in GAUSSIANS]
+                smooth = [
+                    gaussian_filter1d(noisy, width, mode="constant", truncate=CUT)[:, flank:-flank]
+                    for width in GAUSSIANS
+                ]
                 values += [noisy[:, flank:-flank][counts], targets[:, 0][counts], targets[:, 1][counts] > 0]
                 values += [row[counts] for row in smooth]
             rows.append(tuple(values))
