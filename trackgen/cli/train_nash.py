@@ -38,11 +38,12 @@ COUNT = click.IntRange(min=1)
     "--tells", type=click.Choice(["coverage", "peaks"]), default="coverage", show_default=True,
     help="What a net tells, alike.",
 )  # fmt: skip
+@click.option("--peak-threshold", default=0.01, show_default=True, help="Of MACS3: p-value of the weakest peaks.")
 @click.option("--thinnings", type=COUNT, default=1, show_default=True, help="Draws of the fragments for training.")
 @click.option("--examples", type=COUNT, default=9265, show_default=True, help="Stretches in an epoch.")
 @click.option("--validation-examples", type=COUNT, default=488, show_default=True, help="Stretches of validation.")
 @click.option("--test-examples", type=COUNT, default=972, show_default=True, help="Stretches of the test.")
-@click.option("--new-examples", is_flag=True, help="Draw other stretches for every epoch; the paper's are fixed.")
+@click.option("--redraw", is_flag=True, help="Draw the stretches to train on anew every epoch.")
 @click.option("--batch-size", type=COUNT, default=32, show_default=True, help="Stretches in a training step.")
 @click.option(
     "--start", metavar="NAME|FILE.json", default="hilbert-start", show_default=True,

@@ -10,11 +10,10 @@ from typing import Any
 from trackgen.card import Card, ClassSpec, InputSpec, OutputSpec
 from trackgen.learn.datasets.stretches import BINS, CENTRE, RESOLUTION
 from trackgen.learn.figures import rounded
-from trackgen.learn.plots import plot_history
 from trackgen.learn.tss_report import again_section, markdown_table
 from trackgen.signals import Recipe
 
-__all__ = ["CAVEATS", "INPUT", "stretch_card", "write_report"]
+__all__ = ["CAVEATS", "INPUT", "search_section", "stretch_card", "write_report"]
 
 INPUT = "atac"
 COLOR = "40,90,160"
@@ -71,22 +70,20 @@ def stretch_card(options: Mapping[str, Any], figures: Mapping[str, Any], summary
     )  # fmt: skip
 
 
-def write_report(folder: Path, card: Card, figures: Mapping[str, Any], command: str) -> None:
-    """``README.md``, ``report/metrics.json`` and ``report/history.png`` of the draw that was kept.
+def write_report(folder: Path, card: Card, figures: Mapping[str, Any], section: str, command: str) -> None:
+    """``README.md`` and ``report/metrics.json``.
 
     Args:
         folder: the run's output folder; ``report/`` in it exists.
         card: of the exported net.
         figures: all of the run's.
+        section: how the net came about, Markdown.
         command: the command line that makes the net again.
     """
     report = folder / "report"
     (report / "metrics.json").write_text(json.dumps(rounded(figures), indent=1) + "\n")
-    best = figures["search"]["best"]
-    kept = figures["search"]["draws"][best]
-    plot_history(kept["history"], kept["best_epoch"], report / "history.png", "mean squared error")
     sections = [
-        f"# {card.name}: {card.title}", card.description, _data_section(card, figures), _search_section(figures),
+        f"# {card.name}: {card.title}", card.description, _data_section(card, figures), section,
         _figure_section(card, figures), _caveat_section(card), again_section(command),
     ]  # fmt: skip
     (folder / "README.md").write_text("\n\n".join(section.strip() for section in sections) + "\n")
@@ -107,7 +104,8 @@ def _data_section(card: Card, figures: Mapping[str, Any]) -> str:
 {markdown_table(["part", "stretches", "sequences"], rows)}"""
 
 
-def _search_section(figures: Mapping[str, Any]) -> str:
+def search_section(figures: Mapping[str, Any]) -> str:
+    """How the draws of a random search did."""
     search = figures["search"]
     rows = [
         [str(draw["number"] + 1), *(f"{draw['sizes'][key]:,}" for key in ("width", "filters", "hidden")),

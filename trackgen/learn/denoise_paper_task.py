@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,22 @@ from trackgen.learn.calibration import Calibration
 from trackgen.learn.datasets.peak_calling import LOW_THRESHOLD
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.stretch_data import PairOptions, StretchSet, load_stretches
-from trackgen.learn.denoise_paper_report import stretch_card, write_report
+from trackgen.learn.denoise_paper_report import search_section, stretch_card, write_report
 from trackgen.learn.export import export
+from trackgen.learn.plots import plot_history
 from trackgen.learn.random_search import Draw, SearchOptions, random_search
 from trackgen.learn.saved import SavedModel, save_model
+from trackgen.learn.stepping import refuse_device
 from trackgen.learn.stretch_judging import judge_stretches
 from trackgen.learn.tss_task import refuse_another_run, whole_sequences
 from trackgen.progress import Progress
 
-__all__ = ["DenoisePaperOptions", "finish_stretch_net", "load_stretch_data", "train_denoise_paper"]
-
-VALIDATION_EXAMPLES = 488
-TEST_EXAMPLES = 972
-"""The paper's: 5 % of 9,753, and 972."""
+__all__ = ["DenoisePaperOptions", "StretchOptions", "finish_stretch_net", "load_stretch_data", "train_denoise_paper"]
 
 
 @dataclass(frozen=True)
-class DenoisePaperOptions:
-    """What to train on, and how; see ``trackgen train denoise-paper --help`` for the meaning of each."""
+class StretchOptions:
+    """What a net of stretches is trained on, and what it is called; see ``trackgen train denoise-paper --help``."""
 
     deep: Path
     genome: Path
@@ -54,12 +52,10 @@ class DenoisePaperOptions:
     peak_threshold: float = LOW_THRESHOLD
     thinnings: int = 1
     examples: int = 9265
+    validation_examples: int = 488
+    test_examples: int = 972
     redraw: bool = False
-    net: str = "hilbert"
-    draws: int = 10
-    epochs: int = 20
     batch_size: int = 32
-    learning_rate: float = 1e-3
     name: str = "denoise-paper"
     title: str = "Denoised ATAC-seq"
     data: str = ""
@@ -67,8 +63,18 @@ class DenoisePaperOptions:
     seed: int = 1
     threads: int = 2
     device: str = "cpu"
-    resume: bool = False
     command: str = ""
+
+
+@dataclass(frozen=True)
+class DenoisePaperOptions(StretchOptions):
+    """The same, and how a random search goes."""
+
+    net: str = "hilbert"
+    draws: int = 10
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    resume: bool = False
 
 
 def train_denoise_paper(options: DenoisePaperOptions, progress: Progress) -> Path:
@@ -83,6 +89,7 @@ def train_denoise_paper(options: DenoisePaperOptions, progress: Progress) -> Pat
     kind = kind_of_net(options.net)
     torch.set_num_threads(options.threads)
     refuse_another_run(options.output, resume=options.resume)
+    refuse_device(options.device)
     data, split = load_stretch_data(options, progress)
     # Not before all input is known to be sound: bad input leaves no folder behind.
     folder = options.output / "search"
@@ -92,11 +99,16 @@ def train_denoise_paper(options: DenoisePaperOptions, progress: Progress) -> Pat
     )
     draws, net = random_search(data.train, data.validation, search, folder, progress, resume=options.resume)
     best = min(range(len(draws)), key=lambda number: draws[number].validation_mse)
-    told = {"search": _search_figures(draws, best, options), "net": _net_figures(kind.spec(draws[best].sizes))}
-    return finish_stretch_net(net, kind.spec(draws[best].sizes), kind.summary, data, split, options, told, progress)
+    told = {"search": _search_figures(draws, best, options)}
+    path = finish_stretch_net(
+        net, kind.spec(draws[best].sizes), kind.summary, data, split, options, told, search_section, progress
+    )
+    plot_history(draws[best].history, draws[best].best_epoch, options.output / "report" / "history.png",
+                 "mean squared error")  # fmt: skip
+    return path
 
 
-def load_stretch_data(options: DenoisePaperOptions, progress: Progress) -> tuple[StretchSet, Split]:
+def load_stretch_data(options: StretchOptions, progress: Progress) -> tuple[StretchSet, Split]:
     """Examples of every part as the options say."""
     pairs = PairOptions(
         options.fraction, options.pairing, options.reads, options.tells, options.thinnings, options.peak_threshold,
@@ -110,15 +122,15 @@ def load_stretch_data(options: DenoisePaperOptions, progress: Progress) -> tuple
     )
     data = load_stretches(
         options.deep, lengths, split, pairs, excluded=excluded,
-        examples=(options.examples, VALIDATION_EXAMPLES, TEST_EXAMPLES), batch_size=options.batch_size,
-        anew=options.redraw, progress=progress,
+        examples=(options.examples, options.validation_examples, options.test_examples),
+        batch_size=options.batch_size, anew=options.redraw, progress=progress,
     )  # fmt: skip
     return data, split
 
 
 def finish_stretch_net(
-    net: nn.Module, spec: NetSpec, summary: str, data: StretchSet, split: Split, options: DenoisePaperOptions,
-    told: Mapping[str, Any], progress: Progress,
+    net: nn.Module, spec: NetSpec, summary: str, data: StretchSet, split: Split, options: StretchOptions,
+    told: Mapping[str, Any], section: Callable[[Mapping[str, Any]], str], progress: Progress,
 ) -> Path:  # fmt: skip
     """Judge a trained net, export it, and write its report.
 
@@ -128,20 +140,21 @@ def finish_stretch_net(
         summary: the same in words.
         data, split: what it was trained on.
         options: of the run.
-        told: figures of how it came about: ``search`` and ``net``.
+        told: figures of how it came about, ``search``.
+        section: of the report, on these figures and those of the net.
         progress: told where the model is.
     """
     (options.output / "report").mkdir(parents=True, exist_ok=True)
     net = net.to("cpu")
     figures = {
-        "data": _data_figures(data, split), **told,
+        "data": _data_figures(data, split), "net": _net_figures(spec), **told,
         **{part: judge_stretches(net, getattr(data, part)) for part in ("validation", "test")},
     }  # fmt: skip
     card = stretch_card(asdict(options), figures, summary)
     saved = SavedModel(_json(spec), dict(net.state_dict()), Calibration(1.0, (0.0,)), card)
     save_model(saved, options.output / "model.pt")
     path = export(saved.build(), card, options.output / "model.onnx")
-    write_report(options.output, card, figures, options.command)
+    write_report(options.output, card, figures, section(figures), options.command)
     progress.note(f"wrote {path}")
     return path
 

@@ -285,7 +285,7 @@ def _module(layer: Layer, shape: Shape) -> nn.Module:
 
 SPECS: dict[str, NetSpec] = {
     "hilbert-start": NetSpec((
-        Hilbert(), Conv2d(8, 5), Relu(), Flatten(), Dense(64), Relu(), Dense(OUTPUTS),
+        Hilbert(), Conv2d(4, 5), Relu(), Flatten(), Dense(64), Relu(), Dense(OUTPUTS),
     )),
     "hilbert-final": NetSpec((
         Hilbert(), Conv2d(16, 5), Relu(), Conv2d(16, 5), Relu(), ConcatInput(), Conv2d(8, 5), Relu(), Flatten(),

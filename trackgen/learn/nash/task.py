@@ -1,7 +1,8 @@
 """The task ``nash``: from deep data to the best net that a hill climb finds, exported, with its tree.
 
-``OUT/`` ends with ``model.onnx``, ``README.md``, ``net.json`` (the layers), ``report/`` (figures as JSON and pictures),
-and the search itself (`trackgen.learn.nash.folder`), with which the same command goes on.
+``OUT/`` ends with ``model.onnx``, ``README.md``, ``model.pt`` (the trained net, for ``trackgen export``), ``report/``
+(figures as JSON and pictures), and the search itself (`trackgen.learn.nash.folder`), with which the same command goes
+on.
 """
 
 from __future__ import annotations
@@ -16,43 +17,27 @@ import numpy as np
 import torch
 
 from trackgen.errors import DataError, UsageError
-from trackgen.genome import Genome, open_genome
-from trackgen.genome.regions import parse_regions
 from trackgen.learn.architectures.layered import NetSpec, named_spec, spec_from_json
 from trackgen.learn.datasets.split import Split
-from trackgen.learn.datasets.stretch_data import PairOptions, StretchSet, load_stretches
+from trackgen.learn.datasets.stretch_data import StretchSet
 from trackgen.learn.datasets.stretches import BINS, CENTRE, StretchBatches
+from trackgen.learn.denoise_paper_task import StretchOptions, finish_stretch_net, load_stretch_data
 from trackgen.learn.nash.folder import SearchFolder
-from trackgen.learn.nash.morphisms import KINDS
+from trackgen.learn.nash.morphisms import KINDS, Net
 from trackgen.learn.nash.neighbours import Bounds
+from trackgen.learn.nash.pictures import plot_search_loss, plot_search_tree
+from trackgen.learn.nash.report import nash_section, search_figures
 from trackgen.learn.nash.search import Budget, Recipe, Sources, search
-from trackgen.learn.stepping import FitOptions, annealed
-from trackgen.learn.tss_task import whole_sequences
+from trackgen.learn.stepping import FitOptions, annealed, refuse_device
 from trackgen.progress import Progress
 
 __all__ = ["NashOptions", "train_nash"]
 
 
 @dataclass(frozen=True)
-class NashOptions:
+class NashOptions(StretchOptions):
     """What to search on, and how; see ``trackgen train nash --help`` for the meaning of each."""
 
-    deep: Path
-    genome: Path
-    output: Path
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-    fraction: float = 0.1
-    pairing: str = "complement"
-    reads: str = "coverage"
-    tells: str = "coverage"
-    thinnings: int = 1
-    examples: int = 9265
-    validation_examples: int = 488
-    test_examples: int = 972
-    new_examples: bool = False
-    batch_size: int = 32
     start: str = "hilbert-start"
     steps: int = 60
     children: int = 8
@@ -68,21 +53,6 @@ class NashOptions:
     noise: float = 0.0
     most_weights: int | None = 20_000_000
     most_multiplications: int | None = None
-    name: str = "nash"
-    title: str = "Denoised ATAC-seq"
-    data: str = ""
-    license: str = ""
-    seed: int = 1
-    threads: int = 2
-    device: str = "cpu"
-    command: str = ""
-
-    @property
-    def pairs(self) -> PairOptions:
-        """How the two depths are made."""
-        return PairOptions(
-            self.fraction, self.pairing, self.reads, self.tells, thinnings=self.thinnings, seed=self.seed
-        )  # fmt: skip
 
     @property
     def recipe(self) -> Recipe:
@@ -134,40 +104,40 @@ def train_nash(options: NashOptions, progress: Progress) -> Path:
         TrackgenError: the training of the start diverged.
         ModelError: the exported graph does not reproduce the net.
     """
-    recipe, pairs = options.recipe, options.pairs
+    recipe = options.recipe
     torch.set_num_threads(options.threads)
-    with open_genome(options.genome) as genome:
-        stretches = _stretches(options, pairs, genome, progress)
-    plan = recipe.to_json() | _data(options, stretches)
+    refuse_device(options.device)
     folder = SearchFolder(options.output)
-    with folder.held(plan):
-        sources = Sources(stretches.train, stretches.validation, stretches.test)
+    data, split = load_stretch_data(options, progress)
+    with folder.held(recipe.to_json() | _data(options, data)):
+        sources = Sources(data.train, data.validation, data.test)
         budget = Budget(options.steps, options.final_epochs)
-        search(folder, recipe, budget, sources, progress, options.device)
-    return folder.path
+        net = search(folder, recipe, budget, sources, progress, options.device)
+        return _finished(folder, net, data, split, options, progress)
 
 
-def _stretches(options: NashOptions, pairs: PairOptions, genome: Genome, progress: Progress) -> StretchSet:
-    lengths = genome.lengths
-    excluded = [region for text in options.exclude for region in parse_regions(text, lengths).intervals]
-    split = Split.of(
-        genome.names, validation=options.validation, test=options.test, left_out=whole_sequences(excluded, lengths)
-    )
-    return load_stretches(
-        options.deep, lengths, split, pairs, excluded=excluded,
-        examples=(options.examples, options.validation_examples, options.test_examples),
-        batch_size=options.batch_size, anew=options.new_examples, progress=progress,
+def _finished(
+    folder: SearchFolder, net: Net, data: StretchSet, split: Split, options: NashOptions, progress: Progress
+) -> Path:
+    """Export the best net, and tell how it was found."""
+    records = folder.records()
+    report = folder.path / "report"
+    report.mkdir(exist_ok=True)
+    plot_search_tree(records, report / "tree.png")
+    plot_search_loss(records, report / "loss.png")
+    told = {"search": search_figures(records)}
+    summary = f"{net.spec}, found by hill climbing over network morphisms"
+    return finish_stretch_net(
+        net.build().eval(), net.spec, summary, data, split, options, told, nash_section, progress
     )  # fmt: skip
 
 
 def _data(options: NashOptions, stretches: StretchSet) -> dict[str, Any]:
     """What a tree depends on beside its recipe: how examples are drawn, and a digest of all values they hold."""
     parts = {name: getattr(stretches, name) for name in ("train", "validation", "test")}
-    settings: dict[str, Any] = {name: getattr(options, name) for name in ("fraction", "pairing", "reads", "tells")}
-    return settings | {
-        "examples": [part.number for part in parts.values()], "batch_size": options.batch_size,
-        "new_examples": options.new_examples, "digest": _digest(parts),
-    }  # fmt: skip
+    names = ("fraction", "pairing", "reads", "tells", "thinnings", "batch_size", "redraw")
+    settings: dict[str, Any] = {name: getattr(options, name) for name in names}
+    return settings | {"examples": [part.number for part in parts.values()], "digest": _digest(parts)}
 
 
 def _digest(parts: Mapping[str, StretchBatches]) -> str:
