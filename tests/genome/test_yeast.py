@@ -10,9 +10,10 @@ import pooch
 import pytest
 
 from tests.data import data_file
+from tests.hub.conftest import Notes
 from trackgen.errors import DataError
 from trackgen.genome import decode, open_genome
-from trackgen.genome.yeast import find_saccer3, verify_saccer3
+from trackgen.genome.yeast import ATAC_FILE, find_saccer3, find_yeast_atac, verify_saccer3
 from trackgen.progress import NullProgress
 
 
@@ -46,8 +47,9 @@ def test_another_genome_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-def test_the_demo_scans_builds_and_can_be_run_again(tmp_path: Path) -> None:
+def test_the_demo_scans_builds_and_can_be_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genome = data_file("genome_yeast/sacCer3.2bit")
+    monkeypatch.setenv("TRACKGEN_DATA", str(genome.parents[1]))
     command = [sys.executable, "-m", "trackgen", "demo", "out", "--genome", str(genome), "--stride", "2000"]
     for _ in range(2):
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -77,3 +79,33 @@ def test_without_any_copy_it_is_downloaded_once_and_verified(tmp_path: Path, mon
     with pytest.raises(DataError, match=r"can't be downloaded; found no route to host.*--genome FILE") as caught:
         find_saccer3(None, NullProgress())
     assert caught.value.exit_status == 3
+
+
+@pytest.mark.data
+def test_fragments_in_the_data_folder_are_verified_and_others_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = data_file(f"yeast_atac/{ATAC_FILE}")
+    monkeypatch.setenv("TRACKGEN_DATA", str(path.parents[1]))
+    assert find_yeast_atac(NullProgress()) == (path, "the data folder TRACKGEN_DATA")
+    (tmp_path / "yeast_atac").mkdir()
+    (tmp_path / "yeast_atac" / ATAC_FILE).write_bytes(path.read_bytes()[:-1])
+    monkeypatch.setenv("TRACKGEN_DATA", str(tmp_path))
+    monkeypatch.setattr(pooch, "retrieve", lambda *_, **named: str(tmp_path / named["fname"]))
+    notes = Notes()
+    assert find_yeast_atac(notes) == (tmp_path / ATAC_FILE, "MACS3's public repository, cached")
+    assert "is not the file that the demo knows (md5" in notes.texts[0]
+
+
+def test_where_fragments_cannot_be_had_the_demo_goes_on_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+    monkeypatch.setenv("TRACKGEN_DATA", str(tmp_path))
+    notes = Notes()
+    assert find_yeast_atac(notes) is None
+    assert f"has no yeast_atac/{ATAC_FILE}" in notes.texts[0]
+    assert "can't be had (no route to host): the demo goes on without them" in notes.texts[-1]

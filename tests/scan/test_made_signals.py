@@ -19,6 +19,7 @@ import pytest
 import trackgen
 import trackgen.scan.made_signals as made_signals
 from tests.denoised import denoiser, write_fragments
+from tests.hub.conftest import Notes
 from tests.models import input_model
 from tests.scan.test_signals import SEQUENCE, signal, write_signal
 from tests.scan.test_values import write_fasta
@@ -36,16 +37,6 @@ from trackgen.signals import make_signal, recipe_from_card
 LENGTHS = {"chrI": 60_000, "chrII": 30_000, "chrM": 2_000}
 TRACKS = ("denoise-mini.signal.bw", "denoise-mini.peak.bw")
 INPUT = "denoise-mini.atac.input.bw"
-
-
-class Notes(NullProgress):
-    """Keeps what was told."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,18 @@
-"""``trackgen demo``: the whole main job on the yeast genome with the shipped models that need nothing beside it."""
+"""``trackgen demo``: the whole main job on the yeast genome with the shipped models of yeast."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from trackgen.cli.options import command_line, progress_options, progress_to, threads_option
+
+if TYPE_CHECKING:
+    from trackgen.progress import Progress
 
 __all__ = ["command"]
 
@@ -20,6 +24,12 @@ BINDING = "binding-yeast"
 BINDING_STRIDE = 10
 BINDING_FACTORS = ("Reb1", "Mbp1", "Tbf1")
 """Of a model of many factors a page shows a few: each has a track and its letters."""
+
+DENOISING, DENOISED_INPUT = "denoise-atac-yeast", "atac"
+SHALLOW, THINNING_SEED = 0.1, 1001
+"""The share of the fragments that the model reads, drawn by a seed that no training has used."""
+DENOISED_LOCUS = "chrIV:500,000-520,000"
+"""On a chromosome that the model was not trained on."""
 
 
 def _models_of_sequence() -> tuple[str, ...]:
@@ -33,6 +43,53 @@ def _models_of_sequence() -> tuple[str, ...]:
         for path, card in cards.items()
         if card.training.get("assembly") == "sacCer3" and all(entry.kind == "sequence" for entry in card.inputs)
     )
+
+
+class _Denoised(NamedTuple):
+    """What the demo shows of denoising: the run, and what its signal is to be drawn over."""
+
+    result: Any
+    beside: list[tuple[str, Path]]
+
+
+def _denoise(options: Any, progress: Progress) -> _Denoised | None:
+    """Denoise a tenth of yeast's ATAC-seq fragments, and make tracks of that tenth and of all others to compare.
+
+    Nothing is done where the model or the fragments can't be had.
+    """
+    from trackgen.calls import CallOptions, make_calls
+    from trackgen.card import read_card
+    from trackgen.genome import open_genome
+    from trackgen.genome.yeast import find_yeast_atac
+    from trackgen.hub.call_sources import call_sources
+    from trackgen.resources import shipped_models
+    from trackgen.scan import run_scan
+    from trackgen.signals import make_signal, recipe_from_card
+
+    model = shipped_models().get(DENOISING)
+    recipe = recipe_from_card(read_card(model).training, DENOISED_INPUT) if model else None
+    found = find_yeast_atac(progress) if recipe else None
+    if model is None or recipe is None or found is None:
+        return None
+    fragments, origin = found
+    progress.note(f"ATAC-seq: {fragments.name} from {origin}, verified")
+    output = options.output.parent
+    output.mkdir(parents=True, exist_ok=True)
+    shallow, deep = output / "atac-shallow.bw", output / "atac-deep.bw"
+    with open_genome(options.genome) as genome:
+        for target, complement in ((shallow, False), (deep, True)):
+            drawn = replace(recipe.fragments, fraction=SHALLOW, seed=THINNING_SEED, complement=complement)
+            make_signal(fragments, genome.lengths, target, replace(recipe, fragments=drawn), progress)
+    chosen = replace(
+        options, models=(str(model),), output=output / "denoised", stride=None, contrib=(),
+        signals=((DENOISED_INPUT, shallow),),
+    )  # fmt: skip
+    result = run_scan(chosen, progress)
+    calls = CallOptions(result.folder / "calls", overwrite=True)
+    make_calls(call_sources([result.folder], ("peak",), None), calls, progress)
+    rest = round(100 * (1 - SHALLOW))
+    beside = [(f"{100 - rest} % of the fragments", shallow), (f"the other {rest} %", deep)]
+    return _Denoised(result, beside)
 
 
 @click.command()
@@ -67,7 +124,11 @@ def command(
     quiet: bool,
     log_file: Path | None,
 ) -> None:
-    """Scan the yeast genome with the shipped models, build a hub in OUT, and say how to look at it."""
+    """Scan the yeast genome with the shipped models, build a hub in OUT, and say how to look at it.
+
+    Denoising is shown on a tenth of the ATAC-seq fragments of SRR1822137, from the folder TRACKGEN_DATA or downloaded
+    once; without them, the rest is done.
+    """
     from trackgen.genome.yeast import find_saccer3
     from trackgen.hub import build_hub
     from trackgen.runtime import default_threads
@@ -96,8 +157,13 @@ def command(
             wider = stride if stride > BINDING_STRIDE else None
             few = replace(options, models=binding, output=output / "binding", stride=wider)
             results.append(run_scan(replace(few, classes=BINDING_FACTORS, contrib=BINDING_FACTORS), progress))
+        denoised = _denoise(options, progress)
+        beside = denoised.beside if denoised else []
+        results += [denoised.result] if denoised else []
         folders = [result.folder for result in results]
-        hub = build_hub(folders, output / "hub", genome=str(path), email=None, url=None, progress=progress)
+        hub = build_hub(
+            folders, output / "hub", genome=str(path), email=None, url=None, progress=progress, beside=beside
+        )
     for result in results:
         click.echo(f"tracks\t{result.folder} ({len(result.tracks)} BigWig files, run.json, skipped.bed)")
     click.echo(f"hub\t{output / 'hub'} (hub.txt for UCSC, igv.json, index.html)")
@@ -108,3 +174,5 @@ def command(
         click.get_current_context().invoke(serve, root=hub.path, open_page=True)
     else:
         click.echo(f"show\ttrackgen serve {output / 'hub'}")
+        if denoised:
+            click.echo(f"look\ttrackgen view {output / 'hub'} --locus {DENOISED_LOCUS}  (denoised ATAC-seq)")

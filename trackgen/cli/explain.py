@@ -106,7 +106,7 @@ def tss(
     multiple=True,
     type=NamedFile(),
     metavar="NAME=FILE",
-    help="The BigWig of a signal input.",
+    help="The file of a signal input, as of a scan.",
 )
 @click.option(
     "--vector",
@@ -159,7 +159,7 @@ def motifs(
 )  # fmt: skip
 @click.option(
     "--signal", "signals", envvar="TRACKGEN_EXPLAIN_TRUST_SIGNAL", multiple=True, type=NamedFile(),
-    metavar="NAME=FILE", help="The BigWig of a signal input.",
+    metavar="NAME=FILE", help="The file of a signal input, as of a scan.",
 )  # fmt: skip
 @click.option(
     "--vector", "vectors", envvar="TRACKGEN_EXPLAIN_TRUST_VECTOR", multiple=True, type=NamedFile(),

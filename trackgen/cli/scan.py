@@ -90,7 +90,8 @@ class Share(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     multiple=True,
     type=NamedFile(),
     metavar="NAME=FILE",
-    help="The BigWig file of a signal input (NAME.CHANNEL=FILE where it has channels); once for each input.",
+    help="The file of a signal input (NAME.CHANNEL=FILE where it has channels): BigWig, or reads (BAM, BED, BEDPE, 10x "
+    "fragments) where the model's card says how they are counted; once for each input.",
 )
 @click.option(
     "--vector",

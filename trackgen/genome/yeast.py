@@ -1,7 +1,8 @@
-"""Gets the yeast genome sacCer3 for the demo: from a file, from a data folder, or once from UCSC's public server."""
+"""Gets what the demo is about, from a file, a data folder, or once from public servers: sacCer3, and ATAC-seq of it."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -10,13 +11,19 @@ from trackgen.genome.assemblies import ASSEMBLIES
 from trackgen.genome.sequence import genome_digest, open_genome
 from trackgen.progress import Progress
 
-__all__ = ["SACCER3_DIGEST", "find_saccer3", "verify_saccer3"]
+__all__ = ["SACCER3_DIGEST", "find_saccer3", "find_yeast_atac", "verify_saccer3"]
 
 SACCER3_DIGEST = "21d92a5a9ab52db02d50185f13f2158af34e3d04a887b68b8ad6c240189a879e"
 """`genome_digest` of sacCer3 (R64, 17 sequences, 12,157,105 bp): equal for every sound copy in any format."""
 SACCER3_BASES = 12_157_105
 URL = "https://hgdownload.soe.ucsc.edu/goldenPath/sacCer3/bigZips/sacCer3.2bit"
 IN_DATA_FOLDER = ("genome_yeast/sacCer3.2bit", "genome_yeast/sacCer3.fa.gz")
+ATAC_FILE = "yeast_500k_SRR1822137.bedpe.gz"
+ATAC_URL = (
+    f"https://raw.githubusercontent.com/macs3-project/MACS/a341a2f0ede26735f744d6d5e3b0f7ac1861cfe9/test/{ATAC_FILE}"
+)
+ATAC_MD5 = "0c95e339937e2a29b8a6164e59001eed"
+"""467,908 fragments of SRR1822137 (Schep et al. 2015, doi:10.1101/gr.192294.115), from the tests of MACS3 (BSD-3)."""
 
 
 def find_saccer3(file: Path | None, progress: Progress) -> tuple[Path, str]:
@@ -43,6 +50,29 @@ def find_saccer3(file: Path | None, progress: Progress) -> tuple[Path, str]:
     path = _download(progress)
     verify_saccer3(path)
     return path, "UCSC's public server, cached"
+
+
+def find_yeast_atac(progress: Progress) -> tuple[Path, str] | None:
+    """Verified ATAC-seq fragments of yeast, and where they came from in words; None, told, where they can't be had.
+
+    Looks into the folder that the environment variable TRACKGEN_DATA names, then into the download cache, then
+    downloads (1.8 MB).
+    """
+    folder = os.environ.get("TRACKGEN_DATA")
+    path = Path(folder or "") / "yeast_atac" / ATAC_FILE
+    if folder and path.is_file():
+        found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        if found == ATAC_MD5:
+            return path, "the data folder TRACKGEN_DATA"
+        progress.note(f"{path} is not the file that the demo knows (md5 {found[:8]} instead of {ATAC_MD5[:8]})")
+    elif folder:
+        progress.note(f"the data folder {folder} (TRACKGEN_DATA) has no yeast_atac/{ATAC_FILE}")
+    progress.note(f"ATAC-seq: {ATAC_URL}, unless the cache has it")
+    try:
+        return _retrieve(ATAC_URL, ATAC_FILE, f"md5:{ATAC_MD5}"), "MACS3's public repository, cached"
+    except Exception as error:  # pooch passes on whatever its transport raises; all of it means: no file
+        progress.note(f"the ATAC-seq fragments can't be had ({_first_line(error)}): the demo goes on without them")
+        return None
 
 
 def verify_saccer3(path: Path) -> None:
@@ -74,20 +104,27 @@ def verify_saccer3(path: Path) -> None:
 
 
 def _download(progress: Progress) -> Path:
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")  # progress is told by us
     progress.note(f"genome: {URL}, unless the cache has it")
-
     try:
         # No hash of the file: what counts is the sequence inside, which is verified in every case.
-        path = pooch.retrieve(URL, known_hash=None, fname="sacCer3.2bit", path=pooch.os_cache("trackgen"))
+        return _retrieve(URL, "sacCer3.2bit", None)
     except Exception as error:  # pooch passes on whatever its transport raises; all of it means: no file
         raise DataError(
             "the yeast genome can't be downloaded",
             path=URL,
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            found=_first_line(error),
             wanted="a connection to UCSC's public server",
             remedy="give a copy with --genome FILE (FASTA or 2bit), or set TRACKGEN_DATA to a folder that has one",
         ) from error
-    return Path(path)
+
+
+def _retrieve(address: str, name: str, known_hash: str | None) -> Path:
+    """The file at an address, from the download cache where that has it."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")  # progress is told by us
+    return Path(pooch.retrieve(address, known_hash=known_hash, fname=name, path=pooch.os_cache("trackgen")))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
