@@ -41,6 +41,12 @@ VALUES = click.Choice(["coverage", "peaks"])
     help="Draws of fragments to train on; the paper has one.",
 )  # fmt: skip
 @click.option("--examples", type=click.IntRange(min=1), default=9265, show_default=True, help="Stretches in an epoch.")
+@click.option(
+    "--validation-examples", type=click.IntRange(min=1), default=488, show_default=True, help="Stretches to choose by."
+)
+@click.option(
+    "--test-examples", type=click.IntRange(min=1), default=972, show_default=True, help="Stretches to judge by."
+)
 @click.option("--redraw", is_flag=True, help="Draw the stretches to train on anew every epoch.")
 @click.option(
     "--net", default="hilbert", show_default=True,
