@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,8 @@ def net_of(spec: NetSpec, seed: int = 0) -> Net:
     seed_everything(seed)
     module = LayeredNet(spec)
     for layer in module.layers:
-        if hasattr(layer, "bias"):
-            torch.nn.init.normal_(layer.bias)
+        if isinstance(bias := getattr(layer, "bias", None), torch.Tensor):
+            torch.nn.init.normal_(bias)
     return Net.of(module)
 
 
@@ -67,7 +68,7 @@ def specs(draw: st.DrawFn) -> NetSpec:
     """Small nets of all there is: convolutions before and behind a fold, the input joined anywhere, ReLUs or not."""
     layers: list[Layer] = []
 
-    def block(kind: type[Conv1d] | type[Conv2d]) -> None:
+    def block(kind: Callable[[int, int], Layer]) -> None:
         for _ in range(draw(st.integers(0, 2))):
             layers.append(kind(draw(sizes), draw(widths)))
             layers.extend([Relu()] * draw(st.integers(0, 1)))
@@ -170,7 +171,7 @@ def test_copies_get_unequal_shares_and_learn_apart_without_noise() -> None:
     with torch.no_grad():
         net.weights["layers.1.bias"].fill_(20.0)  # so that the ReLU lets something through
     module = change_net(net, Change("wider", 1, 2), np.random.default_rng(0)).build()
-    first = module.layers[1].weight
+    first = module.get_parameter("layers.1.weight")
     assert torch.equal(first[0], first[1])
     (module(torch.ones(1, 1, 4)) ** 2).sum().backward()
     assert first.grad is not None

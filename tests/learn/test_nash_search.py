@@ -21,7 +21,7 @@ from tests.learn.nash_runs import BUDGET, RECIPE, SOURCES, START, Smoothing, run
 from tests.source import ROOT
 from trackgen.errors import DataError, TrackgenError, UsageError
 from trackgen.learn.architectures.layered import spec_from_json
-from trackgen.learn.fit import FitResult, predict_with_targets
+from trackgen.learn.fit import FitResult, fit, predict_with_targets
 from trackgen.learn.nash import search as search_module
 from trackgen.learn.nash.folder import SearchFolder
 from trackgen.learn.nash.morphisms import Change, change_spec
@@ -182,7 +182,6 @@ def test_equation_1_as_printed_forgets_its_end_which_the_sum_has() -> None:
 
 def test_every_training_starts_again_with_the_high_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[FitOptions] = []
-    fit = search_module.fit
 
     def told(*arguments: Any) -> FitResult:
         seen.append(arguments[4])

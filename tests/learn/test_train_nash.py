@@ -140,7 +140,7 @@ def test_a_start_that_is_no_net_is_told(data: Path, tmp_path: Path, start: str, 
 
 
 def test_a_search_that_found_nothing_says_so() -> None:
-    net = {
+    net: dict[str, Any] = {
         "kind": "net", "net": "0.0", "parent": None, "changes": [], "spec_text": "dense 4", "parameters": 4,
         "train": 2.0, "validation": 2.0, "seconds": 1.0,
     }  # fmt: skip
