@@ -31,6 +31,7 @@ from trackgen.learn.nash.morphisms import KINDS, WEIGHTED, Change, Net, change_n
 from trackgen.learn.nash.neighbours import Bounds, draw_children, possible
 
 ANY = Bounds()
+FOLDS: tuple[Layer, ...] = (Hilbert(), Rows())
 TINY = 64
 """Bins, of an 8 x 8 square."""
 
@@ -76,7 +77,7 @@ def specs(draw: st.DrawFn) -> NetSpec:
 
     block(Conv1d)
     if draw(st.booleans()):
-        layers.append(draw(st.sampled_from([Hilbert(), Rows()])))
+        layers.append(draw(st.sampled_from(FOLDS)))
         block(Conv2d)
     layers.append(Flatten())
     for _ in range(draw(st.integers(0, 2))):
