@@ -3,8 +3,8 @@
 The denoised signal is a sum over a fixed bank of Gaussian smoothings of the input, each weighted by a gate that the
 trunk opens: ``signal = sum_k gate_k(context) * smooth_k(input)``. Gates are positive and smoothings of nothing are
 nothing, so that an input of zeros gives zeros exactly, and the best single Gaussian is among what the net can say.
-The logit of a peak is the trunk's own value, at most `HIGHEST`, plus ``log((signal + TINY) / (signal + LEAST))``:
-where there is no signal there is no peak, whatever the trunk says.
+The logit of a peak is a value of the trunk and of all these signals, at most `HIGHEST`, plus
+``log((signal + TINY) / (signal + LEAST))``: where there is no signal there is no peak, whatever the trunk says.
 
 Convolutions are valid ones: a tile of any length loses `Denoiser.flank` bins on either side, and one window of
 `Denoiser.window` bins gives one bin. Dilated convolutions in residual blocks are those of AtacWorks
@@ -55,9 +55,9 @@ class Denoiser(nn.Module):
         self.first = nn.Conv1d(1, channels, FIRST)
         self.wide = nn.ModuleList(nn.Conv1d(channels, channels, 3, dilation=step) for step in DILATIONS)
         self.narrow = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in DILATIONS)
-        self.joined = nn.Conv1d(channels, JOINED, 1)
+        self.joined = nn.Conv1d(channels + len(WIDTHS), JOINED, 1)
         self.gates = nn.Conv1d(JOINED, len(WIDTHS), 1)
-        self.peak = nn.Conv1d(JOINED, 1, 1)
+        self.peak = nn.Conv1d(JOINED + len(WIDTHS) + 1, 1, 1)
         self.bank: Tensor
         self.register_buffer("bank", gaussians(WIDTHS, self.flank))
         # at the start every gate is open by the same amount, and the gates add up to one
@@ -84,10 +84,12 @@ class Denoiser(nn.Module):
         for wide, narrow, step in zip(self.wide, self.narrow, DILATIONS, strict=True):
             change = narrow(functional.relu(wide(functional.relu(hidden))))
             hidden = hidden[:, :, step:-step] + change
-        hidden = functional.relu(self.joined(functional.relu(hidden)))
         smooth = functional.conv1d(signal, self.bank)
+        level = torch.log1p(smooth)
+        hidden = functional.relu(self.joined(torch.cat([functional.relu(hidden), level], dim=1)))
         denoised = (functional.softplus(self.gates(hidden)) * smooth).sum(dim=1, keepdim=True)
-        logit = self.peak(hidden).clamp(max=HIGHEST) + torch.log((denoised + TINY) / (denoised + LEAST))
+        peak = self.peak(torch.cat([hidden, level, torch.log1p(denoised)], dim=1))
+        logit = peak.clamp(max=HIGHEST) + torch.log((denoised + TINY) / (denoised + LEAST))
         return torch.cat([denoised, logit], dim=1)
 
     def _read(self, sequence: Tensor | None) -> Tensor:
