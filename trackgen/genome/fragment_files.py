@@ -1,7 +1,7 @@
 """Fragments from text: BED, BEDPE of pairs or of whole fragments, 10x' fragments.tsv; plain or gzip.
 
 A line holds sequence, start and end, 0-based half-open, separated by tabs; 10x writes barcode and count behind. Lines
-of pairs hold sequence, start and end of both reads. The lines of a sequence stand together.
+of pairs hold sequence, start and end of both reads. The lines of a sequence stand together, in any order.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from trackgen.genome.sequence import GZIP_MAGIC
 __all__ = ["text_fragments"]
 
 BYTES_PER_PIECE = 1 << 22
+ROWS_PER_CHUNK = 1 << 18
 NOT_DATA = (b"#", b"track", b"browser")
 STRANDS = {b"+": 1, b"-": -1}
 READS_REMEDY = "leave --pairs to auto, or give a BED file whose sixth column is the strand"
@@ -59,7 +60,7 @@ class _Layout(NamedTuple):
 def text_fragments(path: Path, lengths: Mapping[str, int], options: FragmentOptions) -> FragmentSource:
     """The fragments of a text file, read in pieces.
 
-    Memory is that of a piece; for lines of pairs, that of one sequence, since these are not sorted by their fragments.
+    Memory is that of the fragments of one sequence, 16 bytes each: some tools write its lines in other orders.
 
     Raises:
         DataError: see `trackgen.genome.fragments.open_fragments`; here or, with the line, once it is read.
@@ -95,20 +96,16 @@ def _checked(
     path: Path, lengths: Mapping[str, int], options: FragmentOptions, layout: _Layout, counts: FragmentCounts
 ) -> Iterator[Fragments]:
     """Fragments under the genome's names, in order."""
-    own, name, last = "", "", -1
+    own, name = "", ""
     seen: set[str] = set()
     held: list[Fragments] = []
     for run in _runs(path, layout, counts):
         if run.name != own:
             yield from _sorted(held)
-            own, name, last, held = run.name, _name(path, lengths, run, seen), -1, []
+            own, name, held = run.name, _name(path, lengths, run, seen), []
         chunk = Fragments(name, run.start, run.end, run.strand)
         check_on_sequence(path, chunk, lengths[name], run.line, "line")
-        if layout.pairs or layout.strands:
-            held.append(_chosen(chunk, lengths[name], options, counts))
-            continue
-        last = _check_order(path, run, last)
-        yield _chosen(chunk, lengths[name], options, counts)
+        held.append(_chosen(chunk, lengths[name], options, counts))
     yield from _sorted(held)
 
 
@@ -124,19 +121,6 @@ def _name(path: Path, lengths: Mapping[str, int], run: _Run, seen: set[str]) -> 
     return name
 
 
-def _check_order(path: Path, run: _Run, last: int) -> int:
-    """Refuse starts that go back; the newest start."""
-    back = np.flatnonzero(np.diff(run.start, prepend=last) < 0)
-    if len(back):
-        row = int(back[0])
-        raise DataError(
-            "the fragments are not sorted", path=path, place=f"line {run.line[row]:,}",
-            found=f"start {run.start[row]:,} after {run.start[row - 1] if row else last:,}",
-            remedy="sort the file: sort -k1,1 -k2,2n",
-        )  # fmt: skip
-    return int(run.start[-1])
-
-
 def _chosen(chunk: Fragments, length: int, options: FragmentOptions, counts: FragmentCounts) -> Fragments:
     """Without long fragments; reads extended."""
     if chunk.strand is None:
@@ -149,10 +133,14 @@ def _chosen(chunk: Fragments, length: int, options: FragmentOptions, counts: Fra
 
 
 def _sorted(held: list[Fragments]) -> Iterator[Fragments]:
+    """The fragments of a sequence in order, some at a time."""
     if not held:
         return
     whole = joined(held[0].name, held)
-    yield whole.take(np.argsort(whole.start, kind="stable"))
+    if (np.diff(whole.start) < 0).any():
+        whole = whole.take(np.argsort(whole.start, kind="stable"))
+    for first in range(0, len(whole.start), ROWS_PER_CHUNK):
+        yield whole.take(slice(first, first + ROWS_PER_CHUNK))
 
 
 def _runs(path: Path, layout: _Layout, counts: FragmentCounts) -> Iterator[_Run]:

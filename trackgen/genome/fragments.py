@@ -244,7 +244,8 @@ def kept(count: int, fraction: float, seed: int, name: str, first: int = 0) -> N
         fraction: probability of each.
         seed: of the draw.
         name: the genome's name of the sequence.
-        first: index of the first one among those of the sequence that pass all other filters, in the file's order.
+        first: index of the first one among those of the sequence that pass all other filters, in the order of starts
+            (those that start at one base: in the file's order).
     """
     if fraction >= 1:
         return np.ones(count, bool)
