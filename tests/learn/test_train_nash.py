@@ -115,7 +115,7 @@ def test_what_cannot_be_searched_is_told_and_leaves_no_folder_behind(
     told = result.exception if isinstance(result.exception, TrackgenError) else None
     assert status == (result.exit_code if told is None else told.exit_status)
     assert message in (result.output if told is None else str(told))
-    assert not (data / "new" / "records.jsonl").exists()
+    assert not (data / "new").exists()
 
 
 @pytest.mark.parametrize(

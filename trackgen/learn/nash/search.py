@@ -48,6 +48,9 @@ class Recipe:
         noise: see `change_net`.
         bounds: of size, cost and kinds of changes.
         seed: of weights, changes and order.
+
+    Raises:
+        UsageError: the start is beyond the bounds.
     """
 
     start: NetSpec
@@ -62,6 +65,13 @@ class Recipe:
     noise: float = 0.0
     bounds: Bounds = field(default_factory=Bounds)
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.bounds.hold(self.start):
+            found = f"{self.start.parameters:,} weights, {self.start.multiplications:,} multiplications"
+            raise UsageError(
+                "the start is beyond the bounds of the search", found=found, remedy="give it larger bounds"
+            )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Every value, for the plan."""
@@ -117,14 +127,10 @@ def search(
         device: where to train.
 
     Raises:
-        UsageError: the net does not fit the data, or is beyond the bounds.
         DataError: damaged records, or weights that are missing.
         TrackgenError: the start's error became NaN or infinite.
         ResourceError: the device was lost, or memory ran out.
     """
-    if not recipe.bounds.hold(recipe.start):
-        found = f"{recipe.start.parameters:,} weights, {recipe.start.multiplications:,} multiplications"
-        raise UsageError("the start is beyond the bounds of the search", found=found, remedy="give it larger bounds")
     climb = _Climb(folder, recipe, sources, progress, device)
     # a tree that is there already is not cut back: weights of its earlier nets are gone
     budget = replace(budget, steps=max(budget.steps, *climb.steps, 0))

@@ -99,11 +99,12 @@ def train_nash(options: NashOptions, progress: Progress) -> Path:
     The same options in the same folder go on where a run was stopped, to the same tree; with more steps, beyond it.
 
     Raises:
-        UsageError: an unknown net, sequence or setting; an output folder with another search, or in use.
+        UsageError: an unknown net, sequence, device or setting; an output folder with another search, or in use.
         DataError: genome or fragments are missing or malformed; records or weights are damaged.
         TrackgenError: the training of the start diverged.
         ModelError: the exported graph does not reproduce the net.
     """
+    refuse_device(options.device)
     recipe = options.recipe
     torch.set_num_threads(options.threads)
     refuse_device(options.device)
