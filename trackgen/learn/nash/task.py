@@ -107,7 +107,6 @@ def train_nash(options: NashOptions, progress: Progress) -> Path:
     refuse_device(options.device)
     recipe = options.recipe
     torch.set_num_threads(options.threads)
-    refuse_device(options.device)
     folder = SearchFolder(options.output)
     data, split = load_stretch_data(options, progress)
     with folder.held(recipe.to_json() | _data(options, data)):
