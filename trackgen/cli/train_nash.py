@@ -9,42 +9,15 @@ from typing import Any
 import click
 
 from trackgen.cli.options import progress_options, progress_to, split_names, threads_option
+from trackgen.cli.stretch_options import stretch_options
 
 __all__ = ["nash"]
 
-FILE = click.Path(path_type=Path)
 COUNT = click.IntRange(min=1)
 
 
 @click.command()
-@click.option("--deep", required=True, type=FILE, help="Fragments of a deep sample: BAM, BED, BEDPE or 10x fragments.")
-@click.option("--genome", required=True, type=FILE, help="FASTA (plain or bgzip) or 2bit.")
-@click.option(
-    "--output", "-o", required=True, type=FILE, help="Folder for the search: new, or one to go on with; and its report."
-)
-@click.option("--validation", required=True, multiple=True, callback=split_names, help="Sequences to choose by: A,B.")
-@click.option("--test", required=True, multiple=True, callback=split_names, help="Sequences to judge by: A,B.")
-@click.option("--exclude", multiple=True, help="Leave out: a BED file, chr:a-b (1-based closed), or a sequence.")
-@click.option("--fraction", default=0.1, show_default=True, help="Share of the fragments that a net reads.")
-@click.option(
-    "--pairing", type=click.Choice(["complement", "all"]), default="complement", show_default=True,
-    help="The truth: the fragments that a net does not read, or all, as in the paper.",
-)  # fmt: skip
-@click.option(
-    "--reads", type=click.Choice(["coverage", "peaks"]), default="coverage", show_default=True,
-    help="What a net reads: coverage by fragments, or the signal of peaks by MACS3.",
-)  # fmt: skip
-@click.option(
-    "--tells", type=click.Choice(["coverage", "peaks"]), default="coverage", show_default=True,
-    help="What a net tells, alike.",
-)  # fmt: skip
-@click.option("--peak-threshold", default=0.01, show_default=True, help="Of MACS3: p-value of the weakest peaks.")
-@click.option("--thinnings", type=COUNT, default=1, show_default=True, help="Draws of the fragments for training.")
-@click.option("--examples", type=COUNT, default=9265, show_default=True, help="Stretches in an epoch.")
-@click.option("--validation-examples", type=COUNT, default=488, show_default=True, help="Stretches of validation.")
-@click.option("--test-examples", type=COUNT, default=972, show_default=True, help="Stretches of the test.")
-@click.option("--redraw", is_flag=True, help="Draw the stretches to train on anew every epoch.")
-@click.option("--batch-size", type=COUNT, default=32, show_default=True, help="Stretches in a training step.")
+@stretch_options
 @click.option(
     "--start", metavar="NAME|FILE.json", default="hilbert-start", show_default=True,
     help="The net to start from: hilbert-start, hilbert-final, or layers as JSON.",
@@ -81,12 +54,6 @@ COUNT = click.IntRange(min=1)
 )  # fmt: skip
 @click.option("--most-weights", type=COUNT, default=20_000_000, show_default=True, help="No child has more.")
 @click.option("--most-multiplications", type=COUNT, help="No child needs more for a stretch.")
-@click.option("--name", help="The model's name  [default: the output folder's]")
-@click.option("--title", default="Denoised ATAC-seq", show_default=True, help="The model in a few words.")
-@click.option("--data", default="", help="One sentence on where the data comes from, for card and README.")
-@click.option("--license", default="", help="Licence of the model, for its card.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of data, weights and changes.")
-@click.option("--device", default="cpu", show_default=True, help="Where to train: cpu, cuda, cuda:1.")
 @threads_option
 @progress_options
 def nash(output: Path, name: str | None, threads: int | None, quiet: bool, **rest: Any) -> None:
