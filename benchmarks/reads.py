@@ -1,6 +1,6 @@
 """Reads to bins: reads a second and peak memory beside pysam's and bedtools' ways, in one run.
 
-    TRACKGEN_DATA=... python benchmarks/signal.py [--reads 2000000] [--times 4] [--turns 3] [--bin 10]
+    TRACKGEN_DATA=... python benchmarks/reads.py [--reads 2000000] [--times 4] [--turns 3] [--bin 10]
 
 A BAM file of read pairs (2 x 50 bases, proper, yeast) is made: fragments are those of the real yeast data, drawn with
 replacement and moved by up to 200 bp. Every way turns the file into coverage in bins of all sequences, in a process of
