@@ -81,15 +81,17 @@ def test_bins_are_the_means_of_their_bases(rows: Rows, resolution: int) -> None:
 @settings(max_examples=60)
 @given(
     rows=fragment_rows(), resolution=st.integers(1, 800), size=st.integers(1, 50), piece=st.integers(1, 900),
+    held=st.sampled_from([1, 10, 1 << 16]),
     measure=st.sampled_from(["coverage", "cuts"]), statistic=st.sampled_from(["mean", "max"]),
 )  # fmt: skip
 def test_a_sweep_has_every_bin_once_in_order_whatever_the_chunks_and_pieces(
-    rows: Rows, resolution: int, size: int, piece: int, measure: str, statistic: str
+    rows: Rows, resolution: int, size: int, piece: int, held: int, measure: str, statistic: str
 ) -> None:
     wanted = bases_covered(chunks_of(rows, 100)) if measure == "coverage" else cut_counts(rows)
     parts: dict[str, list[float]] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep, "BASES_PER_PIECE", piece)
+        patch.setattr(sweep, "EVENTS_HELD", held)
         chunks = chunks_of(rows, size)
         for name, first, values in swept(chunks, LENGTHS, resolution, measure=measure, statistic=statistic):
             own = parts.setdefault(name, [])

@@ -14,6 +14,8 @@ from trackgen.signals.bins import bin_sizes
 __all__ = ["LEFT_SHIFT", "RIGHT_SHIFT", "Sweep", "Values", "cut_sites", "swept"]
 
 BASES_PER_PIECE = 1 << 18
+EVENTS_HELD = 1 << 16
+"""Fragments that wait for a whole piece: more, on a repeat, are settled in smaller ones, so that memory stays."""
 LEFT_SHIFT = 4
 RIGHT_SHIFT = 5
 """bp. Tn5 doubles nine bases where it cuts; a read's first base is the outermost of them, and these shifts lead to the
@@ -101,7 +103,8 @@ class Sweep:
             self._up = np.concatenate([self._up, chunk.start])
             self._down = np.sort(np.concatenate([self._down, chunk.end]))
         settled = int(chunk.start[-1]) - (RIGHT_SHIFT if self._cuts else 0) if len(chunk.start) else 0
-        yield from self._pieces(min(self._bins, settled // self._resolution), whole=True)
+        whole = len(self._up) < EVENTS_HELD
+        yield from self._pieces(min(self._bins, settled // self._resolution), whole=whole)
 
     def rest(self) -> Iterator[Values]:
         """All bins that are left."""
@@ -114,7 +117,7 @@ class Sweep:
             first, last = self._next, self._next + self._bins_per_piece
             if whole and last > until:
                 break
-            last = min(last, self._bins)
+            last = min(last, until)
             end = min(last * self._resolution, self._length)
             # Cuts before the first base are none of any bin's.
             begin_up = int(np.searchsorted(self._up[used_up:], first * self._resolution)) + used_up
