@@ -44,6 +44,8 @@ def main() -> None:
         command = commands.add_parser(name)
         command.add_argument("--folder", type=Path, default=WORK, help="where tracks are kept between runs")
         command.add_argument("--depths", type=depths, default=list(DEPTHS))
+        if name == "widths":
+            command.add_argument("--kernels", type=lambda text: text.split(","), default=[], help="these alone")
     command.add_argument("--models", type=Path, nargs="*", default=[], help="model files, or folders of them")
     timed = commands.add_parser("time")
     timed.add_argument("model", type=Path)
@@ -55,7 +57,7 @@ def main() -> None:
     commands.add_parser("report")
     options = parser.parse_args()
     if options.command == "widths":
-        choose_widths(options.folder, options.depths)
+        choose_widths(options.folder, options.depths, options.kernels)
     elif options.command == "run":
         run_baselines(options.folder, options.depths)
         run_models(options.folder, model_files(options.models), options.depths)

@@ -89,14 +89,11 @@ def _runs(folder: Path, models: Sequence[Path], depths: Sequence[float]) -> Iter
 
 
 def _of_model(judged: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Errors and correlations of the signal; peaks by the probability of one, where the model has that output."""
+    """By pairing the figures of the signal, and ``head_``... those of peaks by the model's probability of one."""
     result = {}
     for pairing, figures in judged["signal"].items():
-        entry = dict(figures)
-        if "probability" in judged:
-            entry |= {f"signal_{name}": figures[name] for name in PEAK_FIGURES}
-            entry |= {name: judged["probability"][pairing][name] for name in PEAK_FIGURES}
-        result[pairing] = entry
+        head = judged["probability"][pairing] if "probability" in judged else {}
+        result[pairing] = dict(figures) | {f"head_{name}": head[name] for name in PEAK_FIGURES if name in head}
     return result
 
 

@@ -18,7 +18,6 @@ from trackgen.evaluate import EvaluateOptions, Evaluation, evaluate_tracks
 from trackgen.genome import Interval, open_genome
 from trackgen.genome.fragments import FragmentOptions, load_fragments
 from trackgen.learn.datasets.peak_calling import call_peaks
-from trackgen.learn.denoise_task import PEAK_THRESHOLD
 from trackgen.progress import NullProgress
 from trackgen.signals import Recipe, make_signal
 
@@ -27,13 +26,6 @@ __all__ = [
     "digest_of", "figures_of", "genome_lengths", "masks", "pairs",
 ]  # fmt: skip
 
-print(
-    "NOTE from the lead to H5 (remove this print): the table's labels are MACS3 p<1e-4 on the truth's fragments now (as the"
-    " training command's PEAK_THRESHOLD; about as many as HMMRATAC's), file peaks-1e-4.narrowPeak. The smoothed tracks stay;"
-    " recompute only auprc/auroc, and choose the widths for auprc on validation again, with few widths. Where a method has a"
-    " peak head, give AUPRC of head and of signal in separate columns or rows. One process at a time: the cores are full.",
-    flush=True,
-)
 RECORDS = Path(__file__).parent.parent / "docs" / "benchmarks" / "denoise"
 """Folder of the runs' records, of which ``report`` makes docs/benchmarks/denoise.md."""
 GENOME = "genome_yeast/sacCer3.2bit"
@@ -112,11 +104,15 @@ class Pair:
     def peaks(self, pairing: str) -> Path:
         """Peaks of the truth's fragments, by MACS3 at the threshold of ``trackgen train denoise``.
 
-        There are about as many as HMMRATAC found by other means; the paper's low threshold is for inputs, not for truth.
+        There are about as many as HMMRATAC found by other means; the paper's low threshold is for inputs, not for
+        truth.
         """
         whole = pairing == "all"
         path = (self._whole if whole else self.folder) / "peaks-1e-4.narrowPeak"
         if not path.is_file():
+            # It imports PyTorch, which a report does without.
+            from trackgen.learn.denoise_task import PEAK_THRESHOLD
+
             options = FragmentOptions() if whole else self._options(complement=True)
             fragments = load_fragments(data_file(FRAGMENTS), self._lengths, options)
             call_peaks(fragments, self._lengths, path, threshold=PEAK_THRESHOLD, excluded=masks(self._lengths))

@@ -30,7 +30,8 @@ METHODS = {
 }
 """Method -> what it is, in the order of tables; others follow by their names."""
 SHOWN = ("mse", "pearson", "spearman", "auprc", "second_auprc")
-BARS = ("mse", "pearson", "auprc", "second_auprc")
+HEADS = {"head_auprc": "AUPRC of the peak head, MACS3 peaks", "head_second_auprc": "of the peak head, HMMRATAC"}
+BARS = ("mse", "pearson", "auprc", "head_auprc", "second_auprc", "head_second_auprc")
 HEAD = """# Denoising: what models reach, and what they have to beat
 
 Made by `python benchmarks/denoise.py report` from the records in [denoise/](denoise/); no figure is written by hand.
@@ -44,8 +45,9 @@ in training and where peaks are called.
 
 Figures are means over the three thinnings, with their standard deviation behind ±; models are trained three
 times, and each thinning is read by one of the three. **Covered** bins are those whose truth is not 0. Peaks are
-MACS3's on the truth's own fragments (p below 0.01, all duplicates kept), AUPRC is by the model's peak probability
-where it has one, by its signal where it has not. HMMRATAC's regions of the whole data are second labels."""
+MACS3's on the truth's own fragments (p below 1e-4, all duplicates kept); AUROC and AUPRC are by the value of the
+track, and of models with a **peak head** by its probability as well. HMMRATAC's regions of the whole data are second
+labels."""
 
 
 class Table:
@@ -75,7 +77,7 @@ class Table:
         if method in ("box", "gauss"):
             chosen = best_kernels(self.validation, depth).get(method, {})
             method = chosen.get(figure, method)
-        found = [run[pairing][figure] for run in self.runs(method, depth) if pairing in run]
+        found = [run[pairing].get(figure) for run in self.runs(method, depth) if pairing in run]
         return [value for value in found if value is not None]
 
     def mean(self, method: str, depth: float, figure: str, pairing: str = "rest") -> float | None:
@@ -137,12 +139,12 @@ def _headline(table: Table) -> str:
     if not table.runs("noisy", HEADLINE):
         return missing(title, "python benchmarks/denoise.py run")
     rows = [
-        [label, *(cell(table.values(name, depth or HEADLINE, figure)) for figure in FIGURES)]
+        [label, *(cell(table.values(name, depth or HEADLINE, figure)) for figure in (*FIGURES, *HEADS))]
         for name, label, depth in rows_of(table)
     ]
     return f"""## {title}
 
-{markdown_table(["method", *FIGURES.values()], rows)}
+{markdown_table(["method", *FIGURES.values(), *HEADS.values()], rows)}
 
 Box and Gauss's curve have, in every column, the width that was best on validation **for that column's figure** (of
 covered bins by that of all, of peaks by the AUPRC of the labels): no single track of theirs reaches a whole row. The
@@ -150,25 +152,27 @@ ceiling is what another experiment of half the depth would reach, without smooth
 
 
 def _verdicts(table: Table) -> str:
-    """Each of our models against the shallow track and the best smoothing."""
-    lines = []
-    for name in table.methods():
-        for figure in BARS:
-            own, noisy = table.mean(name, HEADLINE, figure), table.mean("noisy", HEADLINE, figure)
-            smooth = table.best_smoothing(HEADLINE, figure)
-            if own is None or noisy is None or smooth is None:
-                continue
-            better = [(own > rival) == HIGHER[figure] and own != rival for rival in (noisy, smooth[1])]
-            verdict = "above both" if all(better) else "**not above both**" if any(better) else "**below both**"
-            if not HIGHER[figure]:
-                verdict = "below both" if all(better) else "**not below both**" if any(better) else "**above both**"
-            lines.append(
-                f"* {METHODS.get(name, name)}, {FIGURES[figure]}: {verdict}: {own:.3f}, {_change(own, noisy, figure)} "
-                f"than the shallow track, {_change(own, smooth[1], figure)} than the best smoothing ({smooth[0]})"
-            )
-    if not lines:
+    """Each model against the shallow track and the best smoothing."""
+    lines = [_verdict(table, name, figure) for name in table.methods() for figure in BARS]
+    if not any(lines):
         return missing("Against smoothing", "python benchmarks/denoise.py run --models DIR")
-    return "## Against smoothing\n\n" + "\n".join(lines)
+    return "## Against smoothing\n\n" + "\n".join(line for line in lines if line)
+
+
+def _verdict(table: Table, name: str, figure: str) -> str:
+    """One model by one figure; nothing where it, or a rival, has none."""
+    rivals = figure.removeprefix("head_")
+    own, noisy = table.mean(name, HEADLINE, figure), table.mean("noisy", HEADLINE, rivals)
+    smooth = table.best_smoothing(HEADLINE, rivals)
+    if own is None or noisy is None or smooth is None:
+        return ""
+    won = sum(own > rival if HIGHER[rivals] else own < rival for rival in (noisy, smooth[1]))
+    verdict = ("**beats neither**", "**beats one of the two alone**", "beats both")[won]
+    return (
+        f"* {METHODS.get(name, name)}, {(FIGURES | HEADS)[figure]}: {verdict}: {own:.3f}, "
+        f"{_change(own, noisy, figure)} than the shallow track, {_change(own, smooth[1], figure)} than the best "
+        f"smoothing ({smooth[0]})"
+    )
 
 
 def _change(own: float, rival: float, figure: str) -> str:
@@ -184,6 +188,8 @@ def _by_depth(table: Table) -> str:
             [label, *(cell(table.values(name, depth, figure)) for depth in DEPTHS)]
             for name, label, fixed in rows_of(table) if fixed is None
         ]  # fmt: skip
+        heads = {name: [cell(table.values(name, at, f"head_{figure}")) for at in DEPTHS] for name in table.methods()}
+        rows += [[f"{METHODS.get(name, name)}, peak head", *cells] for name, cells in heads.items() if any(cells)]
         header = ["method", *(f"{100 * depth:g} %" for depth in DEPTHS)]
         parts.append(f"### {FIGURES[figure]}\n\n{markdown_table(header, rows)}")
     return "## By depth\n\n" + "\n\n".join(parts)
@@ -211,7 +217,7 @@ def _widths(table: Table) -> str:
     rows = []
     for depth in DEPTHS:
         for shape, chosen in best_kernels(table.validation, depth).items():
-            rows.append([f"{100 * depth:g} %", shape, *(chosen[figure].split(":")[1] for figure in SHOWN)])
+            rows.append([f"{100 * depth:g} %", shape, *(chosen.get(figure, ":").split(":")[1] for figure in SHOWN)])
     return f"""## Widths of the smoothings
 
 Of {len(KERNELS)} kernels ({len(KERNELS) + len(WIDER)} at the least depth), bases of the box or of the curve's

@@ -30,12 +30,13 @@ CHOOSERS = {name: name.removeprefix("covered_").replace("auroc", "auprc") for na
 """Figure -> the one by which its kernel is chosen: of covered bins that of all, of peaks the AUPRC of their labels."""
 
 
-def choose_widths(folder: Path, depths: Sequence[float] = DEPTHS) -> None:
-    """Append the validation figures of all kernels, and of no smoothing, that are not on record yet."""
+def choose_widths(folder: Path, depths: Sequence[float] = DEPTHS, kernels: Sequence[str] = ()) -> None:
+    """Append the validation figures of kernels (none: all), and of no smoothing, that are not on record yet."""
     path = RECORDS / "validation.jsonl"
     for pair in pairs(folder, VALIDATION, depths):
-        known = _by_seed(read_records(path), pair.depth).get(pair.seed, {})
-        wanted = [*KERNELS, *(WIDER if pair.depth <= SHALLOWEST else ())]
+        entries = _by_seed(read_records(path), pair.depth).get(pair.seed, {})
+        known = {kernel for kernel, figures in entries.items() if figures.keys() >= FIGURES.keys()}
+        wanted = kernels or [*KERNELS, *(WIDER if pair.depth <= SHALLOWEST else ())]
         tracks = {"none": pair.input()} if "none" not in known else {}
         tracks |= smooth_pair(pair, [kernel for kernel in wanted if kernel not in known], VALIDATION.chroms)
         if not tracks:
@@ -77,9 +78,14 @@ def best_kernels(records: Sequence[Mapping[str, Any]], depth: float) -> dict[str
     own = list(_by_seed(records, depth).values())
     found: dict[str, dict[str, str]] = {shape: {} for shape in SHAPES} if own else {}
     for shape, chosen in found.items():
-        kernels = [kernel for kernel in own[0] if kernel.startswith(shape) and all(kernel in entry for entry in own)]
         for figure in FIGURES:
             by = CHOOSERS[figure]
+            kernels = [
+                kernel for kernel in own[0]
+                if kernel.startswith(shape) and all(entry.get(kernel, {}).get(by) is not None for entry in own)
+            ]  # fmt: skip
+            if not kernels:
+                continue
             means = {kernel: sum(entry[kernel][by] for entry in own) / len(own) for kernel in kernels}
             chosen[figure] = (max if HIGHER[by] else min)(means, key=means.__getitem__)
     return found
