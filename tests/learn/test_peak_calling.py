@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data import data_file
+from tests.learn.commands import run
 from trackgen.errors import DataError, TrackgenError, UsageError
 from trackgen.genome import Interval, open_signal
 from trackgen.genome.fragments import FragmentOptions, Fragments, load_fragments
@@ -136,6 +137,22 @@ def test_the_track_of_peaks_holds_the_bins(tmp_path: Path) -> None:
         values = track.values("a", 0, 1000)
         assert not np.isnan(track.values("b", 0, 310)).any()
     assert values[::25].tolist()[:4] == [0, 2.5, 4, 0]
+
+
+def test_the_command_makes_a_track_of_peaks_that_were_called_or_are_called_now(tmp_path: Path, fake: Path) -> None:
+    (tmp_path / "genome.fa").write_text("".join(f">{name}\n{'A' * length}\n" for name, length in LENGTHS.items()))
+    (tmp_path / "called.narrowPeak").write_text(PEAK)
+    (tmp_path / "reads.bed").write_text("a\t5\t50\na\t100\t180\n")
+    for name in ("called.narrowPeak", "reads.bed"):
+        result = run(
+            "signal", tmp_path / name, "--genome", tmp_path / "genome.fa", "--measure", "peaks", "--bin", "25",
+            "--exclude", "a:1-10", "-o", tmp_path / "peaks.bw",
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        with open_signal(tmp_path / "peaks.bw") as track:
+            assert track.values("a", 0, 1000)[::25].tolist()[2:9] == [0, 7.5, 7.5, 7.5, 7.5, 7.5, 0]
+            assert track.values("b", 0, 50)[::25].tolist() == [2.25, 0]
+    assert fake.read_text() == "a\t100\t180\n"
 
 
 def test_real_peaks_of_yeast_are_those_that_hold_the_fragments(tmp_path: Path) -> None:

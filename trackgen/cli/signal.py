@@ -19,9 +19,11 @@ FILE = click.Path(path_type=Path)
 @click.option("--genome", required=True, type=FILE, help="FASTA (plain or bgzip) or 2bit.")
 @click.option("--output", "-o", required=True, type=FILE, help="The BigWig file to write.")
 @click.option(
-    "--measure", type=click.Choice(["coverage", "cuts"]), default="coverage", show_default=True,
-    help="Fragments over a base, or cuts of Tn5 at a base (starts moved by +4, ends by -5).",
+    "--measure", type=click.Choice(["coverage", "cuts", "peaks"]), default="coverage", show_default=True,
+    help="Fragments over a base, or cuts of Tn5 at a base (starts moved by +4, ends by -5); or the signal of peaks, "
+    "the largest in a bin and unscaled: of READS that are narrowPeak, else of what MACS3 calls (trackgen[peaks]).",
 )  # fmt: skip
+@click.option("--peak-threshold", default=0.01, show_default=True, help="Of MACS3: p-value of the weakest peaks.")
 @click.option(
     "--scale", type=click.Choice(["mean", "cpm", "none"]), default="mean", show_default=True,
     help="Divide by the mean over the usual genome, so that depth falls out; counts per million fragments; or counts.",
@@ -59,7 +61,7 @@ FILE = click.Path(path_type=Path)
 @threads_option
 @progress_options
 def command(
-    reads: Path, genome: Path, output: Path, exclude: tuple[str, ...], statistic: str,
+    reads: Path, genome: Path, output: Path, exclude: tuple[str, ...], statistic: str, peak_threshold: float,
     threads: int | None, quiet: bool, log_file: Path | None, **rest: Any,
 ) -> None:  # fmt: skip
     """Make a signal from READS: coverage or cut sites as a BigWig track, for scans and for training.
@@ -78,6 +80,15 @@ def command(
     with open_genome(genome) as opened, progress_to(quiet, log_file) as progress:
         lengths = dict(opened.lengths)
         excluded = [region for text in exclude for region in parse_regions(text, lengths).intervals]
+        if measure == "peaks":
+            from trackgen.learn.datasets.peak_calling import make_peak_signal
+
+            make_peak_signal(
+                reads, lengths, output, fragments, threshold=peak_threshold, excluded=excluded, resolution=resolution,
+                progress=progress,
+            )  # fmt: skip
+            click.echo(output)
+            return
         summary = make_signal(
             reads, lengths, output, Recipe(measure, scale, fragments, excluded), progress,
             resolution=resolution, statistic=statistic, threads=threads or default_threads(),

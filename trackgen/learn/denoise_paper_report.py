@@ -18,7 +18,10 @@ __all__ = ["CAVEATS", "INPUT", "search_section", "stretch_card", "write_report"]
 INPUT = "atac"
 COLOR = "40,90,160"
 UNITS = {"coverage": "fold over the mean coverage", "peaks": "signal of peaks"}
-VALUES = {"coverage": "coverage by fragments, as fold over its mean", "peaks": "the signal of peaks that MACS3 calls"}
+VALUES = {
+    "coverage": "coverage by fragments, as fold over its mean",
+    "peaks": "the signal of peaks that MACS3 calls (trackgen signal --measure peaks)",
+}
 DESCRIPTION = (
     "Deep ATAC-seq as a net tells it from a sample of {share:g} of its fragments: {tells} in bins of {resolution} bp, "
     "from {reads} in {bins:,} bins of which the {centre:,} in the middle are told at once. The net of Fishman and "

@@ -20,13 +20,21 @@ from numpy.typing import NDArray
 from trackgen.bigwig import BigWigWriter
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import Interval
-from trackgen.genome.fragments import Fragments
+from trackgen.genome.fragments import FragmentOptions, Fragments, load_fragments
 from trackgen.learn.datasets.bed import BedRow, read_peaks
 from trackgen.learn.datasets.intervals import spans_by_name
 from trackgen.learn.programs import run_program
 from trackgen.progress import NullProgress, Progress
 
-__all__ = ["LOW_THRESHOLD", "call_peaks", "macs3", "peak_bins", "read_signal_peaks", "write_peak_signal"]
+__all__ = [
+    "LOW_THRESHOLD",
+    "call_peaks",
+    "macs3",
+    "make_peak_signal",
+    "peak_bins",
+    "read_signal_peaks",
+    "write_peak_signal",
+]
 
 LOW_THRESHOLD = 0.01
 """p-value of the weakest peaks; the paper says "low" (ENCODE's relaxed ATAC-seq peaks have the same)."""
@@ -136,6 +144,38 @@ def peak_bins(peaks: Sequence[BedRow], lengths: Mapping[str, int], resolution: i
     for peak in sorted(peaks, key=lambda peak: peak.signal or 0.0):
         bins[peak.name][peak.start // resolution : -(-peak.end // resolution)] = peak.signal
     return bins
+
+
+def make_peak_signal(
+    source: Path, lengths: Mapping[str, int], target: Path, fragments: FragmentOptions, *,
+    threshold: float = LOW_THRESHOLD, excluded: Sequence[Interval] = (), resolution: int = 1, progress: Progress,
+) -> None:  # fmt: skip
+    """Write the signal of peaks as a BigWig track: of a narrowPeak file, or of peaks that are called on reads.
+
+    Args:
+        source: narrowPeak by its name (``.narrowPeak``, ``.narrowPeak.gz``); else BAM, BED, BEDPE or 10x fragments.
+        lengths: of the sequences of the genome, bp.
+        target: the BigWig file.
+        fragments: which of the reads are used.
+        threshold, excluded: of `call_peaks`.
+        resolution: bases in a bin.
+        progress: told how many peaks there are.
+
+    Raises:
+        UsageError, DataError, TrackgenError: as `call_peaks` and `read_signal_peaks`.
+        ResourceError: the disk is full.
+    """
+    if source.name.removesuffix(".gz").endswith(".narrowPeak"):
+        peaks = read_signal_peaks(source, lengths)
+    else:
+        macs3()
+        with tempfile.TemporaryDirectory(prefix="trackgen-peaks-") as folder:
+            peaks = call_peaks(
+                load_fragments(source, lengths, fragments), lengths, Path(folder, "called.narrowPeak"),
+                threshold=threshold, excluded=excluded, progress=progress,
+            )  # fmt: skip
+    progress.note(f"{len(peaks):,} peaks")
+    write_peak_signal(peaks, lengths, target, resolution)
 
 
 def write_peak_signal(peaks: Sequence[BedRow], lengths: Mapping[str, int], path: Path, resolution: int) -> None:
