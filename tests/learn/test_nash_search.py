@@ -274,3 +274,22 @@ def test_errors_of_all_parts_are_means_over_their_examples(whole: Path) -> None:
         made = net.build()(torch.from_numpy(inputs)).numpy()
     # the mean in float32
     assert last["test"] == pytest.approx(float(((made - targets) ** 2).mean()), rel=1e-5)
+
+
+def test_siblings_that_are_the_same_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [(Change("deeper", 2, 3),), (Change("wider", 1, 4),), (Change("deeper", 2, 3),), (Change("wider", 1, 4),)]
+    monkeypatch.setattr(search_module, "draw_children", lambda *_: drawn)
+    trained: list[Any] = []
+
+    def told(*arguments: Any) -> FitResult:
+        trained.append(arguments[0])
+        return fit(*arguments)
+
+    monkeypatch.setattr(search_module, "fit", told)
+    run(tmp_path / "search", replace(RECIPE, children=4), Budget(1, 0))
+    nets = nets_of(tmp_path / "search")
+    assert len(trained) == 1 + 3
+    assert nets["1.3"]["same_as"] == "1.1"
+    assert nets["1.3"]["validation"] == nets["1.1"]["validation"]
+    assert "same_as" not in nets["1.4"], "copies of its own were drawn"
+    assert steps_of(tmp_path / "search")[-1]["best"] != "1.3"

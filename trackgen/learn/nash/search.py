@@ -192,7 +192,12 @@ class _Climb:
             np.random.default_rng([recipe.seed, step, DRAW]),
         )  # fmt: skip
         for child, changes in enumerate(drawn, start=1):
-            if f"{step}.{child}" not in self.nets:
+            if f"{step}.{child}" in self.nets:
+                continue
+            first = drawn.index(changes) + 1
+            if first < child and all(change.kind != "wider" for change in changes):
+                self._repeated(self.nets[f"{step}.{first}"], child)
+            else:
                 self._child(parent, step, child, changes)
         return [self.nets[f"{step}.{child}"] for child in range(1, recipe.children + 1)]
 
@@ -208,6 +213,13 @@ class _Climb:
             net = change_net(net, change, random, self.recipe.noise)
         told = {"net": f"{step}.{child}", "step": step, "child": child, "parent": parent["net"]}
         self._trained(net, told | {"changes": [change.to_json() for change in changes]})
+
+    def _repeated(self, first: Mapping[str, Any], child: int) -> None:
+        """A child that is what a sibling is: without copies to draw, its training would be the same, too."""
+        record = {**first, "net": f"{first['step']}.{child}", "child": child, "same_as": first["net"], "seconds": 0.0}
+        self.folder.append(record)
+        self.nets[record["net"]] = record
+        self.progress.advance(len(first["history"]))
 
     def last(self, budget: Budget) -> Net:
         """The best net, trained on where the budget has that, and better so."""
