@@ -88,7 +88,7 @@ def _denoise(options: Any, progress: Progress) -> _Denoised | None:
     calls = CallOptions(result.folder / "calls", overwrite=True)
     make_calls(call_sources([result.folder], ("peak",), None), calls, progress)
     rest = round(100 * (1 - SHALLOW))
-    beside = [(f"{100 - rest} % of the fragments", shallow), (f"the other {rest} %", deep)]
+    beside = [(f"{100 - rest} % of fragments", shallow), (f"other {rest} %", deep)]
     return _Denoised(result, beside)
 
 

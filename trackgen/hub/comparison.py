@@ -5,8 +5,9 @@ All of them are one picture on one scale, so that the eye can tell what the mode
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from trackgen.hub.text import clean, counted, number_text, shorten, track_name, 
 __all__ = ["BesideFile", "beside_files", "besides_by_genome", "with_comparisons"]
 
 INPUT_COLOR: Color = (150, 150, 150)
-BESIDE_COLORS: tuple[Color, ...] = ((0, 114, 178), (0, 158, 115), (204, 121, 167), (230, 159, 0))
+BESIDE_COLORS: tuple[Color, ...] = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0))
 """Of Okabe and Ito's, as in `trackgen.hub.compose`; the prediction keeps its own."""
+NEAR = 120
+"""Two colours are hard to tell apart when drawn over each other where their parts differ by less, all together."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ def with_comparisons(
             for entry in run.inputs if entry.model == signal.model
         ]  # fmt: skip
         others = [_of_input(entry, signal, taken) for entry in inputs]
-        others += [_of_file(entry, place, signal, taken) for place, entry in enumerate(left)]
+        others += [
+            _of_file(entry, color, signal, taken) for entry, color in zip(left, _colors(signal, inputs), strict=False)
+        ]
         left = []
         result.append(_compared(group, signal, others, taken) if others else group)
     if left:
@@ -148,10 +153,18 @@ def _of_input(entry: RunInput, signal: HubTrack, taken: Taken) -> HubTrack:
     )  # fmt: skip
 
 
-def _of_file(entry: BesideFile, place: int, signal: HubTrack, taken: Taken) -> HubTrack:
+def _colors(signal: HubTrack, inputs: Sequence[RunInput]) -> Iterator[Color]:
+    """Of files beside a signal: grey for the first, unless it is the input's, then what is unlike the signal's own."""
+    apart = [
+        color for color in BESIDE_COLORS
+        if sum(abs(one - other) for one, other in zip(color, signal.color, strict=True)) >= NEAR
+    ]  # fmt: skip
+    return chain([] if inputs else [INPUT_COLOR], cycle(apart))
+
+
+def _of_file(entry: BesideFile, color: Color, signal: HubTrack, taken: Taken) -> HubTrack:
     origin = "It was put here by whoever built the hub, to be compared with the prediction: no model made it here."
     long_label = f"{entry.label}: {clean(entry.path.name)}, beside {signal.label}"
-    color = [other for other in BESIDE_COLORS if other != signal.color][place % 3]
     beside = Beside(origin, {"file it comes from": clean(entry.path.name)}, entry.names)
     return _track(signal, entry.path, entry.label, long_label, signal.unit, color, beside, taken)
 

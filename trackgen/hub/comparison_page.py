@@ -50,7 +50,7 @@ def comparison_html(hub: Hub, track: HubTrack) -> str:
         for other in others
     )
     return (
-        f"<p>Browsers that can draw it over {links}, on one scale. What only the prediction shows, the model has "
+        f"<p>Browsers that can do so draw it over {links}, on one scale. What only the prediction shows, the model has "
         "added.</p>"
     )
 

@@ -31,7 +31,7 @@ TOP_PERCENTILES_IN_AXIS = 2.0
 SMALLEST, LARGEST = 2.0**-126, 2.0**127
 PIECE, PIECES_LOOKED_AT = 1 << 18, 48
 """Bases, and how many stretches of so many are read of a file that no run tells of."""
-EXTREMES = (0.05, 99.5)
+EXTREMES = (0.05, 99)
 """Percentiles within a stretch; over each other, usual peaks must not be low for the sake of the few highest."""
 
 
