@@ -36,10 +36,25 @@ def summary(search: Path, control: Path) -> dict[str, Any]:
         for record in records if record["kind"] == "net"
     ]  # fmt: skip
     columns = ["net", "parent", "changes", "weights", "validation", "seconds"]
-    return rounded({"text": _text(told, plan), "recipe": plan, **told, "columns": columns, "nets": nets})
+    return rounded({"text": _text(told, plan, _stuck(nets)), "recipe": plan, **told, "columns": columns, "nets": nets})
 
 
-def _text(told: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+def _stuck(nets: Sequence[Sequence[Any]]) -> str:
+    """A sentence on the step from which the bounds left one change alone; empty where there is none."""
+    changes: dict[int, set[str]] = {}
+    for name, _, words, *_ in nets:
+        if not str(name).startswith("final"):
+            changes.setdefault(int(str(name).partition(".")[0]), set()).add(words)
+    alike = [step for step, found in changes.items() if step and len(found) == 1]
+    if not alike:
+        return ""
+    return (
+        f"The bounds were too narrow: from step {min(alike)} on they left one change alone, so that all children were "
+        "the same, and the climb had ended. "
+    )
+
+
+def _text(told: Mapping[str, Any], plan: Mapping[str, Any], stuck: str) -> str:
     search, control = told["search"], told["control"]
     examples, last = plan["examples"], search["steps"][-1]
     return f"""`trackgen train nash` at 10 % depth: {last["step"]} steps of {
@@ -70,10 +85,11 @@ multiplications a stretch.
         )
     }
 
-From the start to step {last["step"]} the error on validation falls by {
+{stuck}From the start to step {last["step"]} the error on validation falls by {
         _fall(search["steps"]):.1%}. The last two columns are
 the control: the start without any change, given the same epochs as the best net of each step in turn
-({control["seconds"]:,.0f} seconds), which falls by {_fall(control["steps"]):.1%}. {_final(search, control)}
+({control["seconds"]:,.0f} seconds), which falls by {_fall(control["steps"]):.1%};
+the search cost {search["seconds"] / control["seconds"]:.0f} times as much. {_final(search, control)}
 
 ![Tree of the search](denoise/nash-tree.png)
 
