@@ -40,17 +40,18 @@ def summary(search: Path, control: Path) -> dict[str, Any]:
 
 
 def _stuck(nets: Sequence[Sequence[Any]]) -> str:
-    """A sentence on the step from which the bounds left one change alone; empty where there is none."""
+    """A sentence on the step behind which the bounds left no choice; empty where there is none."""
     changes: dict[int, set[str]] = {}
     for name, _, words, *_ in nets:
         if not str(name).startswith("final"):
             changes.setdefault(int(str(name).partition(".")[0]), set()).add(words)
-    alike = [step for step, found in changes.items() if step and len(found) == 1]
-    if not alike:
+    steps = max(changes)
+    free = max((step for step, found in changes.items() if len(found) > 1), default=0)
+    if free == steps:
         return ""
     return (
-        f"The bounds were too narrow: from step {min(alike)} on they left one change alone, so that all children were "
-        "the same, and the climb had ended. "
+        f"The bounds were narrow: behind step {free} they left a single change, or none, so that all children of "
+        "a step were the same net. "
     )
 
 
@@ -88,8 +89,8 @@ multiplications a stretch.
 {stuck}From the start to step {last["step"]} the error on validation falls by {
         _fall(search["steps"]):.1%}. The last two columns are
 the control: the start without any change, given the same epochs as the best net of each step in turn
-({control["seconds"]:,.0f} seconds), which falls by {_fall(control["steps"]):.1%};
-the search cost {search["seconds"] / control["seconds"]:.0f} times as much. {_final(search, control)}
+({_seconds(control):,.0f} seconds), which falls by {_fall(control["steps"]):.1%};
+the search cost {_seconds(search) / _seconds(control):.1f} times as much. {_final(search, control)}
 
 ![Tree of the search](denoise/nash-tree.png)
 
@@ -102,6 +103,11 @@ def _rows(steps: Sequence[Mapping[str, Any]], control: Sequence[Mapping[str, Any
          *(f"{other[name]:.3f}" for name in ERRORS[1:])]
         for step, other in zip(steps, control, strict=True) if step["step"] % EVERY == 0
     ]  # fmt: skip
+
+
+def _seconds(figures: Mapping[str, Any]) -> float:
+    """Of the climb, without the training at the end."""
+    return float(figures["seconds"] - (figures["final"]["seconds"] if figures["final"] else 0.0))
 
 
 def _fall(steps: Sequence[Mapping[str, Any]]) -> float:

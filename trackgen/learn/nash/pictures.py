@@ -42,14 +42,16 @@ def plot_search_tree(records: Records, path: Path) -> None:
         of_kind = [record for net, record in nets.items() if _kind(record) == kind and not net.startswith("final")]
         for inside, color in ((False, QUIET), (True, COLORS[0])):
             drawn = [record for record in of_kind if (record["net"] in way) == inside]
+            named = drawn and (inside or len(drawn) == len(of_kind))
             axis.scatter([record["step"] for record in drawn], [record["validation"] for record in drawn],
                          marker=marker, s=26 if inside else 12, color=color, zorder=3 if inside else 2,
-                         label=WORDS[kind] if inside or not way & {r["net"] for r in of_kind} else None)  # fmt: skip
+                         label=WORDS[kind] if named else None)  # fmt: skip
     axis.step(range(len(chosen)), [nets[net]["validation"] for net in chosen], where="post", color=COLORS[0],
               linewidth=0.8, linestyle=":", label="best so far")  # fmt: skip
     lowest, start = min(record["validation"] for record in nets.values()), nets[chosen[0]]["validation"]
     axis.set(ylim=(lowest - 0.05 * (start - lowest + 1e-9), min(2 * start, _highest(nets.values(), start))))
     axis.set(xlabel="step of the search", ylabel="MSE, validation")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.legend(fontsize=8)
     save_figure(figure, path)
 
