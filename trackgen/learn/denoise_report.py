@@ -31,8 +31,7 @@ MANNER = (
     "{low:g} and {high:g} (log-uniform), and has the remaining fragments for the truth; half of the tiles read "
     "backwards. Loss: squared error, Poisson likelihood and correlation of the signal, cross-entropy of peaks. AdamW; "
     "the rate falls along a cosine; weights are averaged over steps (.995). Kept is the epoch of the lowest loss on "
-    "validation. How much the peak's logit weighs the net's own opinion, the smoothings and the denoised signal is "
-    "fitted again on validation, by logistic regression."
+    "validation."
 )
 
 

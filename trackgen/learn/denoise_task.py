@@ -25,8 +25,7 @@ from trackgen.learn.datasets.bed import BedRow, read_peaks
 from trackgen.learn.datasets.denoise import LEAST_FRAGMENTS, DeepData, refuse_peakless, refuse_thin
 from trackgen.learn.datasets.peak_calling import call_peaks, macs3
 from trackgen.learn.datasets.split import Split
-from trackgen.learn.denoise_judging import VALIDATION_SEED, judge, judged_depths
-from trackgen.learn.denoise_refit import refit_peak
+from trackgen.learn.denoise_judging import judge, judged_depths
 from trackgen.learn.denoise_report import denoise_card, write_report
 from trackgen.learn.denoise_training import DenoiseTraining, train_denoiser
 from trackgen.learn.export import calibrated, export
@@ -105,7 +104,6 @@ def train_denoise(options: DenoiseOptions, progress: Progress) -> Path:
             depths, options.channels, KERNELS if options.sequence else 0, options.seed, options.device, options.resume,
         )  # fmt: skip
         net, result = train_denoiser(data, settings, progress)
-        refit_peak(net, data, judged_depths(depths), VALIDATION_SEED, options.device)
         judged = judge(net, data, judged_depths(depths), options.device, progress)
         figures = {
             "data": _data_figures(data, options),

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["HIGHEST", "JOINED", "RESOLUTION", "DenoiseLoss", "Denoiser", "SignalAndPeak"]
+__all__ = ["HIGHEST", "RESOLUTION", "DenoiseLoss", "Denoiser", "SignalAndPeak"]
 
 RESOLUTION = 10
 """Bases of a bin."""
@@ -91,14 +91,6 @@ class Denoiser(nn.Module):
         peak = self.peak(torch.cat([hidden, level, torch.log1p(denoised)], dim=1))
         logit = peak.clamp(max=HIGHEST) + torch.log((denoised + TINY) / (denoised + LEAST))
         return torch.cat([denoised, logit], dim=1)
-
-    def add_to_peak(self, weights: Tensor) -> None:
-        """Add to the weights of the smoothings and the denoised signal in the peak's logit, float32[widths + 1].
-
-        The values that they weigh are the last channels of what `peak` is called with, as log(1 + value).
-        """
-        with torch.no_grad():
-            self.peak.weight[0, JOINED:, 0] += weights
 
     def _read(self, sequence: Tensor | None) -> Tensor:
         """What the sequence says of the bins that the first convolution gives: (N, channels, T - FIRST + 1)."""
