@@ -50,7 +50,7 @@ def test_a_tenth_of_the_fragments_is_denoised_called_and_drawn_over_the_others(
         with pyBigWig.open(str(path)) as file:
             values = file.values("chrI", 0, 60_000, numpy=True)
             means[label] = (values.mean(), np.unique(values[values > 0]).min())
-    assert list(means) == ["10 % of fragments", "other 90 %"]
+    assert list(means) == ["shallow (10 %)", "deep (other 90 %)"]
     shallow, deep = means.values()
     assert shallow[0] == pytest.approx(deep[0], rel=0.1), "both have one scale"
     assert shallow[1] / deep[1] == pytest.approx(9, rel=0.3), "a fragment of few counts more"

@@ -87,8 +87,8 @@ def _denoise(options: Any, progress: Progress) -> _Denoised | None:
     result = run_scan(chosen, progress)
     calls = CallOptions(result.folder / "calls", overwrite=True)
     make_calls(call_sources([result.folder], ("peak",), None), calls, progress)
-    rest = round(100 * (1 - SHALLOW))
-    beside = [(f"{100 - rest} % of fragments", shallow), (f"other {rest} %", deep)]
+    share = round(100 * SHALLOW)
+    beside = [(f"shallow ({share} %)", shallow), (f"deep (other {100 - share} %)", deep)]
     return _Denoised(result, beside)
 
 
