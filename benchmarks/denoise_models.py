@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +65,11 @@ def _judged(pair: Pair, tracks: Mapping[str, Path]) -> dict[str, dict[str, Any]]
 
 
 def run_models(folder: Path, models: Sequence[Path], depths: Sequence[float] = DEPTHS) -> None:
-    """Append the test figures of each model, each thinning by the model of the same number; known ones are kept."""
+    """Append the test figures of each model, each thinning by the model of the same number; known ones are kept.
+
+    What files of the same name gave that were other models is dropped.
+    """
+    _drop_earlier(models)
     known = {(r["depth"], r["seed"], r["method"], r.get("digest")) for r in read_records(TESTED)}
     for pair, model in _runs(folder, models, depths):
         digest = digest_of(model.path)
@@ -77,6 +82,16 @@ def run_models(folder: Path, models: Sequence[Path], depths: Sequence[float] = D
         record |= {"file": model.path.name, "seconds": seconds, **_of_model(judged)}
         append_record(TESTED, rounded(record))
         print(f"{pair.name}: {model.method} {model.seed or ''}, {seconds:.0f} s", flush=True)
+
+
+def _drop_earlier(models: Sequence[Path]) -> None:
+    current = {(Model.of(path).method, path.name): digest_of(path) for path in models}
+    records = read_records(TESTED)
+    kept = [r for r in records if current.get((r["method"], r.get("file")), r.get("digest")) == r.get("digest")]
+    if len(kept) < len(records):
+        temporary = TESTED.with_name(TESTED.name + ".tmp")
+        temporary.write_text("".join(json.dumps(record) + "\n" for record in kept))
+        temporary.replace(TESTED)
 
 
 def _runs(folder: Path, models: Sequence[Path], depths: Sequence[float]) -> Iterator[tuple[Pair, Model]]:

@@ -157,11 +157,13 @@ def figures_of(
 def _figures(first: Evaluation, second: Evaluation) -> dict[str, float | None]:
     assert first.comparison is not None
     every, covered = first.comparison.every, first.comparison.covered
+    pairs_and_others = every.bins + first.comparison.left_out
     found = {
         "mse": every.mse, "pearson": every.pearson, "spearman": every.spearman,
         "covered_mse": covered.mse, "covered_pearson": covered.pearson, "covered_spearman": covered.spearman,
         "auroc": first.figures.auroc, "auprc": first.figures.auprc,
         "second_auroc": second.figures.auroc, "second_auprc": second.figures.auprc,
+        "left_out": first.comparison.left_out / pairs_and_others,
     }  # fmt: skip
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
