@@ -85,7 +85,7 @@ def run_models(folder: Path, models: Sequence[Path], depths: Sequence[float] = D
 
 
 def _drop_earlier(models: Sequence[Path]) -> None:
-    current = {(Model.of(path).method, path.name): digest_of(path) for path in models}
+    current: dict[Any, str] = {(Model.of(path).method, path.name): digest_of(path) for path in models}
     records = read_records(TESTED)
     kept = [r for r in records if current.get((r["method"], r.get("file")), r.get("digest")) == r.get("digest")]
     if len(kept) < len(records):
