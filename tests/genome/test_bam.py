@@ -195,6 +195,16 @@ def test_an_index_is_made_beside_the_file_where_there_is_none_and_again_where_it
     assert index.read_bytes() == made
 
 
+@pytest.mark.parametrize("size", [0, 4, 200])
+def test_a_damaged_index_is_made_again(tmp_path: Path, size: int) -> None:
+    path = write_bam(tmp_path / "a.bam", PAIRS, index=True)
+    index = tmp_path / "a.bam.bai"
+    whole = index.read_bytes()
+    index.write_bytes(whole[:size] if size < 100 else b"\7" * size)
+    assert fast(path, PAIRED)
+    assert index.read_bytes() == whole
+
+
 def test_the_index_lies_in_the_temporary_folder_where_the_files_own_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

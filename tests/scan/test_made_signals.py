@@ -290,6 +290,22 @@ def test_python_reads_fragments_too_and_makes_the_signal_once(
         np.testing.assert_array_equal(values["signal"], file.values("chrI", 1000, 3000, numpy=True))
 
 
+def test_python_makes_the_signal_again_for_a_genome_of_other_sequences(folder: Path, tmp_path: Path) -> None:
+    sequence = "ACGT" * (LENGTHS["chrI"] // 4)
+    write_fasta(tmp_path / "g.fa", {"I": sequence.ljust(LENGTHS["chrI"], "A")})
+    write_fasta(tmp_path / "h.fa", {"chrI": sequence.ljust(LENGTHS["chrI"], "A"), "chrV": sequence})
+    fragments = [line for line in (folder / "low.bed").read_text().splitlines(True) if line.startswith("chrI\t")]
+    (tmp_path / "low.bed").write_text("".join(fragments))
+    model = trackgen.open_model(folder / "denoise-mini.onnx")
+    signals = {"atac": tmp_path / "low.bed"}
+    expected = model.predict(tmp_path / "h.fa", "chrI:1,001-3,000", signals=signals)["signal"]
+    assert expected.any()
+    np.testing.assert_array_equal(
+        model.predict(tmp_path / "g.fa", "I:1,001-3,000", signals=signals)["signal"], expected
+    )
+    assert not model.predict(tmp_path / "h.fa", "chrV:1,001-3,000", signals=signals)["signal"].any()
+
+
 def test_an_estimate_reads_fragments_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     assert estimate_scan(options(folder, tmp_path / "out")).bases == sum(LENGTHS.values())
     assert not (tmp_path / "out").exists()

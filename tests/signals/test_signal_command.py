@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.data import data_file
 from tests.reads import LENGTHS, Read, pair, write_bam
 from trackgen.cli.main import root
+from trackgen.errors import ResourceError, UsageError
 from trackgen.genome import open_signal
 from trackgen.genome.fragments import FragmentOptions, load_fragments, open_fragments
 from trackgen.signals import coverage_bins, cut_bins, cut_sites
@@ -76,6 +77,27 @@ def test_what_cannot_be_done_ends_with_its_status_and_without_a_track(
     assert getattr(error, "exit_status", done.exit_code) == status
     assert message in f"{done.output}{error}"
     assert not list(tmp_path.glob("out.bw*"))
+
+
+@pytest.mark.parametrize(("name", "measure"), [("a.bed", "coverage"), ("a.narrowPeak", "peaks"), ("a.bw", "coverage")])
+def test_a_signal_is_not_written_over_what_it_is_made_of(tmp_path: Path, genome: Path, name: str, measure: str) -> None:
+    (tmp_path / "a.bed").write_text("chrA\t10\t60\n")
+    assert run(tmp_path / "a.bed", "--genome", genome, "-o", tmp_path / "a.bw").exit_code == 0
+    (tmp_path / "a.narrowPeak").write_text("chrA\t10\t60\tp\t1\t.\t5\t3\t2\t20\n")
+    before = (tmp_path / name).read_bytes()
+    done = run(tmp_path / name, "--genome", genome, "-o", tmp_path / name, "--measure", measure)
+    assert isinstance(done.exception, UsageError)
+    assert "a signal can't be written over the file that it is made of" in str(done.exception)
+    assert done.exception.exit_status == 2
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, genome: Path) -> None:
+    (tmp_path / "a.bed").write_text("chrA\t10\t60\n")
+    target = tmp_path / "none" / "out.bw"
+    done = run(tmp_path / "a.bed", "--genome", genome, "-o", target)
+    assert isinstance(done.exception, ResourceError)
+    assert str(done.exception).startswith(f"{target}: the track cannot be written; found No such file")
 
 
 # Real reads.

@@ -41,7 +41,7 @@ def mapped_reads(path: Path) -> int | None:
 def bam_index(path: Path) -> Iterator[Path | None]:
     """The index of a BAM file, None where it can't be indexed.
 
-    One that is older than its file is made again. One in the temporary folder is removed at the end.
+    One that is older than its file, or damaged, is made again. One in the temporary folder is removed at the end.
 
     Raises:
         DataError: the file can't be read.
@@ -63,9 +63,18 @@ def _present(path: Path) -> Path | None:
     newest = path.stat().st_mtime
     for suffix in SUFFIXES:
         for candidate in (path.with_name(path.name + suffix), path.with_suffix(suffix)):
-            if candidate.is_file() and candidate.stat().st_mtime >= newest:
+            if candidate.is_file() and candidate.stat().st_mtime >= newest and _readable(path, candidate):
                 return candidate
     return None
+
+
+def _readable(path: Path, index: Path) -> bool:
+    """Whether an index can be loaded: one whose copying broke off can't."""
+    try:
+        with _quiet(), pysam.AlignmentFile(os.fspath(path), index_filename=os.fspath(index)) as file:
+            return bool(file.has_index())
+    except (OSError, ValueError):
+        return False
 
 
 def _make(path: Path, target: Path) -> Path | None:

@@ -181,7 +181,7 @@ def plan_signals(
         if is_reads(path):
             if recipe is not None:
                 plan = SignalPlan(key, path, path, {name: name for name in lengths}, card.name, recipe)
-                plans.append(replace(plan, path=folder / _made_name(plan)))
+                plans.append(replace(plan, path=folder / _made_name(plan, lengths)))
                 continue
             refuse_without_recipe(key, path, card)
         with open_signal(path) as reader:
@@ -224,9 +224,9 @@ def _reader_of(key: str, cards: Sequence[Card]) -> tuple[Card, InputSpec, Recipe
     return (*readers[0], recipes[0])
 
 
-def _made_name(plan: SignalPlan) -> str:
-    """A file's name that is another one for other reads, and for another recipe."""
-    text = json.dumps([plan.sha256, plan.summary()["recipe"]], sort_keys=True)
+def _made_name(plan: SignalPlan, lengths: Mapping[str, int]) -> str:
+    """A file's name that is another one for other reads, another recipe, and other sequences of the genome."""
+    text = json.dumps([plan.sha256, plan.summary()["recipe"], list(lengths.items())], sort_keys=True)
     return f"{plan.model}.{plan.key}.{hashlib.sha256(text.encode()).hexdigest()[:16]}.bw"
 
 

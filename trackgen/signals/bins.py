@@ -52,7 +52,7 @@ def cut_bins(positions: NDArray[np.int64], length: int, resolution: int) -> NDAr
     """How many cuts lie at a base, the mean over the bases of each bin: float32[ceil(length / resolution)].
 
     Args:
-        positions: int64[n], the bases of cuts (`trackgen.signals.cuts.cut_sites`); those beyond the sequence don't
+        positions: int64[n], the bases of cuts (`trackgen.signals.cut_sites`); those beyond the sequence don't
             count.
         length: bases of the sequence.
         resolution: bases of a bin.

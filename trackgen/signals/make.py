@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.bigwig import BigWigWriter
-from trackgen.errors import DataError, ResourceError
+from trackgen.errors import DataError, ResourceError, UsageError
 from trackgen.genome import spans_by_name
 from trackgen.genome.fragments import FragmentCounts, Fragments, FragmentSource, is_reads, open_fragments
 from trackgen.progress import Progress
@@ -20,7 +20,7 @@ from trackgen.signals.sweep import Values, cut_sites, swept
 from trackgen.signals.track import track_values
 from trackgen.signals.usual import UsualDepth
 
-__all__ = ["SignalSummary", "make_signal", "signal_bins"]
+__all__ = ["SignalSummary", "make_signal", "refuse_onto_itself", "signal_bins"]
 
 MILLION = 1e6
 
@@ -65,9 +65,10 @@ def make_signal(
     Raises:
         DataError: see `trackgen.genome.fragments.open_fragments` and `trackgen.signals.track.track_values`; scale
             ``mean``, and nothing lies on the usual part of the genome.
-        UsageError: a BigWig track with what needs single fragments.
-        ResourceError: the disk is full.
+        UsageError: a BigWig track with what needs single fragments; `target` is `path`.
+        ResourceError: the disk is full, or the target's folder can't be written.
     """
+    refuse_onto_itself(path, target)
     if not is_reads(path):
         depth, factor, values = track_values(path, lengths, recipe, resolution, statistic, progress)
         mean = _write(values, lengths, target, recipe, factor, resolution, threads, progress)
@@ -76,7 +77,7 @@ def make_signal(
     if source.told:
         progress.note(source.told)
     usual = _Usual(source, lengths, recipe)
-    with tempfile.TemporaryFile(dir=target.parent) as file:
+    with _temporary_file(target) as file:
         spool = _Spool(file, target) if recipe.scale != "none" else None
         chunks = usual.watched(_reported(source, lengths, progress))
         if spool is not None:
@@ -111,6 +112,30 @@ def signal_bins(
         parts.append(part.values.astype(np.float32))
     if parts:
         yield name, np.concatenate(parts)
+
+
+def refuse_onto_itself(path: Path, target: Path) -> None:
+    """Refuse to write a signal over the file that it is made of.
+
+    Raises:
+        UsageError: both are one file.
+    """
+    if target.exists() and path.exists() and target.samefile(path):
+        raise UsageError(
+            "a signal can't be written over the file that it is made of", path=target, place="-o",
+            wanted="another file",
+        )  # fmt: skip
+
+
+def _temporary_file(target: Path) -> IO[bytes]:
+    """A nameless file beside the target."""
+    try:
+        return tempfile.TemporaryFile(dir=target.parent)
+    except OSError as error:
+        raise ResourceError(
+            "the track cannot be written", path=target, found=error.strerror,
+            remedy="choose a folder that exists and can be written, with -o",
+        ) from error  # fmt: skip
 
 
 def _reported(source: FragmentSource, lengths: Mapping[str, int], progress: Progress) -> Iterator[Fragments]:

@@ -25,6 +25,7 @@ from trackgen.learn.datasets.bed import BedRow, read_peaks
 from trackgen.learn.datasets.intervals import spans_by_name
 from trackgen.learn.programs import run_program
 from trackgen.progress import NullProgress, Progress
+from trackgen.signals import refuse_onto_itself
 
 __all__ = [
     "LOW_THRESHOLD",
@@ -165,6 +166,7 @@ def make_peak_signal(
         UsageError, DataError, TrackgenError: as `call_peaks` and `read_signal_peaks`.
         ResourceError: the disk is full.
     """
+    refuse_onto_itself(source, target)
     if source.name.removesuffix(".gz").endswith(".narrowPeak"):
         peaks = read_signal_peaks(source, lengths)
     else:
