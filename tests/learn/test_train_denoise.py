@@ -27,7 +27,7 @@ from trackgen.learn.datasets.bed import BedRow
 from trackgen.learn.datasets.denoise import DeepData, DrawnTiles, EveryTile, Tile
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.denoise_judging import judged_depths
-from trackgen.learn.denoise_task import _joined
+from trackgen.learn.denoise_task import DenoiseOptions, _joined, fragment_options
 from trackgen.runtime import open_session
 from trackgen.signals import recipe_from_card
 
@@ -295,6 +295,13 @@ def test_every_tile_holds_every_bin_once_and_a_cap_spreads_them() -> None:
     assert sum(float(targets[:, 2].sum()) for _, targets in tiles.batches(0)) == 2 * (301 + 100)
     few = EveryTile(data, 4, ("long", "short"), (0.1,), 9, most=3, bins=64).tiles
     assert [(tile.name, tile.first) for tile in few] == [("long", 0), ("long", 128), ("long", 256)]
+
+
+def test_no_limit_of_length_is_said_as_trackgen_signal_says_it() -> None:
+    path = Path("deep.bed")
+    for longest, limit in ((0, None), (2000, 2000)):
+        options = DenoiseOptions(path, (path,), path, ("two",), ("three",), longest=longest)
+        assert fragment_options(options) == FragmentOptions(longest=limit)
 
 
 def test_several_files_are_one(world: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ FILE = click.Path(path_type=Path)
               help="Whole fragments of read pairs, or single reads.")  # fmt: skip
 @click.option("--mapping-quality", default=10, show_default=True, help="Smallest one of a read that is used.")
 @click.option("--duplicates", is_flag=True, help="Use reads that are marked as duplicates, too.")
-@click.option("--longest", default=2000, show_default=True, help="Leave out fragments longer than this, bp.")
+@click.option("--longest", default=2000, show_default=True, help="Leave out longer fragments, bp; 0 for no limit.")
 @click.option("--name", help="The model's name  [default: the output folder's]")
 @click.option("--title", default="Denoised ATAC-seq", show_default=True, help="The model in a few words.")
 @click.option("--data", default="", help="Where the data comes from, for card and README.")

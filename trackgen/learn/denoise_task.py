@@ -7,6 +7,7 @@ pictures), and ``checkpoint.pt`` (for resuming).
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -161,7 +162,7 @@ def fragment_options(options: DenoiseOptions) -> FragmentOptions:
     """Which fragments are used."""
     return FragmentOptions(
         pairs=options.pairs, mapping_quality=options.mapping_quality, duplicates=options.duplicates,
-        longest=options.longest,
+        longest=options.longest or None,
     )  # fmt: skip
 
 
@@ -194,7 +195,13 @@ def _peaks(
             fragments, genome.lengths, part, threshold=PEAK_THRESHOLD, excluded=excluded, progress=progress
         )
         options.output.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(part, made)
+        # Whole or not at all: a run that goes on reads them.
+        copy = made.with_name(f"{made.name}.tmp")
+        try:
+            shutil.copyfile(part, copy)
+            os.replace(copy, made)
+        finally:
+            copy.unlink(missing_ok=True)
     return peaks
 
 
