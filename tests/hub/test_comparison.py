@@ -146,6 +146,20 @@ def test_names_of_sequences_in_a_file_beside_are_read_as_the_genome_s(build: Bui
             assert {"I", "chrI"} & {*file.chroms()} == {"I"}
 
 
+def test_sequences_of_a_file_beside_that_the_genome_lacks_are_left_out(
+    build: Build, trackgen: Trackgen, run: Path, tmp_path: Path
+) -> None:
+    write_bigwig(tmp_path / "x.bw", "signal", 5.0, {"II": 20_001, "chrEBV": 9_000, "I": 60_000})
+    folder = build(run, beside=[("deep", tmp_path / "x.bw")]).path
+    with pyBigWig.open(str(folder / DEEP)) as file, pyBigWig.open(str(tmp_path / "x.bw")) as given:
+        assert file.chroms() == {"chrI": 60_000, "chrII": 20_001}
+        for name in ("I", "II"):
+            wanted = given.values(name, 0, 20_000, numpy=True)
+            np.testing.assert_array_equal(file.values(f"chr{name}", 0, 20_000, numpy=True), wanted)
+    checked = trackgen("hub", "check", folder)
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_a_stretch_of_hundredfold_coverage_does_not_flatten_the_picture(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     lengths = {f"chr{number}": 300_000 for number in range(1, 8)}

@@ -19,7 +19,7 @@ from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
 from trackgen.hub.contents import write_contents
 from trackgen.hub.genes import CompiledGenes, compile_for_best, gene_files
 from trackgen.hub.genome import GenomeSource, choose_genomes
-from trackgen.hub.genome_files import put_track, put_two_bit
+from trackgen.hub.genome_files import put_beside, put_track, put_two_bit
 from trackgen.hub.jbrowse_into import check_into, merge_into
 from trackgen.hub.links import links
 from trackgen.hub.locus import informative_locus
@@ -258,8 +258,10 @@ def _organism(assembly: str) -> str:
 def _write_data(hub: Hub, sources: Sequence[GenomeSource], folder: Path, progress: Progress) -> None:
     for genome, source in zip(hub.genomes, sources, strict=True):
         for track in genome.files:
-            own = track.beside.names if isinstance(track, HubTrack) and track.beside else None
-            put_track(track.source, own or source.names, folder / track.file)
+            if isinstance(track, HubTrack) and track.beside and track.beside.names:
+                put_beside(track.source, track.beside.names, folder / track.file)
+            else:
+                put_track(track.source, source.names, folder / track.file)
             if isinstance(track, CallTrack):
                 put_narrow_peak(track.narrow_peak_source, folder / track.narrow_peak, source.names)
         put_two_bit(source, folder / genome.two_bit, progress)

@@ -6,13 +6,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from trackgen.bigwig import copy_renamed
-from trackgen.genome import open_genome, write_twobit
+import numpy as np
+
+from trackgen.bigwig import BigWigWriter, copy_renamed
+from trackgen.genome import open_genome, open_signal, write_twobit
 from trackgen.genome.sequence import TWOBIT_MAGIC
 from trackgen.hub.genome import GenomeSource
 from trackgen.progress import Progress
 
-__all__ = ["link_or_copy", "put_track", "put_two_bit"]
+__all__ = ["link_or_copy", "put_beside", "put_track", "put_two_bit"]
+
+BASES_AT_ONCE = 1 << 20
 
 
 def put_two_bit(genome: GenomeSource, target: Path, progress: Progress) -> None:
@@ -38,6 +42,25 @@ def put_track(source: Path, names: Mapping[str, str], target: Path) -> None:
         copy_renamed(source, target, names)
     else:
         link_or_copy(source, target)
+
+
+def put_beside(source: Path, names: Mapping[str, str], target: Path) -> None:
+    """Put a BigWig file of the user's at `target`, without sequences that are not in `names`: browsers know none.
+
+    Raises:
+        DataError: it is damaged.
+        ResourceError: the disk is full.
+    """
+    with open_signal(source) as reader:
+        if all(name in names for name in reader.lengths):
+            put_track(source, names, target)
+            return
+        kept = {name: length for name, length in reader.lengths.items() if name in names}
+        with BigWigWriter(target, {names[name]: length for name, length in kept.items()}, stride=1) as writer:
+            for name, length in kept.items():
+                for first in range(0, length, BASES_AT_ONCE):
+                    values = reader.values(name, first, min(first + BASES_AT_ONCE, length))
+                    writer.add(names[name], first, values, np.zeros((0, 2), np.int64))
 
 
 def link_or_copy(source: Path, target: Path) -> None:
