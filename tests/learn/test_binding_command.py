@@ -115,6 +115,7 @@ def test_without_a_signal_the_same_files_train_a_net_of_the_sequence_alone(world
     assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "alone" / "model.onnx").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_same_run_and_a_resumed_one_give_the_same_model(trained: Path, world: Path, tmp_path: Path) -> None:
     train(world, tmp_path / "toy", "--epochs", "6")
     result = train(world, tmp_path / "toy", "--epochs", "10", "--resume")

@@ -94,6 +94,7 @@ def test_a_tss_model_is_explained_on_one_page(world: World, model: Path, tmp_pat
 
 
 @pytest.mark.usefixtures("aside")
+@pytest.mark.slow
 def test_the_same_explanation_is_the_same_page(world: World, model: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         assert explain_tss(world, model, tmp_path / name).exit_code == 0

@@ -94,6 +94,7 @@ def test_what_matters_first_is_done_first(whole: Path) -> None:
     assert list(dict.fromkeys(done)) == [(None, first), (None, second), (60, first), (60, second)]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_figures_of_one(whole: Path, tmp_path: Path) -> None:
     assert run(tmp_path / "two", makers=Makers(2)) == records(whole)
 

@@ -31,6 +31,7 @@ def trained(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+@pytest.mark.slow
 def test_cage_clusters_train_a_model_with_its_card_and_report(trained: Path) -> None:
     card = read_card(trained / "model.onnx")
     assert (card.name, card.title, card.window, card.strands) == ("tss-toy", "Toy", 200, "both")

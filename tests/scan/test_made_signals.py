@@ -261,6 +261,17 @@ def test_two_models_that_want_different_signals_of_one_name_are_refused(folder: 
     assert {path.name for path in (tmp_path / "out").glob("*.input.bw")} == {INPUT}
 
 
+def test_a_track_serves_models_that_would_make_it_of_reads_in_different_ways(folder: Path, tmp_path: Path) -> None:
+    silent = input_model(tmp_path, [SEQUENCE, signal(resolution=5)], name="silent").path
+    models = (str(silent), str(folder / "denoise-mini.onnx"), str(denoiser(tmp_path, "other", scale="cpm")))
+    values = {name: np.full(size, 5, np.float32) for name, size in LENGTHS.items()}
+    result = run_scan(options(folder, tmp_path / "out", write_signal(tmp_path / "five.bw", values), models=models))
+    assert {name.partition(".")[0] for name in result.tracks} >= {"silent", "denoise-mini", "other"}
+    # the model that says what it wants is asked, though another comes first
+    notes = json.loads((tmp_path / "out" / "run.json").read_text())["warnings"]
+    assert "the mean of five.bw is 5" in json.dumps(notes)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -21,7 +21,8 @@ DEFAULT_STRIDE = 1
 
 
 BINDING = "binding-yeast"
-BINDING_STRIDE = 10
+COARSEST_STRIDE = 10
+"""Of the models of binding and of ATAC-seq."""
 BINDING_FACTORS = ("Reb1", "Mbp1", "Tbf1")
 """Of a model of many factors a page shows a few: each has a track and its letters."""
 
@@ -81,7 +82,7 @@ def _denoise(options: Any, progress: Progress) -> _Denoised | None:
             drawn = replace(recipe.fragments, fraction=SHALLOW, seed=THINNING_SEED, complement=complement)
             make_signal(fragments, genome.lengths, target, replace(recipe, fragments=drawn), progress)
     chosen = replace(
-        options, models=(str(model),), output=output / "denoised", stride=None, contrib=(),
+        options, models=(str(model),), output=output / "denoised", stride=_wider(options.stride), contrib=(),
         signals=((DENOISED_INPUT, shallow),),
     )  # fmt: skip
     result = run_scan(chosen, progress)
@@ -90,6 +91,11 @@ def _denoise(options: Any, progress: Progress) -> _Denoised | None:
     share = round(100 * SHALLOW)
     beside = [(f"shallow ({share} %)", shallow), (f"deep (other {100 - share} %)", deep)]
     return _Denoised(result, beside)
+
+
+def _wider(stride: int | None) -> int | None:
+    """None, a model's own stride, unless a coarser one is asked for."""
+    return stride if stride is not None and stride > COARSEST_STRIDE else None
 
 
 @click.command()
@@ -153,9 +159,7 @@ def command(
         )
         results = [run_scan(options, progress)]
         if binding:
-            # its own stride unless a coarser one is asked for
-            wider = stride if stride > BINDING_STRIDE else None
-            few = replace(options, models=binding, output=output / "binding", stride=wider)
+            few = replace(options, models=binding, output=output / "binding", stride=_wider(stride))
             results.append(run_scan(replace(few, classes=BINDING_FACTORS, contrib=BINDING_FACTORS), progress))
         denoised = _denoise(options, progress)
         beside = denoised.beside if denoised else []

@@ -177,8 +177,9 @@ def plan_signals(
     """
     plans, notes = [], []
     for key, path in sorted(signals):
-        card, spec, recipe = _reader_of(key, cards)
-        if is_reads(path):
+        reads = is_reads(path)
+        card, spec, recipe = _reader_of(key, cards, reads)
+        if reads:
             if recipe is not None:
                 plan = SignalPlan(key, path, path, {name: name for name in lengths}, card.name, recipe)
                 plans.append(replace(plan, path=folder / _made_name(plan, lengths)))
@@ -203,14 +204,21 @@ def plan_signals(
     return tuple(plans), notes
 
 
-def _reader_of(key: str, cards: Sequence[Card]) -> tuple[Card, InputSpec, Recipe | None]:
-    """The first model that reads a signal, its input, and how all models want it made of reads.
+def _reader_of(key: str, cards: Sequence[Card], reads: bool) -> tuple[Card, InputSpec, Recipe | None]:
+    """The first model that reads a signal, its input, and how it wants that made of reads.
+
+    Args:
+        reads: whether the file holds reads. A track is used as it is, whatever else its models would do: then the
+            first model that says what it wants speaks for all.
 
     Raises:
-        UsageError: two models want it made in different ways.
+        UsageError: of reads, two models want it made in different ways.
     """
     readers = [(card, spec) for card in cards for spec in _inputs(card, "signal") if key in signal_keys(spec)]
     recipes = [recipe_from_card(card.training, spec.name) for card, spec in readers]
+    if not reads:
+        first = next((number for number, recipe in enumerate(recipes) if recipe is not None), 0)
+        return (*readers[first], recipes[first])
     # The depth is what a model is used to, and makes no difference to the signal.
     ways = [None if recipe is None else replace(recipe, depth=None) for recipe in recipes]
     for (card, _), way in zip(readers, ways, strict=True):
