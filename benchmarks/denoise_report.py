@@ -46,7 +46,8 @@ in training and where peaks are called.
 
 Figures are means over the three thinnings, with their standard deviation behind ±; our models are trained three
 times, and each thinning is read by one of the three. The paper's nets and NASH are trained once, with a small part of
-the paper's budget (below): they show what that buys, on a genome a hundredth of man's. **Covered** bins are those whose truth is not 0. Peaks are
+the paper's budget (below): they show what that buys, on a genome a hundredth of man's.
+**Covered** bins are those whose truth is not 0. Peaks are
 MACS3's on the truth's own fragments (p below 1e-4, all duplicates kept); AUROC and AUPRC are by the value of the
 track, and of models with a **peak head** by its probability as well. HMMRATAC's regions are second labels: of the
 whole data, the input's fragments among them, which favours the shallow track the more, the deeper it is."""
