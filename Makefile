@@ -70,11 +70,11 @@ $(BIN)/python:
 
 $(VENV)/installed-demo: $(REQUIREMENTS) $(BIN)/python
 	@echo "installing trackgen into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[cpu,serve]'
+	@$(PIP_INSTALL) -e '.[cpu,serve,genes]'
 	@touch $@
 
 # What the tests need includes what the demo needs.
 $(VENV)/installed-test: $(REQUIREMENTS) $(BIN)/python
 	@echo "installing trackgen with training and test tools into $(VENV)" >&2
-	@$(PIP_INSTALL) -e '.[cpu,train,serve,test]'
+	@$(PIP_INSTALL) -e '.[cpu,train,serve,genes,test]'
 	@touch $@ $(VENV)/installed-demo

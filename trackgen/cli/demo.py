@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from trackgen.cli.options import command_line, progress_options, progress_to, threads_option
+from trackgen.errors import UsageError
 
 if TYPE_CHECKING:
     from trackgen.progress import Progress
@@ -87,7 +88,10 @@ def _denoise(options: Any, progress: Progress) -> _Denoised | None:
     )  # fmt: skip
     result = run_scan(chosen, progress)
     calls = CallOptions(result.folder / "calls", overwrite=True)
-    make_calls(call_sources([result.folder], ("peak",), None), calls, progress)
+    try:
+        make_calls(call_sources([result.folder], ("peak",), None), calls, progress)
+    except UsageError as error:  # pybigtools is not installed: the tracks are worth showing without calls
+        progress.note(f"no calls: {error}")
     share = round(100 * SHALLOW)
     beside = [(f"shallow ({share} %)", shallow), (f"deep (other {100 - share} %)", deep)]
     return _Denoised(result, beside)
