@@ -139,6 +139,10 @@ def test_another_folder_of_results_and_bad_options_are_refused(world: Path, trai
 def test_a_search_of_other_options_is_not_gone_on_with(world: Path, trained: Path) -> None:
     status, text = refused(*words(world, trained, "--resume", "--epochs", "3"))
     assert (status, "the search was begun with another epochs; found 2; wanted 3" in text) == (2, True)
+    status, text = refused(*words(world, trained, "--resume", "--learning-rate", "0.5"))
+    assert (status, "the search was begun with another learning_rate" in text) == (2, True)
+    status, text = refused(*words(world, trained, "--resume", "--pairing", "all"))
+    assert (status, "the search was begun with another pairing" in text) == (2, True)
     status, text = refused(*words(world, trained, "--resume", "--draws", "1"))
     assert (status, "the search has more draws already" in text) == (2, True)
 

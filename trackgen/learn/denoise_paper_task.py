@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,6 +24,7 @@ from trackgen.learn.calibration import Calibration
 from trackgen.learn.datasets.peak_calling import LOW_THRESHOLD
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.stretch_data import PairOptions, StretchSet, load_stretches
+from trackgen.learn.datasets.stretches import StretchBatches
 from trackgen.learn.denoise_paper_report import search_section, stretch_card, write_report
 from trackgen.learn.export import export
 from trackgen.learn.plots import plot_history
@@ -32,7 +35,10 @@ from trackgen.learn.stretch_judging import judge_stretches
 from trackgen.learn.tss_task import refuse_another_run, whole_sequences
 from trackgen.progress import Progress
 
-__all__ = ["DenoisePaperOptions", "StretchOptions", "finish_stretch_net", "load_stretch_data", "train_denoise_paper"]
+__all__ = [
+    "DenoisePaperOptions", "StretchOptions", "finish_stretch_net", "load_stretch_data", "search_data",
+    "train_denoise_paper",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,9 @@ def train_denoise_paper(options: DenoisePaperOptions, progress: Progress) -> Pat
     folder = options.output / "search"
     folder.mkdir(parents=True, exist_ok=True)
     search = SearchOptions(
-        options.net, options.draws, options.epochs, options.learning_rate, options.seed, options.device
-    )
+        options.net, options.draws, options.epochs, options.learning_rate, options.seed, options.device,
+        search_data(options, data),
+    )  # fmt: skip
     draws, net = random_search(data.train, data.validation, search, folder, progress, resume=options.resume)
     best = min(range(len(draws)), key=lambda number: draws[number].validation_mse)
     told = {"search": _search_figures(draws, best, options)}
@@ -126,6 +133,26 @@ def load_stretch_data(options: StretchOptions, progress: Progress) -> tuple[Stre
         batch_size=options.batch_size, anew=options.redraw, progress=progress,
     )  # fmt: skip
     return data, split
+
+
+def search_data(options: StretchOptions, stretches: StretchSet) -> dict[str, Any]:
+    """What a search depends on beside its recipe: how examples are drawn, and a digest of all values they hold."""
+    parts = {name: getattr(stretches, name) for name in ("train", "validation", "test")}
+    names = ("fraction", "pairing", "reads", "tells", "thinnings", "batch_size", "redraw")
+    settings: dict[str, Any] = {name: getattr(options, name) for name in names}
+    return settings | {"examples": [part.number for part in parts.values()], "digest": _digest(parts)}
+
+
+def _digest(parts: Mapping[str, StretchBatches]) -> str:
+    """Of all values, and of where stretches may lie."""
+    content = hashlib.sha256()
+    for name, part in parts.items():
+        content.update(name.encode() + part.places.runs.tobytes())
+        for pair in part.pairs:
+            for values in (pair.noisy, pair.deep):
+                for sequence in sorted(values):
+                    content.update(sequence.encode() + np.ascontiguousarray(values[sequence]).tobytes())
+    return content.hexdigest()[:16]
 
 
 def finish_stretch_net(

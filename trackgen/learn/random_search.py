@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class SearchOptions:
         learning_rate: of Adam; the paper tells none, Keras' default is this.
         seed: of sizes, weights and the training's order.
         device: a torch device.
+        data: what tells the examples from others, by name.
     """
 
     net: str = "hilbert"
@@ -45,6 +46,13 @@ class SearchOptions:
     learning_rate: float = 1e-3
     seed: int = 1
     device: str = "cpu"
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a record says of the search that it belongs to."""
+        names = ("net", "seed", "epochs", "learning_rate")
+        return {**{name: getattr(self, name) for name in names}, **self.data}
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ def _words(draw: Draw) -> str:
 
 
 def _record(draw: Draw, options: SearchOptions) -> dict[str, Any]:
-    return {"net": options.net, "seed": options.seed, "epochs": options.epochs, **asdict(draw)}
+    return options.told | asdict(draw)
 
 
 def _write_records(path: Path, draws: list[Draw], options: SearchOptions) -> None:
@@ -148,13 +156,13 @@ def _records(path: Path, sizes: list[Sizes], options: SearchOptions) -> list[Dra
     draws = []
     for number, line in enumerate(path.read_text().splitlines()):
         told = json.loads(line)
-        wanted = {"net": options.net, "seed": options.seed, "epochs": options.epochs}
+        wanted = options.told
         if number < len(sizes):
             wanted["sizes"] = asdict(sizes[number])
         for key, value in wanted.items():
-            if told[key] != value:
+            if told.get(key) != value:
                 raise UsageError(
-                    f"the search was begun with another {key}", path=path, found=told[key], wanted=value,
+                    f"the search was begun with another {key}", path=path, found=told.get(key), wanted=value,
                     remedy="give the same options, or another output folder",
                 )  # fmt: skip
         draws.append(_draw(told))

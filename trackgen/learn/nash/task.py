@@ -7,21 +7,17 @@ on.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from trackgen.errors import DataError, UsageError
 from trackgen.learn.architectures.layered import NetSpec, named_spec, spec_from_json
 from trackgen.learn.datasets.split import Split
 from trackgen.learn.datasets.stretch_data import StretchSet
-from trackgen.learn.datasets.stretches import BINS, CENTRE, StretchBatches
-from trackgen.learn.denoise_paper_task import StretchOptions, finish_stretch_net, load_stretch_data
+from trackgen.learn.datasets.stretches import BINS, CENTRE
+from trackgen.learn.denoise_paper_task import StretchOptions, finish_stretch_net, load_stretch_data, search_data
 from trackgen.learn.nash.folder import SearchFolder
 from trackgen.learn.nash.morphisms import KINDS, Net
 from trackgen.learn.nash.neighbours import Bounds
@@ -109,7 +105,7 @@ def train_nash(options: NashOptions, progress: Progress) -> Path:
     torch.set_num_threads(options.threads)
     folder = SearchFolder(options.output)
     data, split = load_stretch_data(options, progress)
-    with folder.held(recipe.to_json() | _data(options, data)):
+    with folder.held(recipe.to_json() | search_data(options, data)):
         sources = Sources(data.train, data.validation, data.test)
         budget = Budget(options.steps, options.final_epochs)
         net = search(folder, recipe, budget, sources, progress, options.device)
@@ -130,23 +126,3 @@ def _finished(
     return finish_stretch_net(
         net.build().eval(), net.spec, summary, data, split, options, told, nash_section, progress
     )  # fmt: skip
-
-
-def _data(options: NashOptions, stretches: StretchSet) -> dict[str, Any]:
-    """What a tree depends on beside its recipe: how examples are drawn, and a digest of all values they hold."""
-    parts = {name: getattr(stretches, name) for name in ("train", "validation", "test")}
-    names = ("fraction", "pairing", "reads", "tells", "thinnings", "batch_size", "redraw")
-    settings: dict[str, Any] = {name: getattr(options, name) for name in names}
-    return settings | {"examples": [part.number for part in parts.values()], "digest": _digest(parts)}
-
-
-def _digest(parts: Mapping[str, StretchBatches]) -> str:
-    """Of all values, and of where stretches may lie."""
-    content = hashlib.sha256()
-    for name, part in parts.items():
-        content.update(name.encode() + part.places.runs.tobytes())
-        for pair in part.pairs:
-            for values in (pair.noisy, pair.deep):
-                for sequence in sorted(values):
-                    content.update(sequence.encode() + np.ascontiguousarray(values[sequence]).tobytes())
-    return content.hexdigest()[:16]
