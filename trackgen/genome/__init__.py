@@ -2,6 +2,7 @@
 
 from trackgen.genome.aliases import describe, reconcile
 from trackgen.genome.codes import UNKNOWN, decode, encode, reverse_complement
+from trackgen.genome.edits import Aligned, Edit, EditedGenome
 from trackgen.genome.names import assembly_name
 from trackgen.genome.regions import (
     BedFile,
@@ -23,7 +24,10 @@ from trackgen.genome.twobit import write_twobit
 
 __all__ = [
     "UNKNOWN",
+    "Aligned",
     "BedFile",
+    "Edit",
+    "EditedGenome",
     "Genome",
     "Interval",
     "SignalReader",

@@ -1,0 +1,1 @@
+"""Answers while a person looks: values of the visible region, edited bases, single-base changes."""
