@@ -25,7 +25,14 @@ from trackgen.genome.fragments import (
     open_fragments,
 )
 
-LINES = ["chrA\t0\t5\tcell\t1", "chrA\t3\t8\tcell\t2", "chrA\t3\t4\tcell\t1", "", "# a comment", "chrB\t9\t10\tcell\t1"]
+LINES = [
+    "chrA\t0\t5\tACGTACGTACGTACGT-1\t1",
+    "chrA\t3\t8\tACGTACGTACGTACGT-1\t2",
+    "chrA\t3\t4\tACGTACGTACGTACGT-1\t1",
+    "",
+    "# a comment",
+    "chrB\t9\t10\tACGTACGTACGTACGT-1\t1",
+]
 ROWS = [("chrA", 0, 5), ("chrA", 3, 8), ("chrA", 3, 4), ("chrB", 9, 10)]
 
 
@@ -52,6 +59,27 @@ def test_windows_line_ends_a_missing_last_one_and_three_columns_make_no_differen
     path = tmp_path / "f.bed"
     path.write_bytes(b"track name=x\r\n" + b"\r\n".join(f"{n}\t{a}\t{b}".encode() for n, a, b in ROWS))
     assert rows_of(path) == ROWS
+
+
+def test_fragments_on_sequences_that_the_genome_lacks_are_left_out_and_counted(tmp_path: Path) -> None:
+    lines = ["chrQ\t1\t5", "chrQ\t2\t5", "chrA\t1\t5", "chrR\t1\t5"]
+    source = open_fragments(write(tmp_path / "f.tsv", lines), LENGTHS, FragmentOptions())
+    assert [(chunk.name, chunk.start.tolist()) for chunk in source.chunks()] == [("chrA", [1])]
+    assert str(source.counts) == "1 fragments of 4 records; 3 left out: on sequences that the genome does not have"
+
+
+@pytest.mark.parametrize(
+    ("fields", "shifted"),
+    [
+        ("ACGTACGTACGTACGT-1\t2", True),
+        ("donor1#ACGTACGTACGTACGT-1\t2", True),
+        ("peak_1\t960", False),
+        ("CATALASE\t960", False),
+    ],
+)
+def test_only_barcodes_make_a_file_one_of_10x(tmp_path: Path, fields: str, shifted: bool) -> None:
+    path = write(tmp_path / "f.tsv", [f"chrA\t1\t5\t{fields}"])
+    assert open_fragments(path, LENGTHS, FragmentOptions()).shifted == shifted
 
 
 def test_lines_of_a_sequence_are_put_in_order(tmp_path: Path) -> None:

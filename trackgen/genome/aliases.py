@@ -15,11 +15,15 @@ from collections.abc import Mapping
 from trackgen.errors import DataError
 from trackgen.genome.names import Numbering, accession_lengths, assembly_name, bare, label, roman, roman_value
 
-__all__ = ["describe", "reconcile"]
+__all__ = ["UnknownSequence", "describe", "reconcile"]
 
 SHORTEST_BY_LENGTH = 10_000
 """bp; shorter sequences may have one length by chance."""
 PAIRS_SHOWN = 3
+
+
+class UnknownSequence(DataError):
+    """A file names a sequence that the genome does not have."""
 
 
 def reconcile(
@@ -142,10 +146,10 @@ def _grouped(keys: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _unknown_error(
     lengths: Mapping[str, int], name: str, path: str | os.PathLike[str] | None, place: str | None, what: str
-) -> DataError:
+) -> UnknownSequence:
     near = difflib.get_close_matches(name, lengths, 3, cutoff=0.5)
     some = near or list(lengths)[:5]
-    return DataError(
+    return UnknownSequence(
         f"the {what} names a sequence that the genome does not have",
         path=path,
         place=place,

@@ -6,6 +6,7 @@ of pairs hold sequence, start and end of both reads. The lines of a sequence sta
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from isal import igzip
 from numpy.typing import NDArray
 
 from trackgen.errors import DataError
-from trackgen.genome.aliases import reconcile
+from trackgen.genome.aliases import UnknownSequence, reconcile
 from trackgen.genome.fragments import (
     FragmentCounts,
     FragmentOptions,
@@ -33,6 +34,8 @@ __all__ = ["text_fragments"]
 BYTES_PER_PIECE = 1 << 22
 ROWS_PER_CHUNK = 1 << 18
 NOT_DATA = (b"#", b"track", b"browser")
+# Of 10x: ACGTACGTACGTACGT-1, which programs that join libraries write something before. BED5 has a name there.
+BARCODE = re.compile(rb"(^|[^A-Za-z])[ACGT]{8,}(-\d+)?$")
 STRANDS = {b"+": 1, b"-": -1}
 READS_REMEDY = "leave --pairs to auto, or give a BED file whose sixth column is the strand"
 
@@ -87,7 +90,7 @@ def _layout(path: Path, options: FragmentOptions) -> _Layout:
                         found=_shown(line), wanted="+ or - in column 6", remedy=READS_REMEDY,
                     )  # fmt: skip
                 pairs = not reads and len(fields) >= 6 and all(map(_is_number, fields[4:6]))
-                tenx = len(fields) == 5 and _is_number(fields[4]) and not _is_number(fields[3])
+                tenx = len(fields) == 5 and fields[4].isdigit() and BARCODE.search(fields[3]) is not None
                 return _Layout(pairs, tenx, reads)
     raise DataError("there is no fragment", path=path)
 
@@ -99,14 +102,25 @@ def _checked(
     own, name = "", ""
     seen: set[str] = set()
     held: list[Fragments] = []
+    foreign: UnknownSequence | None = None
     for run in _runs(path, layout, counts):
         if run.name != own:
             yield from _sorted(held)
-            own, name, held = run.name, _name(path, lengths, run, seen), []
+            own, held = run.name, []
+            try:
+                name = _name(path, lengths, run, seen)
+            except UnknownSequence as error:
+                # Aligners know sequences that genomes of main chromosomes lack; a BAM's are left out, too.
+                name, foreign = "", foreign or error
+        if not name:
+            counts.leave_out("on sequences that the genome does not have", len(run.start))
+            continue
         chunk = Fragments(name, run.start, run.end, run.strand)
         check_on_sequence(path, chunk, lengths[name], run.line, "line")
         held.append(_chosen(chunk, lengths[name], options, counts))
     yield from _sorted(held)
+    if foreign is not None and not seen:
+        raise foreign
 
 
 def _name(path: Path, lengths: Mapping[str, int], run: _Run, seen: set[str]) -> str:
@@ -145,11 +159,10 @@ def _sorted(held: list[Fragments]) -> Iterator[Fragments]:
 
 def _runs(path: Path, layout: _Layout, counts: FragmentCounts) -> Iterator[_Run]:
     for number, piece in _pieces(path):
-        runs = _slow_runs(path, piece, number, layout, counts)
-        yield from runs
+        yield from _runs_of(path, piece, number, layout, counts)
 
 
-def _slow_runs(path: Path, piece: bytes, number: int, layout: _Layout, counts: FragmentCounts) -> Iterator[_Run]:
+def _runs_of(path: Path, piece: bytes, number: int, layout: _Layout, counts: FragmentCounts) -> Iterator[_Run]:
     """One line after the other: any layout, and what is wrong with a line."""
     current = b""
     rows: list[tuple[int, int, int, int]] = []
