@@ -22,7 +22,7 @@ DYNAMO_OPSETS = (18, 20, 21, 23, 25)
 NOT_SCRIPTED = ("activation-threshold",)
 """The scripting exporter knows no threshold but 0."""
 SCRIPTED = [name for name in NETS if name not in NOT_SCRIPTED]
-QUICK_DYNAMO = ("tss-thesis", "dream", "bpnet-trimmed", "residual", "collapses")
+QUICK_DYNAMO = ("dream", "bpnet-trimmed", "residual")
 
 
 @functools.cache

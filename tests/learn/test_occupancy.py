@@ -32,17 +32,19 @@ def open_letters(folder: Path, rows: list[np.ndarray]) -> Genome:
     return open_genome(folder / "g.fa")
 
 
+LOG_ODDS = (np.log2(MATRIX + 1e-4) + 2).tolist()
+
+
 def exact_scores(width: int) -> np.ndarray:
     """Scores of all words of the motif's width, sorted."""
-    log_odds = np.log2(MATRIX + 1e-4) + 2
     return np.sort(
-        [sum(log_odds[b, i] for i, b in enumerate(word)) for word in itertools.product(range(4), repeat=width)]
+        [sum(LOG_ODDS[b][i] for i, b in enumerate(word)) for word in itertools.product(range(4), repeat=width)]
     )
 
 
 def best_score(word: np.ndarray) -> float:
-    log_odds = np.log2(MATRIX + 1e-4) + 2
-    return max(sum(log_odds[b, i] for i, b in enumerate(strand)) for strand in (word, reverse_complement(word)))
+    strands = (word.tolist(), reverse_complement(word).tolist())
+    return max(sum(LOG_ODDS[b][i] for i, b in enumerate(strand)) for strand in strands)
 
 
 def test_instances_are_the_places_with_a_low_p_value_on_the_better_strand(

@@ -75,6 +75,7 @@ def test_export_takes_another_card(trained: Path, tmp_path: Path) -> None:
     assert read_card(tmp_path / "again.onnx").title == "Another"
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_gives_the_same_model(trained: Path, world: World, tmp_path: Path) -> None:
     output = tmp_path / "tss-toy"
     settings = ("--clusters", world.cage(), "--title", "Toy", "--data", "Made up.")
