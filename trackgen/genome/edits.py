@@ -97,6 +97,11 @@ class EditedGenome:
         self._lengths = {name: self._pieces[name][-1].end if name in self._pieces else n for name, n in lengths.items()}
 
     @property
+    def reference(self) -> Genome:
+        """The genome that is edited."""
+        return self._genome
+
+    @property
     def path(self) -> Path:
         """The file of the genome that is edited."""
         return self._genome.path

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,25 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackgen.card import Card, read_card
-from trackgen.genome import Genome, open_genome
-from trackgen.genome.tiling import Tile
-from trackgen.progress import NullProgress
+from trackgen.genome import EditedGenome, Genome, open_genome
 from trackgen.resources import find_model
 from trackgen.runtime import default_threads
 from trackgen.scan.arguments import FilePath, as_named_files
-from trackgen.scan.made_signals import make_signals
-from trackgen.scan.modes import Threading
 from trackgen.scan.options import Attribution, ContributionWeight, ScanOptions
-from trackgen.scan.plan import ScanPlan, make_plan
-from trackgen.scan.runners import ModelRunner, open_runners
-from trackgen.scan.sources import SignalFiles
-from trackgen.scan.tile import TrackValues, run_model, track_values
-from trackgen.scan.tile_input import read_tile
-from trackgen.scan.tracks import TrackPlan
+from trackgen.scan.plan import make_plan
+from trackgen.scan.prepared import Prepared, prepare
+from trackgen.scan.stretches import wanted_stretches
 
 __all__ = ["Model", "open_model"]
 
 Float32 = NDArray[np.float32]
+
+MOST_PREPARED = 16
+"""Kinds of questions that a model is kept loaded for: each takes the memory of a model or two."""
 
 
 class Model:
@@ -48,7 +43,7 @@ class Model:
         self.card: Card = read_card(path)
         self._device, self._threads, self._mode = device, threads, mode
         self._made: tempfile.TemporaryDirectory[str] | None = None
-        self._runners: dict[tuple[object, ...], ModelRunner] = {}
+        self._prepared: dict[tuple[object, ...], Prepared] = {}
 
     def predict(
         self,
@@ -85,7 +80,7 @@ class Model:
         >>> values["sharp.plus"].shape
         (200,)
         """
-        return self._run(genome, {"regions": (region,), "stride": stride}, signals, vectors)
+        return self._run(genome, region, {"stride": stride}, signals, vectors)
 
     def contributions(
         self,
@@ -130,7 +125,6 @@ class Model:
         (200,)
         """
         asked = {
-            "regions": (region,),
             "stride": stride,
             "contrib": (class_,),
             "contrib_weight": weight,
@@ -138,12 +132,66 @@ class Model:
             "attribution": attribution,
             "profile_target": None if profile_target is None else str(profile_target),
         }
-        values = self._run(genome, asked, signals, vectors)
+        values = self._run(genome, region, asked, signals, vectors)
         return {name: track for name, track in values.items() if name.endswith(".contrib")}
+
+    def prepare(
+        self,
+        genome: FilePath | Genome,
+        asked: Mapping[str, Any] | None = None,
+        signals: Mapping[str, FilePath] | None = None,
+        vectors: Mapping[str, FilePath] | None = None,
+    ) -> Prepared:
+        """The model ready for one kind of question: planned and loaded when first asked for, and kept while used.
+
+        Args:
+            genome: an edited one is run as the one that it edits.
+            asked: fields of `ScanOptions` that say what is asked, but for where.
+            signals, vectors: as for `predict`.
+
+        Raises:
+            UsageError, DataError, ModelError: as for `predict` and `contributions`.
+        """
+        with contextlib.ExitStack() as stack:
+            if isinstance(genome, str | os.PathLike):
+                genome = stack.enter_context(open_genome(genome))
+            if isinstance(genome, EditedGenome):
+                genome = genome.reference
+            options = self._options(genome, asked or {}, signals, vectors)
+            files = [self.path, *(path for _, path in (*options.signals, *options.vectors)), *_reference_file(options)]
+            key = (options, tuple(genome.lengths.items()), tuple(map(_stamp, files)))
+            if key not in self._prepared:
+                plan = make_plan(options, genome, signal_folder=self._signal_folder())
+                self._prepared[key] = prepare(plan, options, self._threads)
+            # The latest stands last, and the first goes where there are too many.
+            self._prepared[key] = self._prepared.pop(key)
+            while len(self._prepared) > MOST_PREPARED:
+                del self._prepared[next(iter(self._prepared))]
+            return self._prepared[key]
+
+    def _options(
+        self,
+        genome: Genome,
+        asked: Mapping[str, Any],
+        signals: Mapping[str, FilePath] | None,
+        vectors: Mapping[str, FilePath] | None,
+    ) -> ScanOptions:
+        return ScanOptions(
+            models=(str(self.path),),
+            genome=genome.path,
+            output=Path(),
+            signals=as_named_files("signals", signals or {}, "a BigWig file, or of reads"),
+            vectors=as_named_files("vectors", vectors or {}, "a TSV file"),
+            device=self._device,
+            threads=self._threads,
+            mode=self._mode,
+            **asked,
+        )
 
     def _run(
         self,
         genome: FilePath | Genome,
+        region: str,
         asked: Mapping[str, Any],
         signals: Mapping[str, FilePath] | None,
         vectors: Mapping[str, FilePath] | None,
@@ -152,49 +200,16 @@ class Model:
         with contextlib.ExitStack() as stack:
             if isinstance(genome, str | os.PathLike):
                 genome = stack.enter_context(open_genome(genome))
-            options = ScanOptions(
-                models=(str(self.path),),
-                genome=genome.path,
-                output=Path(),
-                signals=as_named_files("signals", signals or {}, "a BigWig file, or of reads"),
-                vectors=as_named_files("vectors", vectors or {}, "a TSV file"),
-                device=self._device,
-                threads=self._threads,
-                mode=self._mode,
-                **asked,
-            )
-            return self._tracks(genome, options)
+            where = self._options(genome, {"regions": (region,)}, None, None)
+            (name, spans), *_ = wanted_stretches(where, genome, []).items()
+            prepared = self.prepare(genome, asked, signals, vectors)
+            return prepared.tracks(genome, name, int(spans[0, 0]), int(spans[-1, 1]), spans)
 
     def _signal_folder(self) -> Path:
         """Where signals are made of reads: once for each file, and gone with this object."""
         if self._made is None:
             self._made = tempfile.TemporaryDirectory(prefix="trackgen-signals-")
         return Path(self._made.name)
-
-    def _tracks(self, genome: Genome, options: ScanOptions) -> dict[str, Float32]:
-        plan = make_plan(options, genome, signal_folder=self._signal_folder())
-        (name, spans), *_ = plan.wanted.items()
-        start, end = int(spans[0, 0]), int(spans[-1, 1])
-        (model,) = plan.models
-        results = {_track_name(track): np.full(end - start, np.nan, np.float32) for track in model.tracks}
-        runner = self._runner(plan, options)
-        make_signals(plan.signals, plan.lengths, NullProgress())
-        with SignalFiles(plan.signals, plan.reference.path) as files:
-            for tile in _tiles(plan, name, start, end):
-                source = read_tile(genome, files, plan, tile)
-                values = run_model(model, runner, source)
-                for track in model.tracks:
-                    _lay(results[_track_name(track)], start, track, track_values(track, source, values))
-        return results
-
-    def _runner(self, plan: ScanPlan, options: ScanOptions) -> ModelRunner:
-        """The model on its device, opened once for each stride and set of vectors."""
-        (model,) = plan.models
-        explained = "" if model.explanation is None else json.dumps(model.explanation.summary(), sort_keys=True)
-        key = (model.stride, explained, *((name, values.tobytes()) for name, values in model.vectors.items()))
-        if key not in self._runners:
-            (self._runners[key],) = open_runners(plan, options, Threading(1, self._threads), NullProgress())
-        return self._runners[key]
 
 
 def open_model(
@@ -218,26 +233,16 @@ def open_model(
     return Model(find_model(os.fspath(path)), device, threads or default_threads(), mode)
 
 
-def _tiles(plan: ScanPlan, name: str, start: int, end: int) -> Sequence[Tile]:
-    """Tiles that hold every item which reaches into [start, end): one that begins before it too."""
-    length = plan.lengths[name]
-    begin = max(0, start - max(track.grid.step for track in plan.models[0].tracks))
-    return [Tile(name, low, min(end, low + plan.tile), length) for low in range(begin, end, plan.tile)]
+def _reference_file(options: ScanOptions) -> list[Path]:
+    """The genome that contributions are measured against, where it is a file."""
+    path = Path(options.reference or "")
+    return [path] if path.is_file() else []
 
 
-def _track_name(track: TrackPlan) -> str:
-    """The track's file without the model's name and the suffix."""
-    return track.file.split(".", 1)[1].removesuffix(".bw")
-
-
-def _lay(row: Float32, start: int, track: TrackPlan, part: TrackValues) -> None:
-    """Hold each item's value over its bases, in a row of bases that begins at `start`, less the gaps."""
-    if not len(part.values):
-        return
-    first = part.first * track.grid.step + track.grid.offset
-    held = np.repeat(part.values, track.grid.step)
-    for low, high in part.gaps:
-        held[max(0, low - first) : max(0, high - first)] = np.nan
-    low, high = max(first, start), min(first + len(held), start + len(row))
-    if low < high:
-        row[low - start : high - start] = held[low - first : high - first]
+def _stamp(path: Path) -> tuple[int, int]:
+    """When a file was last written, and its size; what is missing is refused by whoever opens it."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +20,22 @@ from trackgen.genome import Genome
 from trackgen.genome.tiling import Tile
 from trackgen.scan.explained_tile import windows_to_read
 from trackgen.scan.gaps import classify
-from trackgen.scan.inputs import Stretch
+from trackgen.scan.inputs import SignalValues, Stretch
 from trackgen.scan.plan import ModelPlan, ScanPlan
-from trackgen.scan.sources import SignalFiles
 from trackgen.scan.stretches import NO_SPANS
 
-__all__ = ["ModelTile", "TileInput", "read_tile"]
+__all__ = ["ModelTile", "TileInput", "TileSignals", "read_tile"]
 
 Float32 = NDArray[np.float32]
+
+
+class TileSignals(Protocol):
+    """Open signal files, as `trackgen.scan.sources.SignalFiles` has them."""
+
+    reference: Genome | None
+
+    def read(self, name: str, start: int, end: int) -> SignalValues:
+        """Raw values of the bases [start, end) of the genome's sequence `name`, NaN where there is none, by key."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class TileInput:
         return self.state[self.tile.start - self.start : self.tile.end - self.start]
 
 
-def read_tile(genome: Genome, signals: SignalFiles, plan: ScanPlan, tile: Tile) -> TileInput:
+def read_tile(genome: Genome, signals: TileSignals, plan: ScanPlan, tile: Tile) -> TileInput:
     """Read the codes and signals that any model needs for `tile`, and say which bases get a value.
 
     Raises:
