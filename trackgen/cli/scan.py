@@ -77,6 +77,12 @@ class Share(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )
 @contribution_options
 @click.option(
+    "--hypothetical-tracks",
+    is_flag=True,
+    help="Beside --contrib, four tracks of what A, C, G and T would contribute at every base: an estimate of what each "
+    "single-base change does.",
+)
+@click.option(
     "--regions", multiple=True, metavar="BED|chr:a-b", help="Only these regions; chr:a-b is 1-based and closed."
 )
 @click.option("--chroms", multiple=True, callback=split_names, metavar="A,B|main", help="Only these sequences.")

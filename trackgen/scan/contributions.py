@@ -21,7 +21,7 @@ from trackgen.scan.dense import runs_of_windows
 from trackgen.scan.feeding import TileFeed
 from trackgen.scan.inputs import Stretch
 from trackgen.scan.telling import TellShare, share_of, tell_nobody
-from trackgen.scan.tracks import explained_inputs
+from trackgen.scan.tracks import BASES, base_of, explained_inputs
 from trackgen.scan.weights import add_elements
 
 __all__ = ["ContributionSums", "DenseExplainer", "empty_sums"]
@@ -90,7 +90,7 @@ class DenseExplainer:
         self._card = card
         self._feed = TileFeed(card, graph, vectors)
         self._windows_at_once, self._most_windows = windows_at_once, most_windows
-        self._inputs = explained_inputs(card)
+        self._inputs = explained_inputs(card, hypothetical=graph.hypothetical)
         self._names_of = [output.name for output in card.outputs]
         self._slots = list(dict.fromkeys(graph.slots))
         self._signals = {entry.card_input: entry for entry in graph.inputs if entry.kind == "signal"}
@@ -206,11 +206,15 @@ class DenseExplainer:
             values = np.stack([results[f"{name}.{slot}{end}"] for slot in range(len(weights))])
             return values.astype(np.float64)
 
-        bases = {}
+        bases, every = {}, rows("hypothetical") if graph.hypothetical else np.zeros(0)
         for name in self._inputs:
-            values = self._at_bases(
-                name, rows("contributions", f".{name}" if name else ""), count, len(cut.stretch.codes)
-            )
+            base = base_of(name)
+            if base is None:
+                summed = rows("contributions", f".{name}" if name else "")
+            else:
+                # What stands complemented on the strand that is read: T, G, C, A in the order A, C, G, T.
+                summed = every[:, (BASES[::-1] if reverse else BASES).index(base)]
+            values = self._at_bases(name, summed, count, len(cut.stretch.codes))
             bases[name] = (values[:, ::-1] if reverse else values) / float(scale)
         used, deltas = (rows(name)[:, :count] for name in ("weights", "deltas"))
         if reverse:
@@ -222,13 +226,16 @@ class DenseExplainer:
         slots = range(len(self.graph.slots))
         names = list(self.graph.outputs)
         for name in self._inputs:
-            names += [f"contributions.{slot}" + (f".{name}" if name else "") for slot in slots]
+            if base_of(name) is None:
+                names += [f"contributions.{slot}" + (f".{name}" if name else "") for slot in slots]
+        names += [f"hypothetical.{slot}" for slot in slots if self.graph.hypothetical]
         return [*names, *(f"{kind}.{slot}" for kind in ("weights", "deltas") for slot in slots)]
 
     def _at_bases(self, name: str | None, values: Float64, count: int, bases: int) -> Float64:
         """Sums at a signal's points as sums at bases; the sequence's are that already."""
-        if name is None:
+        if name not in self._signals:
             return values[:, :bases]
+        assert name is not None
         entry = self._signals[name]
         return add_elements(values[:, : self._feed.points(entry, count)], entry.step, entry.resolution, bases)
 

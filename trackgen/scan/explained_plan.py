@@ -19,7 +19,7 @@ from trackgen.scan.modes import Mode, choose_run
 from trackgen.scan.options import Attribution, ScanOptions
 from trackgen.scan.references import ReferencePlan
 from trackgen.scan.slots import Slot, profile_target_of
-from trackgen.scan.tracks import explained_inputs
+from trackgen.scan.tracks import base_of, explained_inputs
 
 __all__ = ["ROUNDING", "Explanation", "ProfileTarget", "plan_explanation"]
 
@@ -48,7 +48,7 @@ class Explanation:
 
     Attributes:
         slots: the explained classes.
-        inputs: what has tracks: None for the sequence, then signals by name.
+        inputs: what has tracks, as `explained_inputs` names it.
         card: the model's, with the reference of this run.
         profile_target: what of profiles is explained; None where no slot is one.
         distance: bp between bins within which only the largest window is a call.
@@ -81,6 +81,11 @@ class Explanation:
     def classes(self) -> tuple[tuple[int, int], ...]:
         """(output, class) of each slot."""
         return tuple((slot.output, slot.class_index) for slot in self.slots)
+
+    @property
+    def hypothetical(self) -> bool:
+        """Whether there are tracks of what each base would contribute."""
+        return any(base_of(name) for name in self.inputs)
 
     @property
     def graph_attribution(self) -> Literal["deeplift", "gradient"] | None:
@@ -119,7 +124,7 @@ class Explanation:
 
     def summary(self) -> dict[str, Any]:
         """All that can change a value, JSON-ready."""
-        return {
+        row = {
             "classes": [self._slot_row(slot) for slot in self.slots],
             "reference": self.reference.summary(self.card),
             "attribution": self.attribution,
@@ -130,6 +135,7 @@ class Explanation:
             "most_windows": self.most_windows,
             "block": self.block,
         }
+        return row | {"hypothetical": True} if self.hypothetical else row
 
     def _slot_row(self, slot: Slot) -> list[Any]:
         name = self.card.outputs[slot.output].classes[slot.class_index].name
@@ -189,10 +195,10 @@ def plan_explanation(
     path, card, stride, mode = model.path, model.card, model.stride, model.mode
     profiles = [card.outputs[slot.output] for slot in slots if card.outputs[slot.output].resolution is not None]
     target = profile_target_of(card, profiles[0], options.profile_target) if profiles else None
+    inputs = explained_inputs(card, hypothetical=options.hypothetical_tracks)
     plain = Explanation(
-        slots, explained_inputs(card), reference.on_card(card), reference, options.attribution, target,
-        card.contributions.distance,
-    )  # fmt: skip
+        slots, inputs, reference.on_card(card), reference, options.attribution, target, card.contributions.distance
+    )
     bases = max(SMALLEST_BLOCK, BLOCK_OF_WINDOWS * card.window)
     plain = dataclasses.replace(plain, block=max(1, bases // stride))
     dense_slots = tuple(number for number, slot in enumerate(slots) if slot.weight != "calls")
@@ -257,6 +263,7 @@ def _compile(
         weighted=weighted,
         attribution=plain.graph_attribution,
         profile_target=plain.profile_target,
+        hypothetical=plain.hypothetical,
         device=device,
         tuned=tuned,
     )

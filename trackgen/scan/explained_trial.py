@@ -48,7 +48,10 @@ class _Sample:
         self.classes = np.array([slot.class_index for slot in explanation.slots], np.int64)
         self.outputs = [slot.output for slot in explanation.slots]
         self.windows = WindowSums(
-            self.card, {output: self._explainer(output) for output in self.outputs}, model.vectors
+            self.card,
+            {output: self._explainer(output) for output in self.outputs},
+            model.vectors,
+            hypothetical=explanation.hypothetical,
         )
 
     def _explainer(self, output: int) -> WindowExplainer:

@@ -7,7 +7,7 @@ reference. `trackgen.graph.deeplift` writes the graph; this runs it in batches.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,14 @@ from trackgen.runtime import Session, open_session
 from trackgen.scan.halving import run_or_halve
 from trackgen.scan.windows import default_batch_size
 
-__all__ = ["ExplainedWindows", "WindowExplainer", "first_sequence", "hypothetical", "sequence_multipliers"]
+__all__ = [
+    "ExplainedWindows",
+    "WindowExplainer",
+    "all_hypothetical",
+    "first_sequence",
+    "hypothetical",
+    "sequence_multipliers",
+]
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
@@ -44,12 +51,15 @@ class ExplainedWindows:
             windows as they were read: from the right for a reverse complement.
         deltas: (N,) explained scalar less that of the reference, in logits.
         predictions: per output of the card (N, K), or (N, K, M) for a profile.
+        hypothetical: (N, 4, L), what each of A, C, G, T would contribute, as `hypothetical` says; empty where nobody
+            asked.
     """
 
     multipliers: Mapping[str, Float32]
     contributions: Mapping[str, Float32]
     deltas: Float32
     predictions: list[Float32]
+    hypothetical: Float32 = field(default_factory=lambda: np.zeros((0, 4, 0), np.float32))
 
 
 class WindowExplainer:
@@ -222,8 +232,33 @@ def sequence_multipliers(card: Card, multipliers: Mapping[str, Float32]) -> Floa
     """The multipliers of the first sequence input: (N, 4, L), channels in the order A, C, G, T."""
     sequence = first_sequence(card)
     assert sequence is not None
+    return _bases_of(card, sequence, multipliers)
+
+
+def all_hypothetical(
+    card: Card, multipliers: Mapping[str, Float32], reference: Mapping[str, Float32] | None
+) -> Float32:
+    """`hypothetical` of all sequence inputs together.
+
+    Args:
+        multipliers: per tensor, as `ExplainedWindows` has them.
+        reference: the same tensors of the reference; the card's frequencies where None.
+    """
+    constant = np.array(card.reference.values)
+    parts = [
+        hypothetical(
+            _bases_of(card, entry, multipliers), constant if reference is None else _bases_of(card, entry, reference)
+        )
+        for entry in card.inputs
+        if entry.kind == "sequence"
+    ]
+    return np.asarray(sum(parts), np.float32)
+
+
+def _bases_of(card: Card, sequence: InputSpec, tensors: Mapping[str, Float32]) -> Float32:
+    """What tensors hold of a sequence input: (N, 4, L), channels in the order A, C, G, T."""
     (members,) = (members for name, members in card.tensors if name == sequence.graph_name)
-    values = multipliers[sequence.graph_name]
+    values = tensors[sequence.graph_name]
     if any(entry.layout == "NLC" for entry in members):
         values = values.transpose(0, 2, 1)
     before = members[: members.index(sequence)]

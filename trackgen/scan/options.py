@@ -36,6 +36,7 @@ class ScanOptions:
         profile_target: what of a profile is explained: ``sum``, ``centre`` or a position.
         centred: contributions of one window for each region, about its middle.
         hypothetical: PREFIX of the two files that motif discovery reads; with `centred` alone.
+        hypothetical_tracks: also tracks of what each of the four bases would contribute, wherever another stands.
         regions: a BED file or ``chr:a-b`` (1-based closed) texts; empty means the whole genome.
         chroms: only these sequences, or ``main``; empty means all.
         exclude: BED files of stretches that get no value.
@@ -71,6 +72,7 @@ class ScanOptions:
     profile_target: str | None = None
     centred: bool = False
     hypothetical: Path | None = None
+    hypothetical_tracks: bool = False
     regions: tuple[str, ...] = ()
     chroms: tuple[str, ...] = ()
     exclude: tuple[Path, ...] = ()

@@ -36,7 +36,13 @@ from trackgen.scan.options import SIGNAL_FOLDER, WORK_FOLDER, ScanOptions
 from trackgen.scan.readings import readings_of
 from trackgen.scan.references import FREQUENCIES, ReferencePlan, plan_reference
 from trackgen.scan.shards import choose_shard
-from trackgen.scan.slots import choose_slots, refuse_contradictions, refuse_unknown_contributions, unknown_class
+from trackgen.scan.slots import (
+    choose_slots,
+    refuse_contradictions,
+    refuse_hypothetical_tracks,
+    refuse_unknown_contributions,
+    unknown_class,
+)
 from trackgen.scan.sources import SignalPlan, card_vectors, match_inputs, plan_signals, read_vectors
 from trackgen.scan.stretches import Spans, add_note, excluded_stretches, region_rows, wanted_stretches
 from trackgen.scan.tracks import TrackPlan, contribution_tracks, strands_of, track_file
@@ -191,6 +197,7 @@ def make_plan(
     _refuse_unknown_classes(options.classes, cards)
     refuse_contradictions(options)
     refuse_unknown_contributions(options.contrib, cards)
+    refuse_hypothetical_tracks(options, cards)
     reference = plan_reference(options.reference, genome)
     match_inputs(cards, options.signals, options.vectors)
     vectors = read_vectors(cards, options.vectors)
@@ -324,7 +331,8 @@ def _plan_model(
     tracks = _prediction_tracks(card, stride, options)
     slots = choose_slots(card, options, {(track.output, track.class_index) for track in tracks})
     digits = None if options.digits == "full" else options.digits
-    tracks += contribution_tracks(card, [(slot.output, slot.class_index) for slot in slots], digits)
+    explained = [(slot.output, slot.class_index) for slot in slots]
+    tracks += contribution_tracks(card, explained, digits, hypothetical=options.hypothetical_tracks)
     if not tracks:
         raise UsageError(
             f"nothing to write for model {card.name}",

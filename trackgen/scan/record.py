@@ -173,4 +173,5 @@ def _track_values(model: ModelPlan, track: TrackPlan) -> dict[str, Any]:
     if track.slot is not None and model.explanation is not None:
         slot = model.explanation.slots[track.slot]
         row |= {"input": track.input, "weight": slot.weight, "threshold": slot.threshold}
+        row |= {} if track.base is None else {"base": track.base}
     return row

@@ -100,7 +100,7 @@ def _open_explainers(
         slot.output: open_scorer(model.path, explanation, slot.output, options, threading.threads_each, progress)
         for slot in explanation.slots
     }
-    singly = WindowSums(explanation.card, scorers, model.vectors)
+    singly = WindowSums(explanation.card, scorers, model.vectors, hypothetical=explanation.hypothetical)
     graph = explanation.dense or (explanation.repeated.compiled if explanation.repeated else None)
     if graph is None:
         return Explainers(None, singly)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from trackgen.card import Card
 from trackgen.genome import reverse_complement
 from trackgen.scan.contributions import ContributionSums, empty_sums
-from trackgen.scan.explaining import ExplainedWindows, first_sequence
+from trackgen.scan.explaining import ExplainedWindows, all_hypothetical, first_sequence
 from trackgen.scan.inputs import Stretch, base_table, tensor_encoders
 from trackgen.scan.telling import TellShare, tell_nobody
-from trackgen.scan.tracks import explained_inputs
+from trackgen.scan.tracks import BASES, base_of, explained_inputs
 from trackgen.scan.weights import add_windows
 from trackgen.scan.windows import default_batch_size
 
@@ -48,12 +49,21 @@ class WindowSums:
         card: the model's card.
         scorers: per output of the card, by its index: what explains it.
         vectors: the values of vector inputs; the card's default where a name is absent.
+        hypothetical: also what each base would contribute; the scorers give multipliers.
     """
 
-    def __init__(self, card: Card, scorers: Mapping[int, Scorer], vectors: Mapping[str, Float32]) -> None:
+    def __init__(
+        self,
+        card: Card,
+        scorers: Mapping[int, Scorer],
+        vectors: Mapping[str, Float32],
+        *,
+        hypothetical: bool = False,
+    ) -> None:
         self.card, self.scorers = card, scorers
+        self._hypothetical = hypothetical
         self._encoders = tensor_encoders(card, vectors)
-        self._inputs = explained_inputs(card)
+        self._inputs = explained_inputs(card, hypothetical=hypothetical)
         self._resolutions = {entry.name: entry.resolution for entry in card.inputs if entry.kind == "signal"}
         self._at_once = default_batch_size(card)
         self.vectors = {entry.name: entry.length for entry in card.inputs if entry.kind == "vector"}
@@ -104,17 +114,25 @@ class WindowSums:
         Args:
             references: (T,) each, references of the whole stretch, or (N, L) each, of every window as it is read.
         """
-        scorer = self.scorers[output]
         tensors = self.tensors(stretch, starts, reverse)
         classes = np.full(len(starts), class_index, np.int64)
         if not len(references):
-            return scorer.run(tensors, classes, multipliers=False)
+            return self._score(output, tensors, classes, None)
         found = []
         for codes in references:
             read = codes if codes.ndim == 2 else windows_as_read(codes, starts, self.card.window, reverse=reverse)
-            other = reference_tensors(self.card, tensors, read)
-            found.append(scorer.run(tensors, classes, other, multipliers=False))
+            found.append(self._score(output, tensors, classes, reference_tensors(self.card, tensors, read)))
         return mean_of(found)
+
+    def _score(
+        self, output: int, tensors: Mapping[str, Float32], classes: Int64, reference: Mapping[str, Float32] | None
+    ) -> ExplainedWindows:
+        """What the scorer says, multipliers turned into hypothetical scores where those are asked for."""
+        found = self.scorers[output].run(tensors, classes, reference, multipliers=self._hypothetical)
+        if not self._hypothetical:
+            return found
+        scores = all_hypothetical(self.card, found.multipliers, reference)
+        return replace(found, multipliers={}, hypothetical=scores)
 
     def tensors(self, stretch: Stretch, starts: Int64, reverse: bool) -> dict[str, Float32]:
         """The graph's inputs for windows."""
@@ -137,12 +155,16 @@ class WindowSums:
             add_windows(result.bases[name][slot], starts, values, weights)
 
     def at_bases(self, name: str | None, one: ExplainedWindows, reverse: bool) -> Float32:
-        """The contributions of an input (None: the sequence) at each base of N windows, in forward order: (N, L)."""
-        sequence = first_sequence(self.card)
-        if name is None:
+        """The contributions of one of `explained_inputs` at each base of N windows, in forward order: (N, L)."""
+        sequence, base = first_sequence(self.card), base_of(name)
+        if base is not None:
+            # What stands complemented on the strand that is read: T, G, C, A in the order A, C, G, T.
+            values = one.hypothetical[:, (BASES[::-1] if reverse else BASES).index(base)]
+        elif name is None:
             assert sequence is not None
             values = one.contributions[sequence.name]
         else:
+            assert name is not None
             values = np.repeat(one.contributions[name], self._resolutions[name], axis=1)
         return values[:, ::-1] if reverse else values
 
@@ -156,6 +178,7 @@ def mean_of(found: Sequence[ExplainedWindows]) -> ExplainedWindows:
         {name: np.asarray(sum(one.contributions[name] for one in found) / count) for name in names},
         np.asarray(sum(one.deltas for one in found) / count),
         found[0].predictions,
+        np.asarray(sum(one.hypothetical for one in found) / count, np.float32),
     )
 
 

@@ -12,10 +12,20 @@ from trackgen.card import Card, ClassSpec, OutputSpec
 from trackgen.errors import UsageError
 from trackgen.scan.options import Attribution, ContributionWeight, ScanOptions
 
-__all__ = ["ALL", "Slot", "choose_slots", "profile_target_of", "refuse_contradictions", "refuse_unknown_contributions"]
+__all__ = [
+    "ALL",
+    "Slot",
+    "choose_slots",
+    "profile_target_of",
+    "refuse_contradictions",
+    "refuse_hypothetical_tracks",
+    "refuse_unknown_contributions",
+]
 
 ALL = "all"
-NEED_CONTRIB = ("contrib_weight", "reference", "attribution", "profile_target", "centred", "hypothetical")
+NEED_CONTRIB = (
+    "contrib_weight", "reference", "attribution", "profile_target", "centred", "hypothetical", "hypothetical_tracks",
+)  # fmt: skip
 ONE_REGION_AT_A_TIME = ("occlusion", "substitution")
 """Attributions that run a window once or thrice for each of its bases."""
 NO_REFERENCE = ("saliency", *ONE_REGION_AT_A_TIME)
@@ -91,6 +101,30 @@ def refuse_contradictions(options: ScanOptions) -> None:
             wanted="one of the two",
             remedy=f"give --hypothetical without {other}, after `trackgen assemble` or in a run of its own",
         )
+
+
+def refuse_hypothetical_tracks(options: ScanOptions, cards: Sequence[Card]) -> None:
+    """Refuse ``--hypothetical-tracks`` where there are no multipliers of bases to make them from.
+
+    Raises:
+        UsageError: an attribution without multipliers, or a model that reads no sequence.
+    """
+    if not options.hypothetical_tracks:
+        return
+    if options.attribution in NO_REFERENCE:
+        raise UsageError(
+            f"{options.attribution} has no multipliers to make hypothetical contributions from",
+            place="--hypothetical-tracks",
+            wanted="--attribution deeplift or gradient",
+        )
+    for card in cards:
+        if all(entry.kind != "sequence" for entry in card.inputs):
+            raise UsageError(
+                f"{card.name} reads no sequence, so no base can contribute to it",
+                place="--hypothetical-tracks",
+                wanted="a model with a sequence input",
+                remedy="leave the option out",
+            )
 
 
 def _flag(name: str) -> str:

@@ -27,6 +27,7 @@ from onnx import TensorProto
 from trackgen.card import Card, InputSpec
 from trackgen.graph.deeplift import linear, maxima, moving, normalising, pointwise
 from trackgen.graph.deeplift.forward import Forward
+from trackgen.graph.deeplift.hypothetical import write_hypothetical
 from trackgen.graph.deeplift.probe import probe
 from trackgen.graph.deeplift.tape import Attribution, Rule, Tape
 from trackgen.graph.deeplift.target import Target, add_targets
@@ -55,7 +56,8 @@ class ContributionGraph:
     ``dense``: inputs as those of the tile graph, ``classes`` int64 (Q,) and ``weights`` float32 (Q, W), and where it is
     live ``reference.codes`` like ``codes``. Outputs beside the predictions, for slot q: ``contributions.q`` float32
     (T,), the sum over windows i of weight i times what base p contributes to window i; ``contributions.q.NAME``
-    (points,) for a signal; ``deltas.q`` (W,), explained of each window, less the reference's; ``weights.q`` (W,).
+    (points,) for a signal; ``hypothetical.q`` (4, T), such sums of what A, C, G, T would contribute, where asked for;
+    ``deltas.q`` (W,), explained of each window, less the reference's; ``weights.q`` (W,).
 
     ``windows``: inputs as those of the window model, ``classes`` int64 (N,), and where it is live ``reference.TENSOR``
     for each. Outputs beside the predictions: ``contributions`` (N, L), ``contributions.NAME`` (N, L / r) for a signal
@@ -85,6 +87,7 @@ class ContributionGraph:
     weighted: bool
     tuned: bool
     log: tuple[str, ...]
+    hypothetical: bool = False
 
 
 def compile_dense_contributions(
@@ -97,6 +100,7 @@ def compile_dense_contributions(
     weighted: bool = False,
     attribution: Attribution = "deeplift",
     profile_target: str | int | None = None,
+    hypothetical: bool = False,
     device: str = "cpu",
     tuned: bool = True,
 ) -> ContributionGraph:
@@ -109,6 +113,7 @@ def compile_dense_contributions(
         live: the reference is a second sequence instead of the card's frequencies.
         weighted: multiply the weights that are fed in by the predicted probability.
         profile_target: ``sum``, ``centre`` or a position, for an output that is a profile.
+        hypothetical: also give what each base would contribute.
         device, tuned: as for `compile_dense`.
 
     Raises:
@@ -133,19 +138,23 @@ def compile_dense_contributions(
     _write_tile_inputs(tape, tile, card)
     tape.write_forward(maxima.WRITERS)
     for output in card.outputs:
-        _write_prediction(tape, tile, output.name, len(output.classes))
+        _write_prediction(tape, tile, output.name)
     build.input(CLASSES, TensorProto.INT64, [len(slots)])
     build.input(WEIGHTS, TensorProto.FLOAT, [len(slots), "windows"])
+    sources = {tile.sources[name]: spec for name, spec in specs.items()}
     for number, slot in enumerate(slots):
-        _write_slot(tape, tile, specs, targets[slot], number, weighted=weighted)
+        found = _write_slot(tape, sources, targets[slot], number, weighted=weighted)
+        if hypothetical:
+            write_hypothetical(tape, sources, found, number)
     signals = tuple(spec.name for spec in specs.values() if spec.kind == "signal")
     names = [output.name for output in card.outputs]
     made = build.model(forward.opset)
-    outputs = [*names, *(name for number in range(len(slots)) for name in _slot_outputs(number, card, signals))]
-    verify(made, outputs, "contributions")
+    outputs = [name for number in range(len(slots)) for name in _slot_outputs(number, card, signals)]
+    outputs += [f"hypothetical.{number}" for number in range(len(slots)) if hypothetical]
+    verify(made, [*names, *outputs], "contributions")
     return ContributionGraph(
         made, "dense", card.window, stride, tile.inputs, tuple(names), tile.forms[: len(names)], tuple(slots), signals,
-        live, weighted, bool(build.notes), (_note(forward, made),),
+        live, weighted, bool(build.notes), (_note(forward, made),), hypothetical,
     )  # fmt: skip
 
 
@@ -271,7 +280,7 @@ def _write_tile_inputs(tape: Tape, tile: TileGraph, card: Card) -> None:
             tape.mirrored[name] = build.emit("Expand", [constant, shape])
 
 
-def _write_prediction(tape: Tape, tile: TileGraph, name: str, classes: int) -> None:
+def _write_prediction(tape: Tape, tile: TileGraph, name: str) -> None:
     entry = next(entry for entry in tile.model.graph.output if entry.name == name)
     axes = [axis.dim_param or axis.dim_value for axis in entry.type.tensor_type.shape.dim]
     tape.build.output(tape.value(name), name, axes)
@@ -284,9 +293,9 @@ def _slot_outputs(number: int, card: Card, signals: Sequence[str]) -> list[str]:
 
 
 def _write_slot(
-    tape: Tape, tile: TileGraph, specs: Mapping[str, InputSpec], target: Target, number: int, *, weighted: bool
-) -> None:
-    """The walk back from one class of one output."""
+    tape: Tape, sources: Mapping[str, InputSpec], target: Target, number: int, *, weighted: bool
+) -> Mapping[str, str]:
+    """The walk back from one class of one output; the multipliers that it finds, by source."""
     build = tape.build
     index = _row(tape, CLASSES, number)
     classes = len(target.output.classes)
@@ -299,23 +308,23 @@ def _write_slot(
     deltas = build.emit("Sub", [tape.value(target.logits), tape.reference(target.logits)])
     deltas = tape.reduce_sum(build.emit("Mul", [deltas, chosen]), [1], keep=False)
     sequences, signals = [], []
-    for name, spec in specs.items():
-        source = tile.sources[name]
+    for source, spec in sources.items():
         if spec.kind == "vector":
             continue
         difference = build.emit("Sub", [tape.value(source), tape.reference(source)])
-        product = build.emit("Mul", [found.get(source) or _zero(tape), difference])
+        product = build.emit("Mul", [found.get(source) or tape.zero(), difference])
         part = build.reshape(tape.reduce_sum(product, [1], keep=False), [-1])
         if spec.kind == "sequence":
             sequences.append(part)
         else:
-            signals.append((name, part))
+            signals.append((spec.name, part))
     if sequences:
         build.output(tape.sum(sequences), f"contributions.{number}", ["bases"])
     for name, part in signals:
         build.output(part, f"contributions.{number}.{name}", [f"points_{name}"])
     build.output(build.reshape(deltas, [-1]), f"deltas.{number}", ["windows"])
     build.output(build.reshape(weights, [-1]), f"weights.{number}", ["windows"])
+    return found
 
 
 def _row(tape: Tape, name: str, number: int) -> str:
@@ -331,11 +340,6 @@ def _chosen(tape: Tape, index: str, classes: int, *, centred: bool) -> str:
     if not centred:
         return chosen
     return build.emit("Sub", [chosen, build.constant(np.array(1.0 / classes, np.float32))])
-
-
-def _zero(tape: Tape) -> str:
-    """What reaches an input that the explained output does not read."""
-    return tape.build.constant(np.zeros((), np.float32))
 
 
 # Windows
@@ -363,9 +367,7 @@ def _write_window_outputs(tape: Tape, card: Card, target: Target) -> list[str]:
     found = tape.walk_back({target.logits: chosen}, RULES)
     names, sequences = [], []
     for tensor, members in card.tensors:
-        multipliers = found.get(tensor) or build.emit(
-            "Mul", [tape.value(tensor), build.constant(np.zeros((), np.float32))]
-        )
+        multipliers = found.get(tensor) or build.emit("Mul", [tape.value(tensor), tape.zero()])
         build.output(multipliers, f"multipliers.{tensor}", _open(tape, tensor))
         names.append(f"multipliers.{tensor}")
         difference = build.emit("Sub", [tape.value(tensor), tape.reference(tensor)])

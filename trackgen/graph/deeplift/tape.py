@@ -112,6 +112,10 @@ class Tape:
         """The same as numbers; None where the reference is live."""
         return None if self.live else self.known.values[name]
 
+    def zero(self) -> str:
+        """What reaches an input that the explained output does not read."""
+        return self.build.constant(np.zeros((), np.float32))
+
     # Writing
 
     def write_forward(self, writers: Mapping[str, Writer]) -> None:
