@@ -1,20 +1,7 @@
 // The page of a hub: igv.js draws what igv.json describes, and whatever goes wrong is said on the page.
 
-import {chosenGenome, complain, flaw, isRegion, keepPlace, loadCode, loadJson, locus, panel, readPlace, settle, state,
-    tell, tellMissing} from "./trackgen-page.js"
-
-// igv.js keeps its style from the page's. On a narrow screen its bar takes more rows, not more width.
-const NARROW = `@media (max-width: 700px) {
-    .igv-navbar, .igv-navbar .igv-navbar-left-container {
-        flex-wrap: wrap; height: auto; justify-content: flex-start;
-    }
-    .igv-navbar .igv-navbar-left-container .igv-navbar-genomic-location { display: contents; }
-}`
-
-async function loadIgv() {
-    const load = async address => (await import(address)).default
-    return loadCode("igv.js", panel.dataset.igv, panel.dataset.igvPublic, load)
-}
+import {explain, listedLengths, loadIgv, openBrowser, soundTracks} from "./trackgen-igv-page.js"
+import {chosenGenome, complain, keepPlace, loadJson, settle, state} from "./trackgen-page.js"
 
 // Whether there are values; a merged track has those of its parts side by side.
 function hasValues(features) {
@@ -28,94 +15,16 @@ function countDrawn(browser, tracks) {
     return views.filter(view => view.viewports.some(port => hasValues(port.featureCache?.features))).length
 }
 
-// The files of a track, which a merged track has several of.
-function parts(track) {
-    return track.tracks ?? [track]
-}
-
-async function flawOf(track) {
-    return (await Promise.all(parts(track).map(flaw))).find(Boolean) ?? null
-}
-
-// The bases of each sequence, before igv.js is there; empty where the hub leaves the genome to igv.js.
-async function listedLengths(reference) {
-    const answer = reference?.chromSizesURL && await fetch(reference.chromSizesURL).catch(() => null)
-    const lines = answer?.ok ? (await answer.text()).split(/\r?\n/) : []
-    const rows = lines.map(line => line.split("\t")).filter(([, length]) => length > 0)
-    return new Map(rows.map(([name, length]) => [name, Number(length)]))
-}
-
-function knownLengths(genome) {
-    const rows = [...genome.chromosomes].filter(([name, sequence]) => name !== "all" && sequence?.bpLength > 0)
-    return new Map(rows.map(([name, sequence]) => [name, sequence.bpLength]))
-}
-
-// igv.js says in a window of its own that it found nothing; the page says besides what can be found.
-function explainSearch(browser, hasGenes) {
-    const search = browser.search.bind(browser)
-    const find = async (text, {problem, region, name}, ...rest) => {
-        const found = !problem && await search(region ?? name, ...rest)
-        if (!found) {
-            tellMissing(text, problem, browser.referenceFrameList.find(({chr}) => chr !== "all")?.chr ?? "chrI", hasGenes)
-        }
-    }
-    browser.search = async (text, ...rest) => {
-        tell("")
-        // Besides regions igv.js understands several places at once, and "all".
-        const place = isRegion(text) ? readPlace(text, knownLengths(browser.genome)) : {name: text}
-        await find(text, place, ...rest)
-        // Found or not, the reader has been told.
-        return true
-    }
-    return find
-}
-
-function fitNarrowScreens() {
-    const sheet = new CSSStyleSheet()
-    sheet.replaceSync(NARROW)
-    panel.shadowRoot?.adoptedStyleSheets.push(sheet)
-}
-
 async function show() {
     const [config, igv] = await Promise.all([loadJson(chosenGenome().dataset.config), loadIgv()])
-    const [lengths, ...flaws] = await Promise.all([listedLengths(config.reference), ...config.tracks.map(flawOf)])
-    flaws.filter(Boolean).forEach(complain)
-    const tracks = config.tracks.filter((_, index) => flaws[index] === null)
-    const searchable = tracks.some(track => track.searchable)
-    const place = locus && lengths.size ? readPlace(locus, lengths) : {}
-    const browser = await igv.createBrowser(panel, {
-        showIdeogram: Boolean(config.genome),
-        showSVGButton: true,
-        showCenterGuideButton: false,
-        showCursorTrackingGuideButton: false,
-        ...config,
-        // With genes of its own the hub needs nobody else's: names that a reader looks for stay on this server.
-        ...(searchable && {search: false}),
-        ...(place.region && {locus: place.region}),
-        tracks
-    })
-    state.browser = browser
-    fitNarrowScreens()
-    const find = explainSearch(browser, searchable)
-    if (locus && !place.region) {
-        // Names of genes are known only now that the tracks are there, and those of some genomes' sequences, too.
-        await find(locus, readPlace(locus, knownLengths(browser.genome)))
-    }
+    const tracks = await soundTracks(config.tracks)
+    const browser = await openBrowser(igv, {...config, tracks}, await listedLengths(config.reference))
     state.tracks = tracks.length
     state.drawn = countDrawn(browser, tracks)
     state.locus = browser.currentLoci()
     document.documentElement.dataset.locus = state.locus
     // JBrowse has no view of all sequences.
     keepPlace(() => [browser.currentLoci()].flat().find(shown => !shown.startsWith("all")))
-}
-
-// igv.js gets a genome that the hub does not carry from igv.org, and says little when it can't.
-function explain(error) {
-    const text = error.message || String(error)
-    return /unknown genome/i.test(text)
-        ? `${text}. igv.js gets this genome from igv.org, which did not answer; build the hub with --genome FILE to ` +
-            "have the sequence in it"
-        : text
 }
 
 show().catch(error => complain(explain(error))).finally(settle)

@@ -24,7 +24,8 @@ from trackgen.resources import IGV_JS, JBROWSE, BrowserCode
 
 __all__ = ["write_contents"]
 
-VERBATIM = ("trackgen.css", "trackgen.js", "trackgen-page.js", "trackgen-jbrowse-page.js")
+VERBATIM = (".css", ".js")
+"""Suffixes of the templates that are copied as they are: styles and scripts of the pages."""
 
 
 def write_contents(hub: Hub, folder: Path, progress: Progress) -> None:
@@ -32,7 +33,8 @@ def write_contents(hub: Hub, folder: Path, progress: Progress) -> None:
     igv, jbrowse = (_put_code(code, folder, progress) for code in (IGV_JS, JBROWSE))
     for name, path in resources.browser_plugins().items():
         shutil.copyfile(path, folder / name)
-    texts = {name: verbatim(name) for name in VERBATIM}
+    templates = sorted(resources.hub_templates().iterdir())
+    texts = {path.name: verbatim(path.name) for path in templates if path.suffix in VERBATIM}
     texts |= render_ucsc(hub)
     texts |= _pages(hub, igv, jbrowse)
     texts |= _sessions(hub)
