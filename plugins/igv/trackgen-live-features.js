@@ -73,7 +73,6 @@ function trackOf({tracks}, name) {
     return tracks.find(track => track.name === name) ?? {values: [], reference: [], alternative: []}
 }
 
-
 /**
  * Features of single bases as those of `step` bases each, for views where bases are narrower than pixels; what is no
  * value stays. `how` is "max", "mean", or "size": the value of the largest size.
