@@ -29,7 +29,12 @@ PALETTE: tuple[Color, ...] = (
     (86, 180, 233),
 )
 SECTIONS = {"probability": "predictions", "signal": "predictions", "contribution": "contributions"}
+HYPOTHETICAL = "hypothetical"
+ORDER = ("predictions", "contributions", HYPOTHETICAL)
+# Of igv.js, IGV and UCSC.
+BASE_COLORS: dict[str, Color] = {"A": (0, 200, 0), "C": (0, 0, 200), "G": (209, 113, 5), "T": (255, 0, 0)}
 SIGNS = {"plus": " +", "minus": " -", "": ""}
+STACK_LABEL = "all-SNV estimate"
 RESERVED_PAGES = ("index", "hub", "jbrowse", "genes")
 
 
@@ -57,12 +62,13 @@ def compose_groups(runs: Sequence[Run], taken: Taken, genome: str = "") -> tuple
     for number, run in enumerate(runs):
         for track in run.tracks:
             hub_track = _hub_track(run, track, taken, genome)
-            sections.setdefault((number, track.model, SECTIONS[track.role]), []).append(hub_track)
+            section = HYPOTHETICAL if track.base else SECTIONS[track.role]
+            sections.setdefault((number, track.model, section), []).append(hub_track)
     if not sections:
         raise UsageError("the run has no tracks", path=runs[0].folder if runs else None)
-    # What a model predicts and why stand side by side: first its predictions, then its contributions.
+    # What a model predicts and why stand side by side: first its predictions, then its contributions, then estimates.
     places = list(dict.fromkeys((number, model) for number, model, _ in sections))
-    ordered = sorted(sections.items(), key=lambda item: (places.index(item[0][:2]), item[0][2] == "contributions"))
+    ordered = sorted(sections.items(), key=lambda item: (places.index(item[0][:2]), ORDER.index(item[0][2])))
     return tuple(_group(section, tracks, taken.names, genome) for (_, _, section), tracks in ordered)
 
 
@@ -116,12 +122,13 @@ def _hub_track(run: Run, track: RunTrack, taken: Taken, genome: str) -> HubTrack
             min_value=track.min_value,
             checks=run.checks,
         ),
+        base=track.base,
     )
 
 
-def _family(track: RunTrack) -> tuple[str, str, str, bool]:
-    """Tracks of one family share their limits: the strands of one class, drawn alike."""
-    return track.model, track.role, track.class_name, _of_sequence(track)
+def _family(track: RunTrack) -> tuple[str, str, str, bool, bool]:
+    """Tracks of one family share their limits: the strands of one class, drawn alike, and all bases."""
+    return track.model, track.role, track.class_name, _of_sequence(track), bool(track.base)
 
 
 def _class_of(card: Card, name: str) -> ClassSpec | None:
@@ -130,7 +137,7 @@ def _class_of(card: Card, name: str) -> ClassSpec | None:
 
 def _of_sequence(track: RunTrack) -> bool:
     """Whether these are contributions of bases (not of a signal input, whose name stands before ``contrib``)."""
-    if track.role != "contribution":
+    if track.role != "contribution" or track.base:
         return False
     parts = [part for part in (track.model, track.class_name, track.strand) if part]
     return track.file == ".".join([*parts, "contrib", "bw"])
@@ -138,7 +145,8 @@ def _of_sequence(track: RunTrack) -> bool:
 
 def _short_label(label: str, track: RunTrack) -> str:
     """The label, or the class's name where only that fits whole, with what tells kinds and strands apart."""
-    rest = (" contrib" if track.role == "contribution" else "") + SIGNS[track.strand]
+    kind = f" all-SNV {track.base}" if track.base else " contrib" if track.role == "contribution" else ""
+    rest = kind + SIGNS[track.strand]
     room = SHORT_LABEL - len(rest)
     if len(label) > room >= len(track.class_name):
         label = track.class_name
@@ -147,11 +155,13 @@ def _short_label(label: str, track: RunTrack) -> str:
 
 def _display_name(label: str, track: RunTrack) -> str:
     kind = " contributions" if track.role == "contribution" else ""
+    kind = f" if it were {track.base}" if track.base else kind
     return shorten(label, DISPLAY_NAME) + kind + SIGNS[track.strand]
 
 
 def _long_label(label: str, track: RunTrack, card: Card) -> str:
     quantity = {"probability": "probability", "signal": "signal", "contribution": "contributions"}[track.role]
+    quantity = f"what {track.base} would contribute" if track.base else quantity
     unit = clean(track.unit)
     unit = f" ({unit})" if unit and unit != quantity else ""
     strand = f", {track.strand} strand" if track.strand else ""
@@ -161,7 +171,7 @@ def _long_label(label: str, track: RunTrack, card: Card) -> str:
 
 def _color(track: RunTrack, card: Card) -> Color:
     if track.role == "contribution":
-        return CONTRIBUTION_COLOR
+        return BASE_COLORS.get(track.base, CONTRIBUTION_COLOR)
     color = parse_color(track.color)
     if color is not None:
         return color
@@ -177,10 +187,10 @@ def _data_range(track: RunTrack) -> Limits:
 
 
 def _group(section: str, tracks: Iterable[HubTrack], names: set[str], genome: str) -> TrackGroup:
-    tracks = _paired(list(tracks), names)
+    tracks = _stacked(list(tracks), names) if section == HYPOTHETICAL else _paired(list(tracks), names)
     card = tracks[0].card
     title = clean(card.title) or card.name
-    word = "predictions" if section == "predictions" else "contributions"
+    word = "all-SNV estimate" if section == HYPOTHETICAL else section
     stem = track_name(f"{card.name}_{section}")
     if genome and stem.lower() in names:
         stem = track_name(f"{stem}_{genome}")
@@ -210,6 +220,29 @@ def _paired(tracks: Sequence[HubTrack], names: set[str]) -> tuple[HubTrack, ...]
                 long_label=shorten(f"{track.label}, both strands: {track.role}", CONTAINER_LABEL),
             )
     return tuple(replace(track, overlay=overlays.get(_stem(track))) for track in tracks)
+
+
+def _stacked(tracks: Sequence[HubTrack], names: set[str]) -> tuple[HubTrack, ...]:
+    """The tracks of hypothetical bases, those of all four with what holds them together."""
+    result: list[HubTrack] = []
+    stacks: dict[str, list[HubTrack]] = {}
+    for track in tracks:
+        stacks.setdefault(track.file.replace(f".{track.base}.{HYPOTHETICAL}", f".{HYPOTHETICAL}"), []).append(track)
+    for stem, stack in stacks.items():
+        first = stack[0]
+        overlay = None
+        if [track.base for track in stack] == list(BASE_COLORS):
+            strand = f", {first.strand} strand" if first.strand else ""
+            label = shorten(first.label, CONTAINER_LABEL - len(strand) - len(STACK_LABEL) - 2)
+            kind = " all-SNV" + SIGNS[first.strand]
+            overlay = Overlay(
+                name=unique_name(track_name(stem.removesuffix(".bw")), names),
+                short_label=shorten(first.label, SHORT_LABEL - len(kind)) + kind,
+                long_label=f"{label}{strand}: {STACK_LABEL}",
+                stacked=True,
+            )
+        result += [replace(track, overlay=overlay) for track in stack]
+    return tuple(result)
 
 
 def _stem(track: HubTrack) -> str:

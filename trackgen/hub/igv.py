@@ -57,11 +57,14 @@ def _picture(tracks: Sequence[AnyTrack], base: str, several_models: bool) -> dic
     overlay = predicted.overlay
     assert overlay is not None
     name = f"{predicted.model}: {overlay.long_label}" if several_models else overlay.long_label
+    stacked = {"stackedLetters": [track.base for track in parts]} if overlay.stacked else {}
     return {
         **_named(predicted, base, several_models),
         "id": overlay.name,
         "name": escaped(name),
         "type": "merged",
+        # igv.js by itself lays the four bases over each other; trackgen-stacked.js takes this for stacked letters.
+        **stacked,
         "alpha": OVERLAY_ALPHA,
         "min": predicted.limits.low,
         "max": predicted.limits.high,

@@ -73,7 +73,8 @@ def _values(track: HubTrack, name: str, base: str) -> Iterator[str]:
         autoScale="false",
         height=str(100 if letters else 64),
         renderer="DYNSEQ" if letters else "BAR_CHART",
-        visible="true",
+        # Four tracks of estimates a class would push predictions out of sight: IGV's menu of tracks shows them.
+        visible="false" if track.base else "true",
         windowFunction="max" if track.role == "probability" else "mean",
     )
     low, high = number_text(track.limits.low), number_text(track.limits.high)

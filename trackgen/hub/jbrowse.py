@@ -21,7 +21,12 @@ Entry = dict[str, Any]
 
 PLUGIN_NAME = "Trackgen"
 PLUGIN_FILE = "trackgen-jbrowse.js"
-SECTIONS = {"predictions": "Predictions", "contributions": "Contributions of each base"}
+SECTIONS = {
+    "predictions": "Predictions",
+    "contributions": "Contributions of each base",
+    "hypothetical": "What other bases would contribute",
+}
+STACKED_ADAPTER = "TrackgenStackedAdapter"
 SUMMARIES = {"probability": "max", "signal": "avg", "contribution": "whiskers"}
 # JBrowse takes no notice of the field that bigBed files hold an item's colour in, "200,30,30".
 HIT_COLOR = "jexl:get(feature,'reserved')?'rgb('+get(feature,'reserved')+')':'rgb(60,60,60)'"
@@ -69,7 +74,8 @@ def jbrowse_parts(hub: Hub, base: str = "") -> JBrowseParts:
         for track, *others in genome.pictures:
             if isinstance(track, HubTrack) and others:
                 parts = [track, *(other for other in others if isinstance(other, HubTrack))]
-                tracks.append(_overlay(parts, sections[track.name], genome, base, several))
+                draw = _stack if track.base else _overlay
+                tracks.append(draw(parts, sections[track.name], genome, base, several))
             elif isinstance(track, HubTrack):
                 tracks.append(_values(track, sections[track.name], genome, base, several))
             elif isinstance(track, CallTrack):
@@ -168,6 +174,31 @@ def _overlay(parts: Sequence[HubTrack], section: str, genome: HubGenome, base: s
     }
 
 
+def _stack(parts: Sequence[HubTrack], section: str, genome: HubGenome, base: str, several_models: bool) -> Entry:
+    """What each of the four bases would contribute, as letters on top of each other by trackgen's plugin."""
+    first, overlay = parts[0], parts[0].overlay
+    assert overlay is not None
+    values = {track.base: {"type": "BigWigAdapter", "bigWigLocation": _location(base + track.file)} for track in parts}
+    return {
+        **_named("QuantitativeTrack", first, genome, several_models),
+        "trackId": overlay.name,
+        "name": f"{first.model}: {overlay.long_label}" if several_models else overlay.long_label,
+        "description": overlay.long_label,
+        "category": [first.model, SECTIONS[section]],
+        "adapter": {"type": STACKED_ADAPTER, "wiggleAdapters": values},
+        "displays": [
+            {
+                "type": "LinearStackedLettersDisplay",
+                "displayId": f"{overlay.name}-letters",
+                **_scale(first),
+                "height": 110,
+                "renderers": {"StackedLettersRenderer": {"type": "StackedLettersRenderer"}},
+            }
+        ],
+        "metadata": {"model": first.model, "shows": "all-SNV estimate", "unit": first.unit, "threshold": None},
+    }
+
+
 def _bars(track: HubTrack) -> Entry:
     return {
         "type": "LinearWiggleDisplay",
@@ -246,10 +277,13 @@ def _named(kind: str, track: AnyTrack, genome: HubGenome, several_models: bool) 
 
 
 def _view(genome: HubGenome, tracks: tuple[Entry, ...]) -> Entry:
-    """A view of the hub's locus with all tracks, said twice: JBrowse before 3.2 knows no `init`, later ones need it."""
+    """A view of the hub's locus, said twice: JBrowse before 3.2 knows no `init`, later ones need it.
+
+    All tracks but estimates, which would push predictions out of sight: those wait in the list of tracks.
+    """
     locus = genome.locus
     scale = (locus.end - locus.start) / VIEW_PIXELS
-    shown = [track for track in tracks if genome.id in track["assemblyNames"]]
+    shown = [track for track in tracks if genome.id in track["assemblyNames"] and not _waits(track)]
     return {
         "id": f"trackgen-{genome.id}",
         "type": "LinearGenomeView",
@@ -283,6 +317,10 @@ def _view(genome: HubGenome, tracks: tuple[Entry, ...]) -> Entry:
             ),
         ],
     }
+
+
+def _waits(track: Entry) -> bool:
+    return bool(track["adapter"]["type"] == STACKED_ADAPTER)
 
 
 def _shown(kind: str, track: str, display_kind: str, display: str) -> Entry:

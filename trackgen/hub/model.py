@@ -80,13 +80,15 @@ class Overlay:
     """What holds tracks together that a browser draws in one picture, on one scale.
 
     These are the plus and the minus strand of one prediction, or, where it is `compared`, a predicted signal, what the
-    model read, and tracks that the user put beside it.
+    model read, and tracks that the user put beside it, or, where it is `stacked`, what each of the four bases would
+    contribute.
     """
 
     name: str
     short_label: str
     long_label: str
     compared: bool = False
+    stacked: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,9 @@ class Beside:
 class HubTrack:
     """One track: `name` is unique in the hub and serves as UCSC's track name and as its page's file name.
 
-    `sequence_letters` says that values belong to single reference bases, so that browsers can draw letters. `overlay`
-    is that of a prediction whose other strand is in the hub, too, or that stands over what it is compared with.
+    `sequence_letters` says that values belong to single reference bases, so that browsers can draw letters. `base` is
+    the base whose contribution the track holds, wherever another stands; empty for other tracks. `overlay` is that of a
+    prediction whose other strand is in the hub, too, or that stands over what it is compared with, or of four bases.
     `beside` is that of a track which stands beside the model's own; its class is that of the prediction.
     """
 
@@ -132,16 +135,17 @@ class HubTrack:
     run: RunFacts
     overlay: Overlay | None = None
     beside: Beside | None = None
+    base: str = ""
 
     @property
     def drawn_downwards(self) -> bool:
         """Whether larger values stand lower: predictions of the minus strand hang below those of the plus strand."""
-        return self.overlay is not None and self.strand == "minus"
+        return self.overlay is not None and self.strand == "minus" and not self.base
 
     @property
     def page(self) -> str:
-        """The file name of the track's description page."""
-        return f"{self.name}.html"
+        """The file name of the track's description page, which the four bases of one picture share."""
+        return f"{self.overlay.name if self.overlay and self.overlay.stacked else self.name}.html"
 
 
 @dataclass(frozen=True)
@@ -291,7 +295,8 @@ class HubGenome:
         shown: dict[str, list[AnyTrack]] = {}
         for track in self.files:
             overlay = track.overlay if isinstance(track, HubTrack) else None
-            shown.setdefault(overlay.name if overlay and overlay.compared else track.name, []).append(track)
+            together = overlay is not None and (overlay.compared or overlay.stacked)
+            shown.setdefault(overlay.name if overlay and together else track.name, []).append(track)
         return tuple(tuple(tracks) for tracks in shown.values())
 
     def calls_of(self, group: str) -> tuple[CallTrack, ...]:
@@ -305,6 +310,11 @@ class HubGenome:
         for group in self.groups:
             placed += [*group.tracks, *self.calls_of(group.name)]
         return (*placed, *self.calls_of(""), *self.motifs)
+
+    @property
+    def described(self) -> tuple[HubTrack, ...]:
+        """`tracks`, one of those that share a page."""
+        return tuple({track.page: track for track in reversed(self.tracks)}.values())[::-1]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -332,6 +342,11 @@ class Hub:
     def tracks(self) -> tuple[HubTrack, ...]:
         """All tracks of values, genome by genome, in the order of display."""
         return tuple(track for genome in self.genomes for track in genome.tracks)
+
+    @property
+    def described(self) -> tuple[HubTrack, ...]:
+        """`tracks`, one of those that share a page."""
+        return tuple(track for genome in self.genomes for track in genome.described)
 
     @property
     def motifs(self) -> tuple[MotifTrack, ...]:

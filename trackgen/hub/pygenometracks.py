@@ -57,7 +57,7 @@ def _track(track: HubTrack, several_models: bool, bins: int, over: bool) -> str:
     }
     if track.drawn_downwards:
         options["orientation"] = "inverted"
-    if track.overlay is not None and track.overlay.compared:
+    if track.overlay is not None and (track.overlay.compared or track.overlay.stacked):
         options["alpha"] = OVERLAY_ALPHA
         options["title"] = "" if over else _text(track.overlay.long_label)
         options |= {"overlay_previous": "share-y", "show_data_range": "false"} if over else {}

@@ -25,6 +25,7 @@ UCSC_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 """How UCSC names assemblies: hg38, sacCer3."""
 FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.bw")
 """How scans name tracks: fit for addresses, settings and shells as it is."""
+BASES = ("A", "C", "G", "T")
 ROLES = ("probability", "signal", "contribution")
 STRANDS = {"plus": "plus", "+": "plus", "minus": "minus", "-": "minus"}
 BIGWIG_MAGIC = (b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26")
@@ -51,6 +52,8 @@ class RunTrack:
     percentiles: Mapping[str, float]
     values: int
     sha256: str
+    base: str = ""
+    """A, C, G or T where the track holds what this base would contribute, wherever another stands; else empty."""
 
     @property
     def file(self) -> str:
@@ -200,7 +203,22 @@ def _track(entry: Fields, folder: Path) -> RunTrack:
         percentiles={key: finite(entry, value) for key, value in percentiles.items() if value is not None},
         values=entry.get("values", int, 0),
         sha256=entry.get("sha256", str, ""),
+        base=_base(entry, role),
     )
+
+
+def _base(entry: Fields, role: str) -> str:
+    """The base of a hypothetical contribution; empty for other tracks."""
+    base: str = entry.get("base", str, "")
+    if base and (role != "contribution" or base not in BASES):
+        raise DataError(
+            "a track's base is none that can contribute",
+            path=entry.path,
+            place=f"{entry.place}base",
+            found=f"{base!r} of a {role}",
+            wanted=f"{', '.join(BASES)} of a contribution",
+        )
+    return base
 
 
 def _input(entry: Fields, folder: Path) -> RunInput:

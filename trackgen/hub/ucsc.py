@@ -5,8 +5,9 @@ before their children; a leaf's fractional limits come with ``autoScale on``, si
 and would draw nothing. Only UCSC reads the settings of containers, so theirs are exact.
 
 The two strands of a prediction are one picture in UCSC, an overlay (multiWig) in which the minus strand is negated and
-so hangs below zero. So are a predicted signal and what it is compared with, on one scale. Contributions are not:
-letters are drawn in tracks of their own only.
+so hangs below zero. So are a predicted signal and what it is compared with, on one scale. Contributions are not: they
+are letters of the genome, one for each base. What A, C, G and T would contribute is a multiWig again, ``aggregate
+stacked`` with ``logo on`` in the container, which UCSC draws as letters on top of each other.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ __all__ = ["GENOMES_FILE", "render_ucsc"]
 INDENT = "    "
 GENOMES_FILE = "genomes.txt"
 ANNOTATIONS = "annotations"
-SECTIONS = {"predictions": "Predictions", "contributions": "Contributions of each base", ANNOTATIONS: "Annotations"}
+SECTIONS = {
+    "predictions": "Predictions",
+    "contributions": "Contributions of each base",
+    "hypothetical": "What other bases would contribute",
+    ANNOTATIONS: "Annotations",
+}
 
 
 def render_ucsc(hub: Hub) -> dict[str, str]:
@@ -142,11 +148,11 @@ def _family(family: Sequence[HubTrack], parent: str, section: str, depth: int) -
     first = next(track for track in family if not track.beside)
     overlay, limits = first.overlay, first.limits
     assert overlay is not None
-    if not overlay.compared:
+    if not overlay.compared and not overlay.stacked:
         high = max(abs(limits.low), abs(limits.high))
         limits = Limits(-high, high)
     container = stanza(
-        "multiwig.txt",
+        "stacked.txt" if overlay.stacked else "multiwig.txt",
         name=overlay.name,
         parent=parent,
         section=section,
@@ -188,7 +194,7 @@ def _track(track: HubTrack, parent: str, section: str) -> str:
         "logo": "on" if track.sequence_letters else "",
         "page": track.page,
     }
-    return stanza(f"track_{track.role}.txt", **values)
+    return stanza("track_hypothetical.txt" if track.base else f"track_{track.role}.txt", **values)
 
 
 def _boxes(track: CallTrack | MotifTrack, section: str) -> str:

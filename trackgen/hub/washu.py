@@ -49,7 +49,8 @@ def _track(track: HubTrack, base: str) -> dict[str, Any]:
         "type": "dynseq" if track.sequence_letters else "bigwig",
         "name": _name(track),
         "url": base + track.file,
-        "showOnHubLoad": True,
+        # Four tracks of estimates a class would push predictions out of sight.
+        "showOnHubLoad": not track.base,
         "options": options,
         "metadata": {"model": track.model, "class": track.class_name, "kind": track.role},
         "details": {"description": track.long_label},
