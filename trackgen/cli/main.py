@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": ("demo", "Run the whole main job on the yeast genome with the shipped models."),
     "scan": ("scan", "Scan a genome with one or more models and write BigWig tracks."),
     "assemble": ("assemble", "Put the shards of a scan together that several processes made."),
+    "score": ("score", "Score regions, transcripts' starts or variants: BED, GTF or VCF."),
     "hub": ("hub", "Turn the tracks of one or more runs into a hub for genome browsers."),
     "serve": ("serve", "Show a hub in a local browser page."),
     "view": ("view", "Open a hub's page, or show hubs and files in a running IGV Desktop."),

@@ -12,7 +12,10 @@ from urllib.parse import unquote
 
 from trackgen.genome.annotation_lines import LineError, Row
 
-__all__ = ["Gene", "Models", "Spans", "gff3_models", "gtf_models", "merged"]
+__all__ = [
+    "GENE_ID", "GENE_NAME", "NODES", "TRANSCRIPT_ID", "Gene", "Models", "Spans", "attribute_value", "gff3_models",
+    "gtf_models", "merged",
+]  # fmt: skip
 
 Spans = tuple[tuple[int, int], ...]
 """Sorted disjoint intervals, 0-based half-open."""
@@ -185,15 +188,15 @@ def gff3_models(rows: Iterable[Row]) -> Models:
     circular = set()
     for row in rows:
         if row.feature in PARTS:
-            for parent in _value(row.attributes, "Parent").split(","):
+            for parent in attribute_value(row.attributes, "Parent").split(","):
                 owner = unquote(parent) or f"{row.feature} in line {row.number}"
                 holder = holders.get((row.sequence, owner)) or holders.setdefault(
                     (row.sequence, owner), _Transcript(row, owner)
                 )
                 holder.add(row)
         elif NODES.search(row.feature):
-            identifier = unquote(_value(row.attributes, "ID")) or f"{row.feature} in line {row.number}"
-            nodes.setdefault(identifier, (row, unquote(_value(row.attributes, "Parent").partition(",")[0])))
+            identifier = unquote(attribute_value(row.attributes, "ID")) or f"{row.feature} in line {row.number}"
+            nodes.setdefault(identifier, (row, unquote(attribute_value(row.attributes, "Parent").partition(",")[0])))
         elif "Is_circular=true" in row.attributes:
             circular.add(row.sequence)
     for holder in holders.values():
@@ -224,14 +227,14 @@ def _gff3_names(identifier: str, nodes: dict[str, tuple[Row, str]]) -> tuple[str
     """(name, identifier) of a gene, without the ``gene:`` of Ensembl and the ``gene-`` of NCBI."""
     attributes = nodes[identifier][0].attributes if identifier in nodes else ""
     bare = re.sub(r"^(gene|transcript|rna)[:-](?=.)", "", identifier)
-    known = unquote(_value(attributes, "gene_id")) or bare
+    known = unquote(attribute_value(attributes, "gene_id")) or bare
     for key in ("gene_name", "gene", "Name"):
-        if value := unquote(_value(attributes, key)):
+        if value := unquote(attribute_value(attributes, key)):
             return value, known
     return known, known
 
 
-def _value(attributes: str, key: str) -> str:
+def attribute_value(attributes: str, key: str) -> str:
     """The value of ``key=value;``, still in percent encoding; empty where there is none."""
     match = _pattern(key).search(attributes)
     return match[1].strip() if match else ""
