@@ -2,7 +2,7 @@
 # make test      style, types and all tests but the slow ones: needs bedtools and Chromium (installed when root)
 # make test-all  the slow tests too
 # make check     style and types only
-# make assets    igv.js and JBrowse for pages that work offline: needs npm
+# make assets    igv.js, JBrowse and ONNX Runtime for pages that work offline: needs npm
 # make clean     remove what the others made, but for the virtual environment
 
 .POSIX:
@@ -18,14 +18,14 @@ PIP_FLAGS =
 BIN = $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 REQUIREMENTS = setup.cfg pyproject.toml constraints.txt
-# Made last of all that install_assets.py makes.
-ASSETS = trackgen/serve/assets/jbrowse.LICENSE.txt
+# What install_assets.py makes, or touches, last of all.
+ASSETS = trackgen/serve/assets/onnxruntime.LICENSE.txt
 SHARED_DATA = ../shared/data
 # Real data beside the checkout, where there is any; else the demo gets its genome from a public address.
 WITH_DATA = if [ -z "$${TRACKGEN_DATA:-}" ] && [ -d $(SHARED_DATA) ]; then \
 	TRACKGEN_DATA=$$(cd $(SHARED_DATA) && pwd); export TRACKGEN_DATA; fi;
 # An npm registry that does not answer must not hold up a demo.
-WITH_NPM_LIMITS = npm_config_fetch_retries=1 npm_config_fetch_timeout=30000
+WITH_NPM_LIMITS = npm_config_fetch_retries=1 npm_config_fetch_timeout=60000
 
 .PHONY: demo test test-all check assets clean install-demo install-test
 
@@ -55,11 +55,11 @@ clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 install-demo: $(VENV)/installed-demo
-	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(ASSETS) || echo "going on without: the pages will load igv.js and JBrowse from public addresses" >&2
+	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(ASSETS) || echo "going on without: the pages will load igv.js, JBrowse and ONNX Runtime from public addresses" >&2
 
 install-test: $(VENV)/installed-test
 	@tools/system_packages.sh $(SYSTEM_PACKAGES)
-	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(ASSETS) || echo "going on without: tests that need igv.js or JBrowse are skipped" >&2
+	@$(WITH_NPM_LIMITS) $(MAKE) --silent $(ASSETS) || echo "going on without: tests that need igv.js, JBrowse or ONNX Runtime are skipped" >&2
 
 $(ASSETS): plugins/assets/package-lock.json
 	$(PYTHON) plugins/assets/install_assets.py

@@ -15,6 +15,7 @@ from trackgen.errors import ModelError, TrackgenError, UsageError
 __all__ = [
     "IGV_JS",
     "JBROWSE",
+    "ONNX_RUNTIME",
     "BrowserCode",
     "browser_assets",
     "browser_plugins",
@@ -36,6 +37,7 @@ class BrowserCode:
         title: what people call it.
         file: its name in the folder of assets and in hubs; `licence` is its licence there.
         address: the same file at a public address, for pages where it is not installed.
+        others: more files, which the first one loads from beside it.
     """
 
     title: str
@@ -43,14 +45,15 @@ class BrowserCode:
     file: str
     licence: str
     address: str
+    others: tuple[str, ...] = ()
 
     @property
-    def files(self) -> tuple[str, str]:
-        """The script and its licence, which go together."""
-        return self.file, self.licence
+    def files(self) -> tuple[str, ...]:
+        """The script, what it loads and its licence, which go together."""
+        return self.file, *self.others, self.licence
 
 
-_IGV, _JBROWSE = "3.8.10", "4.3.0"
+_IGV, _JBROWSE, _ONNX_RUNTIME = "3.8.10", "4.3.0", "1.30.0"
 IGV_JS = BrowserCode("igv.js", _IGV, "igv.esm.min.js", "igv.LICENSE.txt", f"{CDN}/igv@{_IGV}/dist/igv.esm.min.js")
 JBROWSE = BrowserCode(
     "JBrowse 2",
@@ -58,6 +61,14 @@ JBROWSE = BrowserCode(
     "jbrowse.umd.min.js",
     "jbrowse.LICENSE.txt",
     f"{CDN}/@jbrowse/react-app2@{_JBROWSE}/dist/react-app.umd.production.min.js",
+)
+ONNX_RUNTIME = BrowserCode(
+    "onnxruntime-web",
+    _ONNX_RUNTIME,
+    "ort.wasm.min.mjs",
+    "onnxruntime.LICENSE.txt",
+    f"{CDN}/onnxruntime-web@{_ONNX_RUNTIME}/dist/ort.wasm.min.mjs",
+    ("ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"),
 )
 
 _PACKAGE = Path(__file__).resolve().parent

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Fetch igv.js and JBrowse, at the versions of package-lock.json, from npm into trackgen/serve/assets/.
+"""Fetch igv.js, JBrowse and ONNX Runtime, at the versions of package-lock.json, from npm into trackgen/serve/assets/.
 
 `make assets` calls this. Without the assets the pages load the same versions from a public address, so they are
-needed offline only. The standard library suffices: this runs before trackgen is installed.
+needed offline only. What is there already, at the pinned version, is not fetched again. The standard library suffices: this runs before trackgen is installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,16 @@ FILES = {
         "dist/react-app.umd.production.min.js": "jbrowse.umd.min.js",
         "dist/react-app.umd.production.min.js.LICENSE.txt": "jbrowse.LICENSE.txt",
     },
+    "onnxruntime-web": {
+        "dist/ort.wasm.min.mjs": "ort.wasm.min.mjs",
+        "dist/ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.mjs",
+        "dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
+    },
 }
+# Licences that a package lacks, which lie here.
+LICENCES = {"onnxruntime-web": "onnxruntime.LICENSE.txt"}
+# Package -> SHA-512 of the archive that its files in assets/ came from.
+INSTALLED = "installed.json"
 
 
 class NotInstalledError(Exception):
@@ -40,15 +49,35 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             for package, files in FILES.items():
                 pin = lock["packages"][f"node_modules/{package}"]
+                if is_installed(package, pin["integrity"]):
+                    continue
                 archive = fetch(package, pin["version"], Path(folder))
                 check(archive, package, pin["integrity"])
                 unpack(archive, files)
+                archive.unlink()
+                write(INSTALLED, json.dumps({**installed(), package: pin["integrity"]}, indent=2).encode())
     except NotInstalledError as error:
         print(f"install_assets: {error}", file=sys.stderr)
         return 1
-    names = [name for files in FILES.values() for name in files.values()]
+    # Last, and each time: by the newest of them make knows that nothing is missing.
+    for name in LICENCES.values():
+        write(name, (FOLDER / name).read_bytes())
+    names = [*(name for files in FILES.values() for name in files.values()), *LICENCES.values()]
     print(f"{', '.join(names)} -> trackgen/serve/assets/", file=sys.stderr)
     return 0
+
+
+def installed() -> dict[str, str]:
+    """Of each package in assets/ what its archive was."""
+    try:
+        return dict(json.loads((ASSETS / INSTALLED).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def is_installed(package: str, integrity: str) -> bool:
+    """Whether all files of the pinned package are in assets/."""
+    return installed().get(package) == integrity and all((ASSETS / name).is_file() for name in FILES[package].values())
 
 
 def fetch(package: str, version: str, folder: Path) -> Path:
@@ -81,9 +110,14 @@ def unpack(archive: Path, files: dict[str, str]) -> None:
             member = packed.extractfile(f"package/{source}")
             if member is None:
                 raise NotInstalledError(f"the package holds no file {source}")
-            unfinished = ASSETS / f"{name}.tmp"
-            unfinished.write_bytes(member.read())
-            unfinished.replace(ASSETS / name)
+            write(name, member.read())
+
+
+def write(name: str, content: bytes) -> None:
+    """A file of assets/, in one step."""
+    unfinished = ASSETS / f"{name}.tmp"
+    unfinished.write_bytes(content)
+    unfinished.replace(ASSETS / name)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 
 import trackgen
 from trackgen.errors import TrackgenError
-from trackgen.resources import IGV_JS, JBROWSE, browser_assets, hub_templates, shipped_models
+from trackgen.resources import IGV_JS, JBROWSE, ONNX_RUNTIME, browser_assets, hub_templates, shipped_models
 from trackgen.runtime.cuda import device_count
 from trackgen.runtime.devices import CUDA, FLAVOURS, import_onnxruntime, installed_flavours
 from trackgen.runtime.machine import available_memory, default_threads
@@ -200,7 +200,8 @@ def _problems(packages: tuple[Part, ...], devices: tuple[DeviceCheck, ...]) -> l
     except TrackgenError as error:
         problems.append(str(error))
     assets = browser_assets()
-    lacking = [code.title for code in (IGV_JS, JBROWSE) if assets is None or not (assets / code.file).is_file()]
+    needed = (IGV_JS, JBROWSE, ONNX_RUNTIME)
+    lacking = [code.title for code in needed if assets is None or not (assets / code.file).is_file()]
     if lacking:
         problems.append(
             f"not installed: {', '.join(lacking)}; pages load them from public addresses (in a checkout: make assets)"
