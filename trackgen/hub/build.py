@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from trackgen import __version__
 from trackgen.errors import UsageError
+from trackgen.hub.built import MANIFEST, track_record
 from trackgen.hub.calls import call_folders, calls_by_genome, put_narrow_peak, read_call_tracks
 from trackgen.hub.comparison import BesideFile, beside_files, besides_by_genome, with_comparisons
 from trackgen.hub.compose import LONG_LABEL, SHORT_LABEL, Taken, compose_groups
@@ -36,8 +37,6 @@ Layout = Literal["one-file", "three-file"]
 
 # UCSC wants an address in every hub. This one is reserved for examples (RFC 2606) and reaches nobody.
 DEFAULT_EMAIL = "nobody@example.org"
-# What the folder holds, for programs; by it a later build knows the folder as its own.
-MANIFEST = "trackgen.json"
 ORGANISMS = {
     "hg": "Homo sapiens",
     "hs": "Homo sapiens",
@@ -279,17 +278,7 @@ def _write_manifest(hub: Hub, folder: Path) -> None:
         "schema_version": 1,
         "trackgen": __version__,
         "genomes": [genome.id for genome in hub.genomes],
-        "tracks": [
-            {
-                "name": track.name,
-                "file": track.file,
-                "model": track.model,
-                "class": track.class_name,
-                "genome": genome.id,
-            }
-            for genome in hub.genomes
-            for track in genome.files
-        ],
+        "tracks": [track_record(genome, track) for genome in hub.genomes for track in genome.files],
         "files": sorted([MANIFEST, *(path.name for path in folder.iterdir())]),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

@@ -22,7 +22,7 @@ from trackgen.hub.washu import render_washu
 from trackgen.progress import Progress
 from trackgen.resources import IGV_JS, JBROWSE, BrowserCode
 
-__all__ = ["write_contents"]
+__all__ = ["session_texts", "write_contents"]
 
 VERBATIM = (".css", ".js")
 """Suffixes of the templates that are copied as they are: styles and scripts of the pages."""
@@ -37,7 +37,7 @@ def write_contents(hub: Hub, folder: Path, progress: Progress) -> None:
     texts = {path.name: verbatim(path.name) for path in templates if path.suffix in VERBATIM}
     texts |= render_ucsc(hub)
     texts |= _pages(hub, igv, jbrowse)
-    texts |= _sessions(hub)
+    texts |= session_texts(hub)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 
@@ -64,7 +64,7 @@ def _pages(hub: Hub, igv: str, jbrowse: str) -> dict[str, str]:
     }
 
 
-def _sessions(hub: Hub) -> dict[str, str]:
+def session_texts(hub: Hub) -> dict[str, str]:
     """The files that browsers open, with relative addresses and, where the hub's own is known, with absolute ones."""
     texts = {"config.json": render_jbrowse(hub)}
     if hub.base_url:

@@ -16,13 +16,13 @@ from trackgen.hub.call_page import render_call_list
 from trackgen.hub.comparison_page import caveats_html, comparison_html, render_beside_page
 from trackgen.hub.facts import facts_html, value_html, words
 from trackgen.hub.links import Link, links
-from trackgen.hub.model import Hub, HubTrack
+from trackgen.hub.model import Hub, HubGenome, HubTrack
 from trackgen.hub.motif_page import render_motif_list
 from trackgen.hub.templates import escaped, fill
-from trackgen.hub.text import number_text
+from trackgen.hub.text import counted, number_text
 from trackgen.resources import IGV_JS, JBROWSE
 
-__all__ = ["render_hub_page", "render_index", "render_jbrowse_page", "render_track_page"]
+__all__ = ["render_hub_page", "render_index", "render_jbrowse_page", "render_kept", "render_track_page"]
 
 # Of igv.js (igv.org/doc/igvjs, "nucleotideColors"), UCSC and IGV alike.
 LETTER_COLORS = "A green, C blue, G orange, T red"
@@ -98,6 +98,19 @@ def render_jbrowse_page(hub: Hub, jbrowse_address: str) -> str:
         jbrowse=escaped(jbrowse_address),
         jbrowse_public=escaped(JBROWSE.address),
         jbrowse_version=JBROWSE.version,
+    )
+
+
+def render_kept(hub: Hub, genome: HubGenome, regions: int) -> str:
+    """A section of a page: the tracks of `genome`, which stand in kept regions, so many of them, alone."""
+    card = genome.tracks[0].card
+    return fill(
+        "kept.html",
+        mark=escaped(f"{genome.id}.{card.name}"),
+        title=escaped(card.title or card.name),
+        regions=counted(regions, "region"),
+        bed=escaped(hub.file_of(genome, "kept.bed")),
+        rows="".join(_row("index_row.html", track) for track in genome.tracks),
     )
 
 

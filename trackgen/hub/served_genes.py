@@ -12,15 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trackgen.errors import DataError
-from trackgen.genome.signals import open_signal
+from trackgen.hub.built import read_built
 from trackgen.hub.genes import compile_for_best, gene_files, jbrowse_genes_track, jbrowse_text_search
 from trackgen.hub.igv import igv_genes_track
 from trackgen.hub.model import GeneTrack
 
 __all__ = ["ServedGenes", "genes_over"]
-
-MANIFEST = "trackgen.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def genes_over(hub: Path, annotation: Path) -> ServedGenes:
             that trackgen built.
         UsageError: pybigtools, which writes bigBed, is not installed.
     """
-    genomes = _genomes(hub)
+    genomes = read_built(hub, "genes can be shown over").lengths
     genome, compiled = compile_for_best(annotation, genomes)
     track = compiled.track
     session = "igv.json" if genome == next(iter(genomes)) else f"igv.{genome}.json"
@@ -58,31 +55,6 @@ def genes_over(hub: Path, annotation: Path) -> ServedGenes:
         "config.json": partial(_with_jbrowse_track, track=track, genome=genome),
     }
     return ServedGenes(gene_files(compiled, genomes[genome], genome), edits, compiled.note)
-
-
-def _genomes(hub: Path) -> dict[str, dict[str, int]]:
-    """The lengths of the sequences of each genome, as the hub's first track on it gives them."""
-    path = hub / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        first: dict[str, str] = {}
-        for track in manifest["tracks"]:
-            if track["file"].endswith(".bw"):
-                first.setdefault(track["genome"], track["file"])
-        names = {genome: first[genome] for genome in manifest["genomes"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            "genes can be shown over hubs of trackgen only, and this one cannot be recognised",
-            path=path,
-            found=f"{type(error).__name__}: {error}",
-            remedy="build the hub again with trackgen hub build",
-        ) from error
-    return {genome: _lengths(hub / Path(name).name) for genome, name in names.items()}
-
-
-def _lengths(path: Path) -> dict[str, int]:
-    with open_signal(path) as reader:
-        return dict(reader.lengths)
 
 
 def _with_igv_track(text: bytes, track: GeneTrack) -> bytes:
