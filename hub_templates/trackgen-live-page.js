@@ -1,1 +1,449 @@
-// The live page: what is seen is computed while it is looked at, and bases can be changed.
+// The live page: what is in view is computed while it is looked at, and bases can be changed.
+//
+// Computed by `trackgen serve`, where that shows the hub and has the model, else by the model in this page, where the hub
+// holds it (live.json). window.trackgenReady has, besides what trackgen-page.js tells, {engine, model, busy, views, ms,
+// edits, summary, refused, whatif}.
+
+import {ServerEngine} from "./trackgen-engine.js"
+import {explain, knownLengths, listedLengths, loadIgv, openBrowser, soundTracks} from "./trackgen-igv-page.js"
+import {Edits} from "./trackgen-live-edits.js"
+import {askedState, rememberState} from "./trackgen-live-state.js"
+import {summaryOf, summaryTable} from "./trackgen-live-summary.js"
+import {LiveSource, lookOf, predictionTrack, shown} from "./trackgen-live.js"
+import {lettersTrack, registerTracks, whatifTracks} from "./trackgen-live-tracks.js"
+import {mutagenesisTrack} from "./trackgen-mutagenesis.js"
+import {chosenGenome, complain, keepPlace, loadJson, panel, settle, state, tell} from "./trackgen-page.js"
+import {editText} from "./trackgen-variants.js"
+
+const part = id => document.getElementById(id)
+const wanted = askedState()
+// At first, of a model that has many: more would not fit on a screen.
+const CLASSES_AT_FIRST = 3
+const GENES_ORDER = 1
+const LIVE_ORDER = 10
+const RECORDED_ORDER = 200
+const REST_MS = 200
+
+Object.assign(state, {engine: "", model: "", busy: false, views: 0, ms: 0, edits: [], summary: [], refused: ""})
+
+// Who computes, and what it says of itself.
+async function findEngine(sequence) {
+    const token = document.querySelector("meta[name=trackgen-token]")?.content ?? ""
+    const server = new ServerEngine("api/v1/", {token})
+    try {
+        return {engine: server, description: await server.describe(), where: "by trackgen serve"}
+    } catch (error) {
+        const description = await loadJson("live.json").catch(() => null)
+        if (!description) {
+            throw new Error("nothing here computes predictions. Show the hub with: trackgen serve HUB --model MODEL " +
+                "--genome GENOME, or put the model into the hub with: trackgen hub build --with-model " +
+                `(${error.text ?? error.message})`)
+        }
+        const {PageEngine} = await import("./trackgen-model.js")
+        const engine = new PageEngine({description, base: new URL(".", location).href, sequence})
+        return {engine, description: await engine.describe(), where: "in this page"}
+    }
+}
+
+class LivePage {
+    constructor({engine, description, where, browser, tracks}) {
+        Object.assign(this, {engine, description, where, browser, recorded: tracks})
+        this.edits = new Edits({genome: genomeOf(browser), place: () => this.place(), limit: description.limits.edits,
+            go: (chr, position) => this.go(chr, position)})
+        this.source = null
+        // What the tracks are of, changed one after the other.
+        this.arranging = Promise.resolve()
+    }
+
+    async start() {
+        fillSelect(part("model"), this.description.models.map(({name, title}) => [name, title || name]))
+        const known = this.description.models.some(({name}) => name === wanted.model)
+        if (wanted.model && !known) {
+            tell(`There is no model ${wanted.model} here; there are ${this.description.models.map(m => m.name).join(", ")}.`)
+        }
+        part("model").value = known ? wanted.model : this.description.models[0].name
+        part("model").disabled = this.description.models.length < 2
+        part("contributions").checked = wanted.contributions
+        part("recorded").checked = wanted.recorded
+        part("recordedlabel").hidden = this.recorded.length === 0
+        part("keep").hidden = !this.description.keep
+        this.choose(wanted.classes, wanted.strip)
+        this.listen()
+        if (wanted.variants) {
+            await this.edits.restore(wanted.variants)
+        }
+        await this.arrange()
+        this.edits.addEventListener("change", () => this.arrange())
+    }
+
+    // Another model: its classes, its source.
+    choose(classes = null, strip = part("strip").checked) {
+        const model = this.description.models.find(({name}) => name === part("model").value)
+        this.source?.forget()
+        this.source = new LiveSource(this.engine, this.description, model, {
+            visible: () => this.place(), onerror: error => this.refuse(error)})
+        this.source.addEventListener("busy", () => this.busy())
+        this.source.addEventListener("idle", ({detail}) => this.idle(detail))
+        this.source.addEventListener("wider", () => this.reload(true))
+        const names = model.classes.map(({name}) => name)
+        const fit = classes?.filter(name => names.includes(name)) ?? []
+        const first = names.length > CLASSES_AT_FIRST + 1 ? names.slice(0, CLASSES_AT_FIRST) : names
+        fillClasses(model.classes, fit.length ? fit : first, () => this.arrange())
+        fillSelect(part("stripof"), model.tracks.map(track => [track.name, plain(lookOf(this.source, track).label)]))
+        if (model.tracks.some(({name}) => name === strip)) {
+            part("stripof").value = strip
+        }
+        part("strip").checked = Boolean(strip)
+        part("note").textContent = model.note ?? ""
+        state.model = model.name
+    }
+
+    listen() {
+        part("model").addEventListener("change", () => {
+            this.choose()
+            this.arrange()
+        })
+        for (const id of ["contributions", "strip", "stripof", "recorded"]) {
+            part(id).addEventListener("change", () => this.arrange())
+        }
+        part("copy").addEventListener("click", () => this.copy())
+        part("keep").addEventListener("click", () => this.keep())
+        this.engine.addEventListener("state", () => this.engineState())
+        this.browser.on("locuschange", () => {
+            clearTimeout(this.timer)
+            this.timer = setTimeout(() => this.moved(), REST_MS)
+        })
+        // The margins of what igv.js asks for are left out at first: then its cache must not hold them.
+        this.browser.on("featuresloaded", port => trim(port))
+        // Before igv.js's own, which would open a window.
+        this.browser.root.addEventListener("click", event => this.clicked(event), {capture: true})
+        this.browser.root.addEventListener("mousedown", ({clientX, clientY}) => {
+            this.pressed = {x: clientX, y: clientY}
+        }, {capture: true})
+        this.engineState()
+    }
+
+    place() {
+        const frame = this.browser.referenceFrameList?.[0]
+        return frame && frame.chr !== "all" ? {chr: frame.chr, start: frame.start, end: frame.end} : null
+    }
+
+    async go(chr, position) {
+        const seen = this.place()
+        const width = Math.min(seen ? seen.end - seen.start : 200, 2000)
+        const start = Math.max(0, Math.round(position - width / 2))
+        await this.browser.search(`${chr}:${start + 1}-${start + Math.round(width)}`)
+    }
+
+    // The tracks that are wanted now, one above the other.
+    configs() {
+        const {source} = this
+        const contributions = part("contributions").checked
+        const predictions = shown(source, source.model.tracks)
+        const letters = contributions ? shown(source, source.model.contributions) : []
+        const live = this.edits.all.length
+            ? whatifTracks(source, {contributions})
+            : [...predictions.map(track => predictionTrack(source, track)), ...letters.map(track => lettersTrack(source, track))]
+        const strip = part("strip").checked && source.model.tracks.find(({name}) => name === part("stripof").value)
+        if (strip) {
+            live.push({...mutagenesisTrack(source, strip), id: `live mutagenesis ${source.model.name} ${strip.name}`})
+        }
+        return [
+            ...live.map((config, index) => ({...config, order: LIVE_ORDER + index, removable: false})),
+            ...(part("recorded").checked ? this.recorded.map((config, index) => ({...config, order: RECORDED_ORDER + index})) : [])
+        ]
+    }
+
+    arrange() {
+        this.arranging = this.arranging.then(() => this.arranged()).catch(error => complain(explain(error)))
+        return this.arranging
+    }
+
+    async arranged() {
+        const {source, browser} = this
+        source.classes = checkedClasses()
+        source.edits = this.edits.all
+        part("stripof").hidden = !part("strip").checked
+        const configs = this.configs()
+        const ids = new Set(configs.map(({id}) => id))
+        const ours = view => view.track.id?.startsWith?.("live ") || this.recorded.some(({id}) => id === view.track.id)
+        for (const view of browser.trackViews.filter(view => ours(view) && !ids.has(view.track.id))) {
+            browser.removeTrack(view.track)
+        }
+        const there = new Map(browser.trackViews.map(view => [view.track.id, view]))
+        configs.filter(({id}) => there.has(id)).forEach(({id, order}) => {
+            there.get(id).track.order = order
+            there.get(id).order = order
+        })
+        await this.reload(false)
+        await browser.loadTrackList(configs.filter(({id}) => !there.has(id)))
+        browser.reorderTracks?.()
+        await browser.updateViews()
+        await this.moved()
+    }
+
+    views() {
+        return this.browser.trackViews.filter(view => view.track.id?.startsWith?.("live "))
+    }
+
+    // Fills tracks again: those of the alternative where bases have changed, or all where more is known.
+    async reload(isAll) {
+        const views = this.views().filter(({track}) => isAll || / (alternative|difference)$/.test(track.id))
+        const ports = views.flatMap(({viewports}) => viewports).filter(port => port.isVisible() && port.checkZoomIn())
+        ports.forEach(port => {
+            port.featureCache = undefined
+        })
+        await Promise.all(ports.map(port => port.loadFeatures()))
+        await this.browser.updateViews()
+        ports.forEach(port => port.repaint())
+    }
+
+    // The view is another, or what it shows is.
+    async moved() {
+        const place = this.place()
+        this.tooLarge(place)
+        await this.summarise(place)
+        state.locus = this.browser.currentLoci()
+        document.documentElement.dataset.locus = state.locus
+        state.edits = this.edits.all.map(editText)
+        const views = this.views()
+        state.tracks = views.length
+        state.drawn = views.filter(({viewports}) => viewports.some(port => port.featureCache?.features?.length)).length
+        const {model} = this.source
+        rememberState({
+            genome: part("genome").options.length > 1 ? part("genome").value : "",
+            locus: [state.locus].flat().join(" "),
+            model: this.description.models.length > 1 ? model.name : "",
+            classes: this.source.classes.length < model.classes.length ? this.source.classes : null,
+            contributions: part("contributions").checked,
+            recorded: part("recorded").checked,
+            strip: part("strip").checked && part("stripof").value,
+            edits: this.edits.all
+        })
+    }
+
+    tooLarge(place) {
+        const bases = place ? Math.round(place.end - place.start) : Infinity
+        const {predictions, whatif} = this.description.limits
+        const limit = this.edits.all.length ? Math.min(whatif, predictions) : predictions
+        const text = bases > limit
+            ? `This view is too wide: ${this.edits.all.length ? "changed bases" : "predictions"} are computed for up to ` +
+                `${limit.toLocaleString("en")} bases at once. Zoom in.`
+            : ""
+        if (text || this.wasTooLarge) {
+            this.tell(text)
+        }
+        this.wasTooLarge = Boolean(text)
+    }
+
+    async summarise(place) {
+        const changed = place && this.edits.all.some(({chr}) => chr === place.chr)
+        const answer = changed && !this.wasTooLarge && await this.source.whatif(place)
+        if (!answer) {
+            part("summary").replaceChildren()
+            Object.assign(state, {summary: [], whatif: null})
+            return
+        }
+        const middle = (place.start + place.end) / 2
+        const near = this.source.editsOn(place.chr)
+            .reduce((best, edit) => !best || Math.abs(edit.start - middle) < Math.abs(best.start - middle) ? edit : best, null)
+        const tracks = shown(this.source, this.source.model.tracks)
+        const labels = new Map(tracks.map(track => [track.name, plain(lookOf(this.source, track).label)]))
+        const region = {start: Math.max(0, Math.floor(place.start)), end: Math.ceil(place.end)}
+        const rows = summaryOf(answer, labels, region, near.start)
+        part("summary").replaceChildren(summaryTable(rows, editText(near)))
+        Object.assign(state, {summary: rows, whatif: answer})
+    }
+
+    busy() {
+        state.busy = true
+        part("engine").dataset.busy = ""
+    }
+
+    idle({ms, bases}) {
+        state.busy = false
+        state.ms = ms
+        state.views += 1
+        delete part("engine").dataset.busy
+        if (this.engine.state === "ready") {
+            part("timing").textContent = `${bases.toLocaleString("en")} bp in ${ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`}`
+        }
+    }
+
+    refuse(error) {
+        // A lost server is told by its state.
+        if (error.status !== 0) {
+            this.tell(sentence(error.text ?? error.message))
+        }
+    }
+
+    tell(text) {
+        state.refused = text
+        tell(text)
+    }
+
+    engineState() {
+        const isLost = this.engine.state === "lost"
+        const sign = part("engine")
+        const was = sign.dataset.state
+        sign.dataset.state = this.engine.state
+        state.engine = isLost ? "lost" : this.where
+        part("enginetext").textContent = isLost ? "trackgen serve does not answer" : `Computed ${this.where}${this.detail()}`
+        if (isLost) {
+            part("timing").textContent = ""
+            this.tell("The server does not answer, so nothing new is computed. This page goes on by itself when it is back.")
+        } else if (was === "lost") {
+            this.tell("")
+            this.source.forget()
+            this.reload(true).then(() => this.moved())
+        }
+    }
+
+    detail() {
+        return this.where === "in this page" ? ` (${this.engine.title || "wasm"})` : ""
+    }
+
+    // A click on a base: its menu. On the heat map: that change.
+    clicked(event) {
+        const moved = this.pressed && Math.hypot(event.clientX - this.pressed.x, event.clientY - this.pressed.y) > 4
+        const path = event.composedPath()
+        const view = this.browser.trackViews.find(({viewports}) => viewports.some(port => path.includes(port.viewportElement)))
+        const port = view?.viewports.find(one => path.includes(one.viewportElement))
+        if (!port || moved || path.some(node => node.classList?.contains("igv-track-label"))) {
+            return
+        }
+        const {track} = view
+        const isStrip = track.type === "trackgen-mutagenesis"
+        const isBases = track.type === "sequence" || track.letters
+        const frame = port.referenceFrame
+        // A base of less than three pixels is not what somebody points at.
+        if (!(isStrip || isBases) || frame.bpPerPixel > 1 / 3) {
+            return
+        }
+        event.stopPropagation()
+        const box = port.viewportElement.getBoundingClientRect()
+        const position = Math.floor(frame.start + frame.toBP(event.clientX - box.left))
+        if (!isStrip) {
+            this.edits.open(frame.chr, position, {x: event.clientX, y: event.clientY})
+            return
+        }
+        const cell = track.cellAt({genomicLocation: position, y: event.clientY - box.top, viewport: port})
+        if (cell && !cell.isOwn) {
+            this.edits.change(frame.chr, position, cell.base, cell.own.toUpperCase())
+        }
+    }
+
+    async copy() {
+        try {
+            await navigator.clipboard.writeText(location.href)
+            this.done("The link is copied: it opens this view with these changes.")
+        } catch {
+            this.done("This page may not write to the clipboard; the address of the page is the link.")
+        }
+    }
+
+    async keep() {
+        const place = this.place()
+        if (!place) {
+            return
+        }
+        part("keep").disabled = true
+        this.done("Writing …")
+        try {
+            const region = {chr: place.chr, start: Math.max(0, Math.floor(place.start)), end: Math.ceil(place.end)}
+            const contributions = part("contributions").checked ? this.source.classes : []
+            const {files, regions} = await this.engine.keep({model: this.source.model.name, ...region, contributions})
+            this.done(`Kept in ${files.length} file${files.length === 1 ? "" : "s"} of the hub, which have ` +
+                `${regions} region${regions === 1 ? "" : "s"} by now. `, "index.html", "The hub's page shows them")
+        } catch (error) {
+            this.done(sentence(error.text ?? error.message))
+        } finally {
+            part("keep").disabled = false
+        }
+    }
+
+    done(text, address, link) {
+        part("done").textContent = text
+        if (address) {
+            const to = document.createElement("a")
+            to.href = `${address}?locus=${encodeURIComponent([this.browser.currentLoci()].flat()[0])}`
+            to.textContent = link
+            part("done").append(to)
+        }
+    }
+}
+
+// igv.js's cache says that it holds what was asked for; it holds what came.
+function trim(port) {
+    const covers = port.featureCache?.features?.covers
+    if (covers) {
+        port.featureCache.bpStart = Math.max(port.featureCache.bpStart, covers.start)
+        port.featureCache.bpEnd = Math.min(port.featureCache.bpEnd, covers.end)
+    }
+}
+
+function genomeOf(browser) {
+    return {
+        get lengths() {
+            return knownLengths(browser.genome)
+        },
+        sequence: (chr, start, end) => browser.genome.getSequence(chr, start, end)
+    }
+}
+
+function fillSelect(select, options) {
+    select.replaceChildren(...options.map(([value, text]) => new Option(text, value)))
+}
+
+function fillClasses(classes, checked, act) {
+    const field = part("classes")
+    field.hidden = classes.length < 2
+    field.replaceChildren(field.querySelector("legend"), ...classes.map(({name, label, color}) => {
+        const line = document.createElement("label")
+        const box = document.createElement("input")
+        Object.assign(box, {type: "checkbox", value: name, checked: checked.includes(name)})
+        box.addEventListener("change", () => {
+            // Without any there is nothing to look at.
+            box.checked ||= checkedClasses().length === 0
+            act()
+        })
+        const swatch = document.createElement("span")
+        swatch.className = "chip"
+        swatch.style.background = `rgb(${color})`
+        line.append(box, swatch, ` ${label}`)
+        return line
+    }))
+}
+
+function checkedClasses() {
+    return [...part("classes").querySelectorAll("input:checked")].map(({value}) => value)
+}
+
+function plain(html) {
+    return new DOMParser().parseFromString(html, "text/html").body.textContent
+}
+
+function sentence(text) {
+    return text.charAt(0).toUpperCase() + text.slice(1).replace(/([^.])$/, "$1.")
+}
+
+async function show() {
+    let browser = null
+    const [found, igv] = await Promise.all([
+        findEngine((chr, start, end) => browser.genome.getSequence(chr, start, end)), loadIgv()])
+    const genomes = [...part("genome").options]
+    const option = genomes.find(({value}) => value === found.description.genome?.id) ?? chosenGenome()
+    part("genome").value = option.value
+    const config = await loadJson(option.dataset.config)
+    const tracks = await soundTracks(config.tracks)
+    const isGenes = track => track.searchable || track.id === "genes"
+    registerTracks(igv)
+    const genes = tracks.filter(isGenes).map(track => ({...track, order: GENES_ORDER}))
+    browser = await openBrowser(igv, {...config, tracks: genes}, await listedLengths(config.reference))
+    const page = new LivePage({...found, browser, tracks: tracks.filter(track => !isGenes(track))})
+    state.page = page
+    await page.start()
+    keepPlace(() => [browser.currentLoci()].flat().find(seen => !seen.startsWith("all")))
+}
+
+show().catch(error => complain(explain(error))).finally(settle)

@@ -38,15 +38,16 @@ export function registerTracks(igv) {
  * other, on one scale. `registerTracks` comes first.
  *
  * @param {LiveSource} source - With edits set.
- * @param {object} [options] - `contributions`: the letters, too; `reference`: also the reference's own.
+ * @param {object} [options] - `contributions`: the letters, too; `reference`: false leaves out the reference's own.
  */
 export function whatifTracks(source, {contributions = false, reference = true} = {}) {
+    source.explains = contributions
     const predictions = shown(source, source.model.tracks)
     const letters = contributions ? shown(source, source.model.contributions) : []
     return [
         ...(reference ? predictions.map(track => predictionTrack(source, track)) : []),
-        ...predictions.map(track => alternativeTrack(source, track, contributions)),
-        ...predictions.map(track => differenceTrack(source, track, contributions)),
+        ...predictions.map(track => alternativeTrack(source, track)),
+        ...predictions.map(track => differenceTrack(source, track)),
         ...letters.flatMap(track => [...(reference ? [lettersTrack(source, track)] : []),
             alternativeLetters(source, track)])
     ]
@@ -58,36 +59,36 @@ export function lettersTrack(source, track) {
         _letters: true, featureSource: new ValuesFeatures(source, "contributions", track.name)}
 }
 
-function alternativeTrack(source, track, contributions) {
+function alternativeTrack(source, track) {
     const look = lookOf(source, track)
     return {...predictionTrack(source, track), id: `live ${source.model.name} ${track.name} alternative`,
         type: "trackgen-alternative", name: `${look.label}, changed`, visibilityWindow: source.limits.whatif,
-        featureSource: new WhatifFeatures(source, track.name, {contributions, how: look.windowFunction})}
+        featureSource: new WhatifFeatures(source, track.name, {how: look.windowFunction})}
 }
 
-function differenceTrack(source, track, contributions) {
+function differenceTrack(source, track) {
     const look = lookOf(source, track)
     return {id: `live ${source.model.name} ${track.name} difference`, type: "trackgen-difference",
         name: `${look.label}: change`, height: 48, visibilityWindow: source.limits.whatif,
         autoscaleGroup: `live ${source.model.name} difference`,
-        featureSource: new WhatifFeatures(source, track.name, {contributions, how: "size", isDifference: true})}
+        featureSource: new WhatifFeatures(source, track.name, {isDifference: true})}
 }
 
 function alternativeLetters(source, track) {
     const config = lettersTrack(source, track)
     return {...config, id: `${config.id} alternative`, type: "trackgen-alternative", visibilityWindow: source.limits.whatif,
         name: `${lookOf(source, track).label}: contributions, changed`,
-        featureSource: new WhatifFeatures(source, track.name, {contributions: true, how: "size"})}
+        featureSource: new WhatifFeatures(source, track.name)}
 }
 
 /** One track of what-if answers, as igv.js's feature source. */
 export class WhatifFeatures {
-    constructor(source, name, {contributions = false, how = "size", isDifference = false} = {}) {
-        Object.assign(this, {source, name, contributions, how, isDifference})
+    constructor(source, name, {how = "size", isDifference = false} = {}) {
+        Object.assign(this, {source, name, how, isDifference})
     }
 
     async getFeatures({chr, start, end, bpPerPixel = 1}) {
-        const answer = await this.source.whatif({chr, start, end}, this.contributions)
+        const answer = await this.source.whatif({chr, start, end})
         if (!answer) {
             return undefined
         }

@@ -39,7 +39,10 @@ export class LiveSource extends EventTarget {
         super()
         Object.assign(this, {engine, limits: description.limits, model, visible, onerror})
         this.classes = model.classes.map(({name}) => name)
+        /** Changes of bases: {chr, start, end, sequence}. */
         this.edits = []
+        /** Whether answers to `whatif` have contributions, too. */
+        this.explains = false
     }
 
     /** Values of tracks, one for every `step` bases; undefined where the question was withdrawn or refused. */
@@ -51,10 +54,10 @@ export class LiveSource extends EventTarget {
     }
 
     /** Reference and alternative, for the edits of that sequence. */
-    whatif({chr, start, end}, contributions) {
+    whatif({chr, start, end}) {
         const edits = this.editsOn(chr).map(({start, end, sequence}) => ({start, end, sequence}))
         const explained = this.model.contributions.map(track => track.class)
-        const letters = contributions ? this.classes.filter(name => explained.includes(name)) : []
+        const letters = this.explains ? this.classes.filter(name => explained.includes(name)) : []
         return this.#answer("whatif", {edits, classes: this.classes, contributions: letters}, {chr, start, end})
     }
 
