@@ -58,7 +58,7 @@ def _pages(hub: Hub, igv: str, jbrowse: str) -> dict[str, str]:
         "index.html": render_index(hub, igv),
         "jbrowse.html": render_jbrowse_page(hub, jbrowse),
         "hub.html": render_hub_page(hub),
-        **{track.page: render_track_page(hub, track) for track in hub.tracks},
+        **{track.page: render_track_page(hub, track) for track in hub.described},
         **{track.page: render_call_page(hub, track) for track in hub.calls},
         **{track.page: render_motif_page(hub, track) for track in hub.motifs},
     }

@@ -53,7 +53,7 @@ def render_hub_page(hub: Hub) -> str:
     """The HTML page of the hub, and of its genome in an assembly hub: the models and their tracks."""
     models = []
     for card in hub.cards:
-        rows = [_row("hub_row.html", track) for track in hub.tracks if track.card == card]
+        rows = [_row("hub_row.html", track) for track in hub.described if track.card == card]
         title, description = escaped(card.title or card.name), escaped(card.description)
         text = fill("hub_model.html", title=title, description=description, rows="".join(rows))
         models.append(text + caveats_html(card, level=3))
@@ -83,7 +83,7 @@ def render_index(hub: Hub, igv_address: str) -> str:
         igv=escaped(igv_address),
         igv_public=escaped(IGV_JS.address),
         igv_version=IGV_JS.version,
-        rows="".join(_row("index_row.html", track) for track in hub.tracks),
+        rows="".join(_row("index_row.html", track) for track in hub.described),
         calls=render_call_list(hub),
         motifs=render_motif_list(hub),
         links="".join(_link(link) for link in links(hub)),
