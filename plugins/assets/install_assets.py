@@ -2,7 +2,8 @@
 """Fetch igv.js, JBrowse and ONNX Runtime, at the versions of package-lock.json, from npm into trackgen/serve/assets/.
 
 `make assets` calls this. Without the assets the pages load the same versions from a public address, so they are
-needed offline only. What is there already, at the pinned version, is not fetched again. The standard library suffices: this runs before trackgen is installed.
+needed offline only. What is there already, at the pinned version, is not fetched again. The standard library suffices:
+this runs before trackgen is installed.
 """
 
 from __future__ import annotations

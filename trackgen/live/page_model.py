@@ -6,8 +6,8 @@
                --compile_dense_contributions--> NAME.contributions.onnx
                                     codes, classes (G,), weights (G, W) -> contributions.0 (T,), ...
 
-The reader is ``plugins/igv/trackgen-model-windows.js``. Weights are fed in, not multiplied by probabilities in the graph:
-so one graph serves every weight and models that read both strands, and the page has the predictions already.
+The reader is ``plugins/igv/trackgen-model-windows.js``. Weights are fed in, not multiplied by probabilities in the
+graph: so one graph serves every weight and models that read both strands, and the page has the predictions already.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PAGE_LIMITS = Limits(predictions=200_000, contributions=50_000, whatif=20_000, m
 SERVE = "leave it out, and show it with `trackgen serve HUB --model MODEL --genome GENOME`"
 
 
-class NotForPages(ModelError):  # noqa: N818 - named like NotDense, for what it says of a model
+class NotForPages(ModelError):
     """A model that a page can't run by itself; a server may."""
 
 
