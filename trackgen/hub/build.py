@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from trackgen import __version__
+from trackgen.card import Card
 from trackgen.errors import UsageError
 from trackgen.hub.built import MANIFEST, track_record
 from trackgen.hub.calls import call_folders, calls_by_genome, put_narrow_peak, read_call_tracks
@@ -31,7 +32,17 @@ from trackgen.hub.runs import read_run
 from trackgen.hub.text import clean, counted, shorten, track_name
 from trackgen.progress import Progress
 
-__all__ = ["DEFAULT_EMAIL", "MANIFEST", "HubReport", "Layout", "build_hub"]
+__all__ = [
+    "DEFAULT_EMAIL",
+    "MANIFEST",
+    "HubReport",
+    "Layout",
+    "build_hub",
+    "hub_of",
+    "organism_of",
+    "refuse_foreign",
+    "write_manifest",
+]
 
 Layout = Literal["one-file", "three-file"]
 
@@ -106,7 +117,7 @@ def build_hub(
     base_url, contact = _base_url(url), _email(email, progress)
     if not runs:
         raise UsageError("no run is given", wanted="output folders of trackgen scan")
-    _refuse_foreign(output)
+    refuse_foreign(output)
     read = [read_run(Path(folder)) for folder in runs]
     asked = [genome] if isinstance(genome, str) else list(genome or ())
     chosen = choose_genomes(read, asked, output, progress, names)
@@ -120,7 +131,8 @@ def build_hub(
     besides = besides_by_genome(beside_files(beside), [source.lengths for source in chosen])
     named = _genomes(chosen, motifs, call_folders(calls, runs), besides)
     genomes, annotations = _with_genes(named, genes, progress)
-    hub = _hub(genomes, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
+    cards = [track.card for genome in genomes for track in genome.tracks]
+    hub = hub_of(genomes, cards, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
     if jbrowse_config is not None:
         # What it would fail at must not cost the hub that is there.
         check_into(jbrowse_config, hub, output)
@@ -128,7 +140,7 @@ def build_hub(
         _write_data(hub, chosen, folder, progress)
         _write_genes(hub, annotations, folder)
         write_contents(hub, folder, progress)
-        _write_manifest(hub, folder)
+        write_manifest(hub, folder)
     if jbrowse_config is not None:
         merged = merge_into(jbrowse_config, hub, output)
         added = counted(merged.added, "track")
@@ -200,7 +212,7 @@ def _genomes(
             HubGenome(
                 id=source.id,
                 title=source.id,
-                organism=_organism(source.assembly or source.id),
+                organism=organism_of(source.assembly or source.id),
                 lengths=source.lengths,
                 locus=replace(locus, name=source.names[locus.name]),
                 two_bit="" if source.file is None else f"{source.id}.2bit",
@@ -233,13 +245,14 @@ def _with_genes(
     return [replace(genome, genes=tracks.get(genome.id)) for genome in genomes], compiled
 
 
-def _hub(genomes: Sequence[HubGenome], email: str, base_url: str, one_file: bool) -> Hub:
-    cards = {track.card.name: track.card for genome in genomes for track in genome.tracks}
-    titles = [clean(card.title) or name for name, card in cards.items()]
+def hub_of(genomes: Sequence[HubGenome], cards: Sequence[Card], email: str, base_url: str, one_file: bool) -> Hub:
+    """The hub of `genomes`, called after its models."""
+    named = {card.name: card for card in cards}
+    titles = [clean(card.title) or name for name, card in named.items()]
     title = titles[0] if len(titles) == 1 else f"{titles[0]} and {len(titles) - 1} more"
     return Hub(
-        name=track_name(f"trackgen_{next(iter(cards))}"),
-        short_label=shorten(next(iter(cards)), SHORT_LABEL),
+        name=track_name(f"trackgen_{next(iter(named))}"),
+        short_label=shorten(next(iter(named)), SHORT_LABEL),
         long_label=shorten(title, LONG_LABEL),
         email=email,
         genomes=tuple(genomes),
@@ -248,7 +261,7 @@ def _hub(genomes: Sequence[HubGenome], email: str, base_url: str, one_file: bool
     )
 
 
-def _organism(assembly: str) -> str:
+def organism_of(assembly: str) -> str:
     """The species of a UCSC assembly, such as sacCer3; the assembly's own name where it is none that we know."""
     prefix = assembly.rstrip("0123456789")
     return ORGANISMS.get(prefix, assembly) if prefix != assembly else assembly
@@ -273,7 +286,8 @@ def _write_genes(hub: Hub, annotations: Mapping[str, CompiledGenes], folder: Pat
                 (folder / name).write_bytes(data)
 
 
-def _write_manifest(hub: Hub, folder: Path) -> None:
+def write_manifest(hub: Hub, folder: Path) -> None:
+    """Write what the folder holds, all that is in it by now, for programs."""
     manifest = {
         "schema_version": 1,
         "trackgen": __version__,
@@ -284,7 +298,7 @@ def _write_manifest(hub: Hub, folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _refuse_foreign(output: Path) -> None:
+def refuse_foreign(output: Path) -> None:
     """Only an empty folder, or a hub that we built and nobody added to, may be replaced."""
     if not output.exists() and not output.is_symlink():
         return

@@ -15,7 +15,7 @@ from trackgen.hub.text import quoted_names, unique_name
 from trackgen.progress import Progress
 from trackgen.scan.digest import file_sha256
 
-__all__ = ["GenomeSource", "choose_genomes"]
+__all__ = ["GenomeSource", "choose_genomes", "file_source"]
 
 SEQUENCE_SUFFIXES = (".gz", ".bgz", ".fa", ".fasta", ".fna", ".2bit")
 
@@ -102,6 +102,19 @@ def choose_genomes(
         GenomeSource(name, file, assembly, tuple(group.runs), group.names, group.lengths)
         for name, (file, assembly, group) in chosen.items()
     ]
+
+
+def file_source(path: Path) -> GenomeSource:
+    """The genome in a FASTA or 2bit file, without any runs.
+
+    Raises:
+        DataError: the file is missing, damaged or no genome.
+    """
+    with open_genome(path) as genome:
+        lengths = genome.lengths
+    group = _Group(names={name: name for name in lengths}, lengths=lengths)
+    assembly = assembly_name(lengths) or ""
+    return GenomeSource(_id(path.name, assembly, group), path, assembly, (), group.names, lengths)
 
 
 def _tell_unused(style: str, names: set[str], progress: Progress) -> None:
@@ -231,11 +244,17 @@ def _from_file(path: Path, group: _Group) -> tuple[str, Path | None, str]:
             path=path,
             remedy=f"give the file that was scanned ({run.genome_file}) with --genome FILE",
         )
-    assembly, stem = _assembly(group), _stem(run.genome_file)
+    assembly = _assembly(group)
+    return _id(run.genome_file, assembly, group), path, assembly
+
+
+def _id(file: str, assembly: str, group: _Group) -> str:
+    """The genome's name in the hub: that of its `assembly`, or that of its `file`."""
+    stem = _stem(file)
     if not assembly or _as_ucsc_has_it(assembly, group):
-        return assembly or stem, path, assembly
+        return assembly or stem
     # By its own name UCSC would show its own assembly, which has other names of sequences, and every track empty.
-    return stem if stem != assembly else f"{assembly}_renamed", path, assembly
+    return stem if stem != assembly else f"{assembly}_renamed"
 
 
 def _stem(file: str) -> str:

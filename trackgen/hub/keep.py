@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trackgen.card import Card, read_card
-from trackgen.errors import DataError, ResourceError, UsageError
+from trackgen.errors import ResourceError, UsageError
 from trackgen.genome import open_genome
 from trackgen.genome.regions import Interval
 from trackgen.hub.built import BuiltHub, read_built
@@ -85,7 +85,7 @@ def keep_region(
     _refuse_unfit(interval, lengths)
     with _alone(hub) as work:
         built = read_built(hub, "regions can be kept in")
-        name = _genome_of(built, lengths, genome)
+        name = built.genome_of(lengths, genome)
         listed = KEPT + (".bed" if name == next(iter(built.lengths)) else f".{name}.bed")
         regions = read_regions((hub / listed).read_text(encoding="utf-8")) if listed in built.files else {}
         asked = [_asked(built, name, Path(path), interval, regions, contributions) for path in models]
@@ -112,22 +112,6 @@ def _refuse_unfit(interval: Interval, lengths: Mapping[str, int]) -> None:
             found=f"{interval.name}, {interval.start:,} to {interval.end:,}",
             wanted=f"bases of 0 to {length:,}" if length else "a sequence of the genome",
         )
-
-
-def _genome_of(built: BuiltHub, lengths: Mapping[str, int], path: Path) -> str:
-    """The hub's genome that has these sequences."""
-    for name, own in built.lengths.items():
-        if dict(own) == dict(lengths):
-            return name
-    own = next(iter(built.lengths.values()))
-    other = next((name for name in lengths if own.get(name) != lengths[name]), next(iter(lengths)))
-    raise DataError(
-        "the genome is not the one that the hub is of",
-        path=path,
-        found=f"{other} of {lengths[other]:,} bases",
-        wanted="the names and lengths of the hub's sequences",
-        remedy="give the file that the hub was built with",
-    )
 
 
 def _asked(

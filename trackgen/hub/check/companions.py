@@ -108,7 +108,7 @@ def _read_igv(text: str, place: Place, findings: Findings) -> Iterable[str]:
 
 def _read_washu(text: str, place: Place, findings: Findings) -> Iterable[str]:
     tracks = json.loads(text)
-    _require(bool(tracks) and _are_objects(tracks), "a list of tracks")
+    _require(_are_objects(tracks), "a list of tracks")
     return _values(tracks, lambda name: name == "url")
 
 
