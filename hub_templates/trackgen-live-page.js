@@ -9,8 +9,8 @@ import {explain, knownLengths, listedLengths, loadIgv, openBrowser, soundTracks}
 import {Edits} from "./trackgen-live-edits.js"
 import {askedState, rememberState} from "./trackgen-live-state.js"
 import {summaryOf, summaryTable} from "./trackgen-live-summary.js"
-import {LiveSource, lookOf, predictionTrack, shown} from "./trackgen-live.js"
-import {lettersTrack, registerTracks, whatifTracks} from "./trackgen-live-tracks.js"
+import {LiveSource, lookOf, shown} from "./trackgen-live.js"
+import {lettersTrack, registerTracks, valuesTrack, whatifTracks} from "./trackgen-live-tracks.js"
 import {mutagenesisTrack} from "./trackgen-mutagenesis.js"
 import {chosenGenome, complain, keepPlace, loadJson, panel, settle, state, tell} from "./trackgen-page.js"
 import {editText} from "./trackgen-variants.js"
@@ -143,7 +143,7 @@ class LivePage {
         const letters = contributions ? shown(source, source.model.contributions) : []
         const live = this.edits.all.length
             ? whatifTracks(source, {contributions})
-            : [...predictions.map(track => predictionTrack(source, track)), ...letters.map(track => lettersTrack(source, track))]
+            : [...predictions.map(track => valuesTrack(source, track)), ...letters.map(track => lettersTrack(source, track))]
         const strip = part("strip").checked && source.model.tracks.find(({name}) => name === part("stripof").value)
         if (strip) {
             live.push({...mutagenesisTrack(source, strip), id: `live mutagenesis ${source.model.name} ${strip.name}`})

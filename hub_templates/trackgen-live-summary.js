@@ -54,13 +54,8 @@ export function summaryTable(rows, place) {
 
 function section(title, rows) {
     const body = document.createElement("tbody")
-    const head = body.insertRow()
-    for (const [index, text] of [title, "before", "after", "change"].entries()) {
-        const cell = document.createElement("th")
-        cell.scope = index ? "col" : "colgroup"
-        cell.textContent = text
-        head.append(cell)
-    }
+    body.insertRow().append(head(title, "rowgroup", 4))
+    body.insertRow().append(head("", "col"), ...["before", "after", "change"].map(text => head(text, "col")))
     for (const [label, before, after, change] of rows) {
         const row = body.insertRow()
         row.insertCell().textContent = label
@@ -72,6 +67,14 @@ function section(title, rows) {
         cell.className = change > 0 ? "gain" : change < 0 ? "loss" : ""
     }
     return body
+}
+
+function head(text, scope, columns = 1) {
+    const cell = document.createElement(text ? "th" : "td")
+    cell.textContent = text
+    cell.scope = scope
+    cell.colSpan = columns
+    return cell
 }
 
 function signed(value) {

@@ -20,7 +20,7 @@ export function valueFeatures(answer, name) {
  *
  * @param {object} answer - A what-if's.
  * @param {string} name - Of the track.
- * @returns {object[]} In order, features of igv.js: {start, end, value, base} of bases that stand over one of the
+ * @returns {object[]} In order, features of igv.js: {start, end, value, base, isChanged} of bases that stand over one of the
  *     reference; {start, end, kind: "gap"} where bases are gone; {start, end: start + 1, kind: "insertion", bases,
  *     values, value} before the base `start`, where `value` is the one of largest size.
  */
@@ -35,7 +35,8 @@ export function alternativeFeatures(answer, name) {
         for (let place = 0; place < length; place += 1) {
             const {value, base} = at(edited + place)
             if (value !== null && value !== undefined) {
-                features.push({chr, start: reference + place, end: reference + place + 1, value, base})
+                const isChanged = base !== sequence.reference[reference + place - start]
+                features.push({chr, start: reference + place, end: reference + place + 1, value, base, isChanged})
             }
         }
         ;[next, from] = [reference + length, edited + length]
@@ -89,8 +90,9 @@ export function summarised(features, step, how) {
             found.push(feature)
         } else if (bin?.start === start) {
             bin.values.push(feature.value)
+            bin.isChanged ||= feature.isChanged
         } else {
-            bin = {chr: feature.chr, start, end: start + step, values: [feature.value]}
+            bin = {chr: feature.chr, start, end: start + step, values: [feature.value], isChanged: feature.isChanged}
             found.push(bin)
         }
     }

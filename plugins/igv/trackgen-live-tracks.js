@@ -18,15 +18,17 @@ export const GAIN = "rgb(213,94,0)"
 export const LOSS = "rgb(0,114,178)"
 const GAP_PAPER = "rgb(238,238,240)"
 const GAP_LINE = "rgb(120,124,130)"
+const CHANGED_PAPER = "rgba(255,208,0,0.28)"
 const MARK = "rgb(60,64,70)"
 // The share of a base's width that gives way to bases inserted beside it.
-const SQUEEZE = 0.3
+const SQUEEZE = 0.38
 // Below this width of a base there are bars, not letters.
 const LETTERS_FROM_PIXELS = 0.5
 
 /** Makes the kinds of tracks known to igv.js: once, before they are loaded. */
 export function registerTracks(igv) {
     const Values = valuesClass(igv)
+    igv.registerTrackClass("trackgen-values", Values)
     igv.registerTrackClass("trackgen-letters", Values)
     igv.registerTrackClass("trackgen-alternative", Values)
     igv.registerTrackClass("trackgen-difference", differenceClass(Values))
@@ -45,12 +47,18 @@ export function whatifTracks(source, {contributions = false, reference = true} =
     const predictions = shown(source, source.model.tracks)
     const letters = contributions ? shown(source, source.model.contributions) : []
     return [
-        ...(reference ? predictions.map(track => predictionTrack(source, track)) : []),
+        ...(reference ? predictions.map(track => valuesTrack(source, track)) : []),
         ...predictions.map(track => alternativeTrack(source, track)),
         ...predictions.map(track => differenceTrack(source, track)),
         ...letters.flatMap(track => [...(reference ? [lettersTrack(source, track)] : []),
             alternativeLetters(source, track)])
     ]
+}
+
+/** Predictions of the reference, drawn as the alternative's are. */
+export function valuesTrack(source, track) {
+    return {...predictionTrack(source, track), type: "trackgen-values",
+        featureSource: new ValuesFeatures(source, "predictions", track.name)}
 }
 
 /** Contributions of the reference as letters of the same shape as the alternative's. */
@@ -152,6 +160,7 @@ function valuesClass(igv) {
             const seen = features.filter(({start, end}) => x(end) >= 0 && x(start) <= pixelWidth)
             const slots = new Set(seen.filter(({kind}) => kind === "insertion").map(({start}) => start))
             seen.filter(({kind}) => kind === "gap").forEach(gap => drawGap(view, gap))
+            seen.filter(({isChanged}) => isChanged).forEach(change => drawChange(view, change))
             for (const feature of seen.filter(({kind}) => !kind)) {
                 this.drawValue(view, feature, slots)
             }
@@ -273,6 +282,11 @@ function differenceClass(Values) {
             ]
         }
     }
+}
+
+function drawChange({context, x, height}, {start, end}) {
+    context.fillStyle = CHANGED_PAPER
+    context.fillRect(x(start), 0, Math.max(x(end) - x(start), 2), height)
 }
 
 function drawGap({context, x, y, height}, {start, end}) {
