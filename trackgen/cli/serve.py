@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from trackgen.cli.options import NamedFile, threads_option
+from trackgen.cli.serve_live import LIVE_PAGE, LiveOptions, live_over
+from trackgen.errors import UsageError
 from trackgen.serve import DEFAULT_PORT, Overlay, absent_browsers, check_root, serve
 
 
@@ -44,18 +47,50 @@ from trackgen.serve import DEFAULT_PORT, Overlay, absent_browsers, check_root, s
     help="Genes to show and to search by name: GTF, GFF3 or BED, plain or gzip; the hub stays as it is.",
 )
 @click.option(
+    "--model", "models", metavar="MODEL", multiple=True,
+    help="Predict what is looked at with this model: a file, or the name of a shipped one; may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--genome",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="FASTA or 2bit that the models read, the hub's own sequence if it carries one; HUB is made of it where there "
+    "is none yet.",
+)
+@click.option(
+    "--signal", "signals", metavar="NAME=FILE", multiple=True, type=NamedFile(),
+    help="BigWig, or reads, of a model's signal input.",
+)  # fmt: skip
+@click.option(
+    "--device", metavar="auto|cpu|cuda[:N]", default="auto", show_default=True, help="What the models run on."
+)
+@threads_option
+@click.option(
     "--open", "open_page", envvar="TRACKGEN_SERVE_OPEN", is_flag=True, help="Open the page in the web browser."
 )
-def command(root: Path, port: int, host: str, root_path: str, genes: Path | None, open_page: bool) -> None:
-    """Show the hub in the folder HUB in a web browser, until Ctrl-C."""
+def command(
+    root: Path, port: int, host: str, root_path: str, genes: Path | None, models: tuple[str, ...], genome: Path | None,
+    signals: tuple[tuple[str, Path], ...], device: str, threads: int | None, open_page: bool,
+) -> None:  # fmt: skip
+    """Show the hub in the folder HUB in a web browser, until Ctrl-C; with --model, predict what is looked at."""
+    api, page = None, ""
+    if models:
+        live = live_over(root, host, LiveOptions(models, genome, signals, device, threads))
+        api, page = live.api, LIVE_PAGE
+    elif genome is not None or signals:
+        what = "--genome" if genome is not None else "--signal"
+        raise UsageError("the option is for models, of which there is none", place=what, wanted="--model beside it")
+    check_root(root)
+    overlay = overlay_of(root, genes)
+    if models:
+        overlay = overlay.over(live.overlay)
 
     def tell(address: str) -> None:
-        tell_address(address, port, root, host)
+        tell_address(address + page, port, root, host)
         if open_page:
-            webbrowser.open(address)
+            webbrowser.open(address + page)
 
-    check_root(root)
-    serve(root, host=host, port=port, on_ready=tell, root_path=root_path, overlay=overlay_of(root, genes))
+    serve(root, host=host, port=port, on_ready=tell, root_path=root_path, overlay=overlay, api=api)
 
 
 def overlay_of(root: Path, genes: Path | None) -> Overlay:
@@ -82,15 +117,15 @@ def tell_address(address: str, port: int, root: Path, host: str = "127.0.0.1") -
         click.echo(f"port {port} is in use, so this is port {found.port}", err=True)
     listening = _ip_address(host)
     if listening.is_loopback:
-        target = address.removeprefix("http://").rstrip("/")
         click.echo(
             "from another computer: "
-            f"ssh -N -L {shlex.quote(f'{found.port}:{target}')} {getpass.getuser()}@{socket.gethostname()}, "
+            f"ssh -N -L {shlex.quote(f'{found.port}:{found.netloc}')} {getpass.getuser()}@{socket.gethostname()}, "
             "then the same address",
             err=True,
         )
     else:
-        reached = f"http://{socket.gethostname()}:{found.port}/" if listening.is_unspecified else address
+        named = f"http://{socket.gethostname()}:{found.port}{found.path}"
+        reached = named if listening.is_unspecified else address
         click.echo(f"everyone on the network can read the hub, at {reached}", err=True)
     for code in absent_browsers(root):
         click.echo(

@@ -102,6 +102,11 @@ class EditedGenome:
         return self._genome
 
     @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The edits, in order."""
+        return tuple(edit for some in self._edits.values() for edit in some)
+
+    @property
     def path(self) -> Path:
         """The file of the genome that is edited."""
         return self._genome.path

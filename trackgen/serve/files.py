@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["find_file", "media_type"]
+__all__ = ["INDEX", "find_file", "media_type"]
 
 # Said here, not guessed from the machine's tables, which differ; compressed data must never be called an encoding.
 MEDIA_TYPES = {

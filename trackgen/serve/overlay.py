@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trackgen.resources import IGV_JS, JBROWSE, BrowserCode, browser_assets
 
-__all__ = ["Overlay", "absent_browsers", "asset_named", "page_with_addresses"]
+__all__ = ["Overlay", "absent_browsers", "address_of", "asset_named", "page_with_addresses"]
 
 # Page of a hub -> the code that it loads, and the attribute that holds the address.
 PAGES = {"index.html": (IGV_JS, "data-igv"), "jbrowse.html": (JBROWSE, "data-jbrowse")}
@@ -34,6 +34,17 @@ class Overlay:
     files: Mapping[str, bytes] = field(default_factory=dict)
     edits: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
 
+    def over(self, other: Overlay) -> Overlay:
+        """Both: the files of this one win, and its edits come after the other's."""
+        edits = {**other.edits, **self.edits}
+        for name in other.edits.keys() & self.edits.keys():
+            edits[name] = _one_after_the_other(other.edits[name], self.edits[name])
+        return Overlay({**other.files, **self.files}, edits)
+
+
+def _one_after_the_other(first: Callable[[bytes], bytes], second: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    return lambda content: second(first(content))
+
 
 def asset_named(name: str) -> Path | None:
     """The installed file of third-party browser code called `name`, or None."""
@@ -47,7 +58,7 @@ def asset_named(name: str) -> Path | None:
 def absent_browsers(root: Path) -> tuple[BrowserCode, ...]:
     """The code that the pages in `root` need and that is neither in `root` nor installed on this machine."""
     needed = [code for page, (code, _) in PAGES.items() if (root / page).is_file()]
-    return tuple(code for code in needed if _address(code, root) == code.address)
+    return tuple(code for code in needed if address_of(code, root) == code.address)
 
 
 def page_with_addresses(path: Path) -> bytes | None:
@@ -61,12 +72,13 @@ def page_with_addresses(path: Path) -> bytes | None:
 
     def replace(match: re.Match[str]) -> str:
         is_ours = match[2].removeprefix("./") == code.file or match[2].startswith(PUBLIC)
-        return f'{match[1]}"{_address(code, path.parent)}"' if is_ours else match[0]
+        return f'{match[1]}"{address_of(code, path.parent)}"' if is_ours else match[0]
 
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     return re.sub(rf'(\b{attribute}=)"([^"]*)"', replace, text).encode("utf-8", "surrogateescape")
 
 
-def _address(code: BrowserCode, folder: Path) -> str:
+def address_of(code: BrowserCode, folder: Path) -> str:
+    """Where a page of the hub in `folder` gets third-party code from, when it is served."""
     here = (folder / code.file).is_file() or asset_named(code.file) is not None
     return f"./{code.file}" if here else code.address

@@ -1,7 +1,8 @@
 """The web server: files of one folder, in whole or in byte ranges, readable by pages from anywhere.
 
 Genome browsers read a BigWig in ranges, and those that run in a page of another site need the cross-origin headers
-(CORS) besides. Nothing here writes, so that there is nothing for a foreign page to do but read what is shown anyway.
+(CORS) besides. Nothing here writes, so that there is nothing for a foreign page to do but read what is shown anyway;
+what the live questions below /api/ may have written, `trackgen.serve.trust` guards.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from trackgen.errors import DataError, UsageError
-from trackgen.serve.files import find_file, media_type
+from trackgen.serve.files import INDEX, find_file, media_type
+from trackgen.serve.headers import API, API_HEADERS, API_PREFLIGHT, COMMON_HEADERS, PREFLIGHT_HEADERS
 from trackgen.serve.limits import Doorkeeper, descriptors, quiet_logs
 from trackgen.serve.overlay import Overlay, asset_named, page_with_addresses
 from trackgen.serve.ranges import UNSATISFIABLE, served_ranges
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from trackgen.serve.api import LiveApi
+
 __all__ = ["DEFAULT_PORT", "check_root", "create_app", "serve"]
 
 DEFAULT_PORT = 8765
@@ -39,37 +43,38 @@ SECONDS_TO_END = 2
 # connections would be closed before what they have asked meanwhile is read.
 SECONDS_KEPT = 75
 SERVE_REMEDY = "install what the server needs: pip install 'trackgen[serve]'"
-COMMON_HEADERS = {
-    "access-control-allow-origin": "*",
-    "access-control-expose-headers": "Accept-Ranges, Content-Length, Content-Range, ETag",
-    "x-content-type-options": "nosniff",
-    # A hub may be built again while it is looked at: browsers ask each time, and mostly hear "not modified".
-    "cache-control": "no-cache",
-}
-PREFLIGHT_HEADERS = {
-    "access-control-allow-methods": "GET, HEAD, OPTIONS",
-    "access-control-allow-headers": "Range, If-None-Match, If-Range, Cache-Control",
-    "access-control-allow-private-network": "true",
-    "access-control-max-age": "86400",
-}
 ABSOLUTE = re.compile(r"https?://[^/]*(/.*)?", re.IGNORECASE | re.DOTALL)
 ALLOWED = "GET, HEAD, OPTIONS"
+LIVE_PAGE = "live.html"
 
 
 @dataclass(frozen=True)
 class Site:
-    """What a server shows: a folder, what lies over it, and the path that its addresses start with, or nothing."""
+    """What a server shows: a folder, what lies over it, and the path that its addresses start with, or nothing.
+
+    Attributes:
+        api: answers live questions; None where there is no model.
+    """
 
     root: Path
     overlay: Overlay
     prefix: str
+    api: LiveApi | None = None
+
+    def address(self, target: str) -> str:
+        """The path of a request's target without the prefix."""
+        path = _path_of(target)
+        return path.removeprefix(self.prefix) if self.prefix and path.startswith(f"{self.prefix}/") else path
 
 
-def create_app(root: Path, *, overlay: Overlay | None = None, root_path: str = "") -> ASGIApp:
+def create_app(
+    root: Path, *, overlay: Overlay | None = None, root_path: str = "", api: LiveApi | None = None
+) -> ASGIApp:
     """The server of the folder `root` as an ASGI application.
 
     Args:
         overlay: files in memory that are shown as if they lay in `root`.
+        api: answers the live questions below /api/; None where there is no model.
         root_path: the path below which a proxy shows the server, such as ``/user/me/proxy/8765``. Addresses are
             understood with it and without it, since some proxies take it off.
 
@@ -81,12 +86,17 @@ def create_app(root: Path, *, overlay: Overlay | None = None, root_path: str = "
     except ImportError as error:
         raise UsageError("the web server's toolkit is not installed", found=error, remedy=SERVE_REMEDY) from error
     path = root_path.strip("/")
-    site = Site(root, overlay or Overlay(), f"/{path}" if path else "")
+    site = Site(root, overlay or Overlay(), f"/{path}" if path else "", api)
 
     # No router: it would answer methods that it does not know by itself, and turn some addresses into others.
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await _answer(site, Request(scope))(scope, receive, send)
+        if scope["type"] != "http":
+            return
+        address = site.address(scope["path"])
+        if api is not None and _is_live(site, address) and scope["method"] != "OPTIONS":
+            await api(scope, receive, send, address)
+        else:
+            await _answer(site, Request(scope), address)(scope, receive, send)
 
     return app
 
@@ -99,6 +109,7 @@ def serve(
     on_ready: Callable[[str], None],
     overlay: Overlay | None = None,
     root_path: str = "",
+    api: LiveApi | None = None,
 ) -> None:
     """Serve the hub in `root` until Ctrl-C.
 
@@ -108,6 +119,7 @@ def serve(
         on_ready: is called once, with the address to open, when the server listens.
         overlay: files in memory that are shown as if they lay in `root`.
         root_path: the path below which a proxy shows the server; see `create_app`.
+        api: answers the live questions below /api/; None where there is no model.
 
     Raises:
         DataError: there is no hub in `root`.
@@ -119,7 +131,7 @@ def serve(
         from uvicorn.protocols.http.auto import AutoHTTPProtocol
     except ImportError as error:
         raise UsageError("the web server is not installed", found=error, remedy=SERVE_REMEDY) from error
-    app = create_app(root, overlay=overlay, root_path=root_path)
+    app = create_app(root, overlay=overlay, root_path=root_path, api=api)
     listener = _listen(host, port)
     doorkeeper = Doorkeeper.within(descriptors())
     config = uvicorn.Config(
@@ -145,23 +157,27 @@ def serve(
         except KeyboardInterrupt:
             # uvicorn has already closed its connections, and hands the signal on.
             return
+        finally:
+            if api is not None:
+                api.worker.close()
 
 
-def _answer(site: Site, request: Request) -> ASGIApp:
+def _answer(site: Site, request: Request, address: str) -> ASGIApp:
     from starlette.responses import Response
 
     if request.method == "OPTIONS":
-        return Response(status_code=204, headers=COMMON_HEADERS | PREFLIGHT_HEADERS)
+        headers = API_HEADERS | API_PREFLIGHT if _is_live(site, address) else COMMON_HEADERS | PREFLIGHT_HEADERS
+        return Response(status_code=204, headers=headers)
     if request.method not in ("GET", "HEAD"):
         return Response(status_code=405, headers=COMMON_HEADERS | {"allow": ALLOWED})
-    address = _path_of(request.scope["path"])
     if address == site.prefix:
         return _sent_on(address)
-    if site.prefix and address.startswith(f"{site.prefix}/"):
-        address = address.removeprefix(site.prefix)
-    name = address[1:]
+    name = f"{address[1:]}{INDEX}" if address.endswith("/") else address[1:]
     if name in site.overlay.files:
-        return _bytes(site.overlay.files[name], media_type(Path(name)), request)
+        content = site.overlay.files[name]
+        if site.api is not None and name == LIVE_PAGE and site.api.trust.may_read(request.headers):
+            return _with_token(site.api.trust.with_token(content))
+        return _bytes(content, media_type(Path(name)), request)
     path = find_file(site.root, address)
     if path is None and find_file(site.root, f"{address}/") is not None:
         return _sent_on(address)
@@ -172,6 +188,19 @@ def _answer(site: Site, request: Request) -> ASGIApp:
         return Response("There is no such file here.\n", 404, COMMON_HEADERS, "text/plain")
     edited = _edited(site, name, path)
     return _file(path, request) if edited is None else _bytes(edited, media_type(path), request)
+
+
+def _is_live(site: Site, address: str) -> bool:
+    return site.api is not None and address.startswith(API)
+
+
+def _with_token(content: bytes) -> Response:
+    """A page that holds the token: for the server's own origin, which no cross-origin header opens to others."""
+    from starlette.responses import Response
+
+    closed = {name: value for name, value in COMMON_HEADERS.items() if not name.startswith("access-control")}
+    headers = closed | {"cache-control": "no-store", "vary": "Origin, Sec-Fetch-Site"}
+    return Response(content, 200, headers, "text/html")
 
 
 def _path_of(target: str) -> str:
@@ -193,7 +222,8 @@ def _edited(site: Site, name: str, path: Path) -> bytes | None:
     """The contents of a file that is not sent as it is; None for all others."""
     edit = site.overlay.edits.get(name)
     try:
-        return page_with_addresses(path) if edit is None else edit(path.read_bytes())
+        page = page_with_addresses(path)
+        return page if edit is None else edit(path.read_bytes() if page is None else page)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         # Not of the shape that is to be changed: whoever asked sees what there is.
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-__all__ = ["FileStretch"]
+__all__ = ["FileStretch", "reader_gone"]
 
 # Bounds the memory of an answer, however long the stretch is.
 PIECE = 1 << 18
@@ -54,7 +54,7 @@ class FileStretch:
 
     async def _pieces(self, receive: Receive, send: Send) -> None:
         descriptor = os.open(self._path, os.O_RDONLY)
-        gone = asyncio.ensure_future(_gone(receive))
+        gone = asyncio.ensure_future(reader_gone(receive))
         try:
             await self._head(send)
             for start in range(self._start, self._end, PIECE):
@@ -84,7 +84,7 @@ def _read(descriptor: int, start: int, end: int) -> bytes:
     return b"".join(parts)
 
 
-async def _gone(receive: Receive) -> None:
+async def reader_gone(receive: Receive) -> None:
     """Return when the reader has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
