@@ -6,7 +6,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -106,13 +106,18 @@ def sniff(lines: Iterator[tuple[int, str]]) -> tuple[str, Iterator[tuple[int, st
 
 def _kind(number: int, line: str) -> str:
     fields = line.split("\t")
-    if len(fields) >= 8 and fields[3].isdigit() and fields[4].isdigit():
+    if len(fields) >= 8 and _are_numbers(fields[3:5]):
         attributes = fields[8] if len(fields) > 8 else ""
         return "gff3" if re.match(r"\s*[^\s;\"=]+=", attributes) else "gtf"
-    if len(fields) >= 3 and fields[1].isdigit() and fields[2].isdigit():
+    if len(fields) >= 3 and _are_numbers(fields[1:3]):
         return "bed"
     spaces = "; its columns are separated by spaces" if "\t" not in line and len(line.split()) >= 3 else ""
     raise LineError(number, f"this is no annotation of genes{spaces}", quote(line.encode()), f"{KINDS}, with tabs")
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    """Whether all are digits of ASCII: isdigit alone takes superscripts too, which int does not."""
+    return all(text.isascii() and text.isdigit() for text in texts)
 
 
 def feature_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
@@ -134,7 +139,7 @@ def feature_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
                 number, "the line has not nine columns", f"{len(fields)}: {line[:QUOTED]!r}", "nine, by tabs"
             )
         sequence, _, feature, first, last, _, strand, _, attributes = fields
-        if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+        if not (_are_numbers((first, last)) and 1 <= int(first) <= int(last)):
             raise LineError(
                 number, "the positions are no stretch of a sequence", f"{first} to {last}", "1 <= start <= end"
             )
@@ -151,7 +156,7 @@ def bed_lines(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]
         if NOT_DATA.match(line):
             continue
         fields = line.split("\t")
-        if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
+        if len(fields) < 3 or not (_are_numbers(fields[1:3])):
             raise LineError(number, "this is no interval", repr(line[:QUOTED]), "sequence, start and end, by tabs")
         if int(fields[1]) >= int(fields[2]):
             raise LineError(

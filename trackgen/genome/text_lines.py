@@ -13,7 +13,7 @@ from trackgen.genome.bgzf import is_bgzf
 from trackgen.genome.bgzf_pieces import bgzf_pieces
 from trackgen.genome.sequence import GZIP_MAGIC, near_files
 
-__all__ = ["first_line_of", "text_lines"]
+__all__ = ["text_lines"]
 
 HEAD = 4096
 
@@ -41,16 +41,6 @@ def text_lines(path: Path, what: str) -> Iterator[tuple[int, bytes]]:
         place = f"after line {number:,}" if number else None
         what = f"the gzip file is damaged or truncated ({error})"
         raise DataError(what, path=path, place=place, remedy="get or make the file again") from error
-
-
-def first_line_of(path: Path, what: str) -> bytes:
-    """The first line, without its end, of what is unpacked; cut where it is long.
-
-    Raises:
-        DataError: as `text_lines`.
-    """
-    _, line = next(text_lines(path, what), (0, b""))
-    return line[:HEAD].rstrip(b"\r\n")
 
 
 def _lines_of_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
