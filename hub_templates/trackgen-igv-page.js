@@ -1,5 +1,6 @@
 // What the pages with igv.js share: its code, the files of its tracks, places that readers write, narrow screens.
 
+import {registerStacked, withStacked} from "./trackgen-stacked.js"
 import {complain, flaw, isRegion, loadCode, locus, panel, readPlace, state, tell, tellMissing} from "./trackgen-page.js"
 
 // igv.js keeps its style from the page's. On a narrow screen its bar takes more rows, not more width.
@@ -74,12 +75,13 @@ function fitNarrowScreens() {
 export async function openBrowser(igv, config, lengths) {
     const searchable = config.tracks.some(track => track.searchable)
     const place = locus && lengths.size ? readPlace(locus, lengths) : {}
+    registerStacked(igv)
     const browser = await igv.createBrowser(panel, {
         showIdeogram: Boolean(config.genome),
         showSVGButton: true,
         showCenterGuideButton: false,
         showCursorTrackingGuideButton: false,
-        ...config,
+        ...withStacked(config),
         // With genes of its own the hub needs nobody else's: names that a reader looks for stay on this server.
         ...(searchable && {search: false}),
         ...(place.region && {locus: place.region})

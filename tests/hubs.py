@@ -63,6 +63,13 @@ TRACKS = [
     ("sharp", "plus", "contribution", "logit", 0.8),
 ]
 
+STACK = [
+    ("sharp", strand, f"contribution {base}", "logit", height)
+    for strand in ("plus", "minus")
+    for base, height in (("A", 0.8), ("C", -0.4), ("G", 0.3), ("T", -0.6))
+]
+"""Tracks of what each base would contribute."""
+
 
 def sequences(seed: int = 7, lengths: Mapping[str, int] = LENGTHS) -> dict[str, str]:
     """Random letters for `lengths`, with one run of N."""
@@ -119,13 +126,18 @@ def write_run(
     labels: Mapping[str, str] | None = None,
     lengths: Mapping[str, int] = LENGTHS,
 ) -> Path:
-    """A finished scan in `folder`: the tracks of TRACKS, or of `tracks`, and run.json."""
+    """A finished scan in `folder`: the tracks of TRACKS, or of `tracks`, and run.json.
+
+    The role ``contribution A`` is that of what A would contribute.
+    """
     card = CARD if card is None else card
     folder.mkdir(parents=True)
     specs = {entry["name"]: entry for output in card["outputs"] for entry in output["classes"]}
     entries = []
     for class_name, strand, role, unit, height in TRACKS if tracks is None else tracks:
-        parts = [card["name"], class_name, strand, "contrib" if role == "contribution" else "", "bw"]
+        role, _, base = role.partition(" ")
+        kind = ["contrib" if role == "contribution" else ""] if not base else [base, "hypothetical"]
+        parts = [card["name"], class_name, strand, *kind, "bw"]
         path = folder / ".".join(part for part in parts if part)
         values = write_bigwig(path, role, height, lengths)
         entries.append(
@@ -146,6 +158,7 @@ def write_run(
                 "values": len(values),
                 "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             }
+            | ({"base": base} if base else {})
         )
     run = {
         "schema_version": 1,

@@ -2,7 +2,8 @@
  *
  * igv.js reads hubs by itself, but cuts fractional viewLimits to whole numbers (an empty track), and ignores `logo on`,
  * windowingFunction, yLineMark, negateValues and multiWig containers. This module reads hub.txt itself and gives igv.js
- * its own words for each: contributions of bases become letters (graphType "dynseq").
+ * its own words for each: contributions of bases become letters (graphType "dynseq"). Four tracks in a multiWig with
+ * `aggregate stacked` and `logo on`, of A, C, G and T as UCSC has it, get `stackedLetters`: see trackgen-stacked.js.
  *
  * No dependency: igv.js is handed in, not imported. Coordinates of defaultPos are passed on as they stand.
  */
@@ -160,6 +161,7 @@ export class Hub {
                 configs.push(overlay)
             }
         }
+        merged.forEach(stackLetters)
         return configs
     }
 }
@@ -378,7 +380,18 @@ function overlayConfig(container, stanzas, {autoscale}) {
         type: "merged",
         ...axisConfig(settings, autoscale, ""),
         ...(settings.aggregate === "transparentOverlay" && {alpha: 0.5}),
+        ...(settings.aggregate === "stacked" && isOn(settings.logo) && {alpha: 0.5, stackedLetters: [..."ACGT"]}),
         tracks: []
+    }
+}
+
+// Letters on top of each other are those of the four parts; igv.js alone would draw the genome's own in each part.
+function stackLetters(overlay) {
+    if (overlay.stackedLetters) {
+        overlay.tracks.forEach(part => delete part.graphType)
+    }
+    if (overlay.tracks.length !== overlay.stackedLetters?.length) {
+        delete overlay.stackedLetters
     }
 }
 

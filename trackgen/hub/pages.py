@@ -18,11 +18,19 @@ from trackgen.hub.facts import facts_html, value_html, words
 from trackgen.hub.links import Link, links
 from trackgen.hub.model import Hub, HubGenome, HubTrack
 from trackgen.hub.motif_page import render_motif_list
+from trackgen.hub.stack_page import stack_colors, stack_facts, stack_reading, stack_title
 from trackgen.hub.templates import escaped, fill
 from trackgen.hub.text import counted, number_text
 from trackgen.resources import IGV_JS, JBROWSE
 
-__all__ = ["render_hub_page", "render_index", "render_jbrowse_page", "render_kept", "render_track_page"]
+__all__ = [
+    "render_hub_page",
+    "render_index",
+    "render_jbrowse_page",
+    "render_kept",
+    "render_live_page",
+    "render_track_page",
+]
 
 # Of igv.js (igv.org/doc/igvjs, "nucleotideColors"), UCSC and IGV alike.
 LETTER_COLORS = "A green, C blue, G orange, T red"
@@ -40,10 +48,10 @@ def render_track_page(hub: Hub, track: HubTrack) -> str:
         swatch=_swatch(track),
         description=escaped(card.description or card.title or card.name),
         what=facts_html(_model_facts(track)),
-        reading=_reading(track) + comparison_html(hub, track),
-        colors=_colors(track),
+        reading=_reading(hub, track) + comparison_html(hub, track),
+        colors=_colors(hub, track),
         training=caveats_html(card) + _training(card),
-        facts=facts_html(_track_facts(track)),
+        facts=facts_html(_track_facts(hub, track)),
         version=escaped(track.run.version or __version__),
         published=_published(hub),
     )
@@ -98,6 +106,18 @@ def render_jbrowse_page(hub: Hub, jbrowse_address: str) -> str:
         jbrowse=escaped(jbrowse_address),
         jbrowse_public=escaped(JBROWSE.address),
         jbrowse_version=JBROWSE.version,
+    )
+
+
+def render_live_page(hub: Hub, igv_address: str) -> str:
+    """The live page, of a hub with its models. `igv_address` is igv.js: a file of the hub, or a public address."""
+    return fill(
+        "live.html",
+        **_page_values(hub),
+        igv=escaped(igv_address),
+        igv_public=escaped(IGV_JS.address),
+        igv_version=IGV_JS.version,
+        token="",
     )
 
 
@@ -169,7 +189,14 @@ def _link(link: Link) -> str:
     return fill("link.html", **{key: escaped(text) for key, text in link._asdict().items()})
 
 
+def _stack(hub: Hub, track: HubTrack) -> list[HubTrack]:
+    """The tracks that share a page with `track`."""
+    return [other for other in hub.tracks if other.page == track.page]
+
+
 def _track_title(track: HubTrack) -> str:
+    if track.base:
+        return stack_title(track)
     strand = f", {track.strand} strand" if track.strand else ""
     kind = ": contributions" if track.role == "contribution" else ""
     return f"{track.label}{strand}{kind}"
@@ -178,6 +205,7 @@ def _track_title(track: HubTrack) -> str:
 def _quantity(track: HubTrack) -> str:
     names = {"probability": "probability", "signal": "signal", "contribution": "contribution"}
     name = "measured signal" if track.beside else names[track.role]
+    name = "what each base would contribute" if track.base else name
     return f"{name} ({track.unit})" if track.unit and track.unit != name else name
 
 
@@ -205,7 +233,7 @@ def _input(entry: InputSpec) -> str:
     return "the DNA sequence" if entry.kind == "sequence" else f"{entry.name} ({entry.kind})"
 
 
-def _reading(track: HubTrack) -> str:
+def _reading(hub: Hub, track: HubTrack) -> str:
     low, high = number_text(track.limits.low), number_text(track.limits.high)
     values = {
         "label": escaped(track.label),
@@ -220,6 +248,8 @@ def _reading(track: HubTrack) -> str:
             + (" Browsers that can draw it downwards, below the plus strand." if track.drawn_downwards else "")
             + "</p>"
         )
+    if track.base:
+        return stack_reading(hub, track, values["axis"], values["strand"])
     if track.role == "probability":
         values["threshold"] = _threshold(track)
     else:
@@ -236,7 +266,10 @@ def _threshold(track: HubTrack) -> str:
     )
 
 
-def _colors(track: HubTrack) -> str:
+def _colors(hub: Hub, track: HubTrack) -> str:
+    if track.base:
+        tracks = _stack(hub, track)
+        return stack_colors(tracks, [_swatch(one) for one in tracks])
     if track.sequence_letters:
         return f"<p>Letters: {LETTER_COLORS}.</p>\n<p>{_swatch(track)}Bars, where letters would be too narrow.</p>"
     return f"<p>{_swatch(track)}{escaped(track.label)}, in every browser.</p>"
@@ -277,11 +310,11 @@ def _trust(contributions: Any) -> str:
     return "\n".join(parts)
 
 
-def _track_facts(track: HubTrack) -> dict[str, Any]:
+def _track_facts(hub: Hub, track: HubTrack) -> dict[str, Any]:
     run = track.run
     percentiles = {f"{key} %": value for key, value in run.percentiles.items()}
     checks = {key: value for key, value in run.checks.items() if isinstance(value, Mapping) and value.get("n")}
-    return {
+    facts = {
         "file": track.file,
         "bases with a value": run.values,
         "lowest value": run.minimum,
@@ -291,3 +324,5 @@ def _track_facts(track: HubTrack) -> dict[str, Any]:
         "values left out": "" if run.min_value is None else f"below {number_text(run.min_value)}",
         "checks of the run": checks,
     }
+    # Of four files what they differ in stands by base.
+    return facts | stack_facts(_stack(hub, track)) if track.base else facts
