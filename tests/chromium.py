@@ -89,6 +89,12 @@ class Page:
         """The mouse, in CSS pixels."""
         self._call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
+    def click(self, x: float, y: float) -> None:
+        """With the main button of the mouse, in CSS pixels."""
+        self.move(x, y)
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
     def picture(self) -> np.ndarray:
         """What is seen, (height, width, 3), in screen pixels."""
         data = base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
