@@ -13,6 +13,7 @@ from pathlib import Path
 from trackgen.errors import ModelError, TrackgenError, UsageError
 
 __all__ = [
+    "CDN",
     "IGV_JS",
     "JBROWSE",
     "ONNX_RUNTIME",

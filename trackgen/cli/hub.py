@@ -9,6 +9,7 @@ import click
 
 from trackgen.cli.hub_check import check
 from trackgen.cli.options import NamedFile, progress_options, progress_to
+from trackgen.errors import UsageError
 
 if TYPE_CHECKING:
     from trackgen.hub.build import Layout
@@ -76,6 +77,19 @@ def command() -> None:
     metavar="ucsc|ensembl|FILE",
     help="Rename sequences: chr1 or 1, or by the lines OLD<TAB>NEW of FILE; tracks and genome follow.",
 )
+@click.option(
+    "--with-model",
+    is_flag=True,
+    help="Put the runs' models into the hub, too: its live page then predicts by itself, wherever the hub lies.",
+)
+@click.option(
+    "--model",
+    "models",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="With --with-model: the file of a model that does not ship with trackgen; may be given several times.",
+)
 @progress_options
 def build(
     runs: tuple[Path, ...],
@@ -90,6 +104,8 @@ def build(
     genes: tuple[Path, ...],
     into: Path | None,
     names: str | None,
+    with_model: bool,
+    models: tuple[Path, ...],
     quiet: bool,
     log_file: Path | None,
 ) -> None:
@@ -97,6 +113,8 @@ def build(
     from trackgen.hub import build_hub
     from trackgen.hub.text import counted
 
+    if models and not with_model:
+        raise UsageError("the option is for models in the hub", place="--model", wanted="--with-model beside it")
     with progress_to(quiet, log_file) as progress:
         report = build_hub(
             runs,
@@ -112,6 +130,7 @@ def build(
             names=names,
             genes=genes,
             jbrowse_config=into,
+            models=models if with_model else None,
         )
         made = f"{counted(len(report.tracks), 'track')}, {counted(len(report.pages), 'page')}"
         progress.note(f"{made}; look at them: trackgen serve {output}")

@@ -24,12 +24,14 @@ from trackgen.hub.genome import GenomeSource, choose_genomes
 from trackgen.hub.genome_files import put_beside, put_track, put_two_bit
 from trackgen.hub.jbrowse_into import check_into, merge_into
 from trackgen.hub.links import links
+from trackgen.hub.live_page import LIVE_PAGE
 from trackgen.hub.locus import informative_locus
 from trackgen.hub.model import CallTrack, Hub, HubGenome, HubTrack
 from trackgen.hub.motifs import motifs_by_genome, read_motif_tracks
 from trackgen.hub.replace import replacing
 from trackgen.hub.runs import read_run
 from trackgen.hub.text import clean, counted, shorten, track_name
+from trackgen.hub.with_model import page_models
 from trackgen.progress import Progress
 
 __all__ = [
@@ -88,6 +90,7 @@ def build_hub(
     names: str | None = None,
     genes: Sequence[Path] = (),
     jbrowse_config: Path | None = None,
+    models: Sequence[Path] | None = None,
 ) -> HubReport:
     """Build the folder `output` from the tracks of `runs`; an older hub of ours there is replaced.
 
@@ -108,10 +111,12 @@ def build_hub(
             changes; None keeps those of the runs.
         genes: annotations (GTF, GFF3, BED), at most one for each genome, that genes are drawn from and found in.
         jbrowse_config: the config.json of a JBrowse of the user's own, which the tracks are put into as well.
+        models: None, or, for a live page with the runs' models in it, the files of those that are not shipped.
 
     Raises:
         UsageError: `output` holds something else, an option's value is no good, or the genome cannot be found.
         DataError: a run, a track or the genome is missing, malformed, or contradicts another.
+        ModelError: no model can run in a page, or a file is not the model that was scanned with.
     """
     output = Path(os.path.abspath(output))
     base_url, contact = _base_url(url), _email(email, progress)
@@ -133,23 +138,25 @@ def build_hub(
     genomes, annotations = _with_genes(named, genes, progress)
     cards = [track.card for genome in genomes for track in genome.tracks]
     hub = hub_of(genomes, cards, contact, base_url, one_file=layout != "three-file" and len(chosen) == 1)
+    in_page = None if models is None else page_models(chosen, models, progress)
     if jbrowse_config is not None:
         # What it would fail at must not cost the hub that is there.
         check_into(jbrowse_config, hub, output)
     with replacing(output) as folder:
         _write_data(hub, chosen, folder, progress)
         _write_genes(hub, annotations, folder)
-        write_contents(hub, folder, progress)
+        write_contents(hub, folder, progress, in_page)
         write_manifest(hub, folder)
     if jbrowse_config is not None:
         merged = merge_into(jbrowse_config, hub, output)
         added = counted(merged.added, "track")
         progress.note(f"{jbrowse_config}: {added} added, {merged.replaced} replaced, {merged.removed} removed")
     track_pages = tuple(track.page for track in hub.files)
+    live_pages = (LIVE_PAGE,) if in_page else ()
     return HubReport(
         path=output,
         tracks=tuple(track.file for track in hub.files),
-        pages=("index.html", "jbrowse.html", "hub.html", *track_pages),
+        pages=("index.html", "jbrowse.html", *live_pages, "hub.html", *track_pages),
         links=tuple((link.name, link.address) for link in links(hub) if hub.base_url and ":" in link.address),
     )
 

@@ -12,24 +12,37 @@ from trackgen.hub.igv import render_igv
 from trackgen.hub.igv_desktop import render_igv_desktop
 from trackgen.hub.jbrowse import render_jbrowse
 from trackgen.hub.links import absolute_file_of, absolute_name
+from trackgen.hub.live_page import LIVE_PAGE, with_live_link
 from trackgen.hub.model import Hub, HubGenome
 from trackgen.hub.motif_page import render_motif_page
-from trackgen.hub.pages import render_hub_page, render_index, render_jbrowse_page, render_track_page
+from trackgen.hub.pages import (
+    render_hub_page,
+    render_index,
+    render_jbrowse_page,
+    render_live_page,
+    render_track_page,
+)
 from trackgen.hub.pygenometracks import render_pygenometracks
 from trackgen.hub.templates import verbatim
 from trackgen.hub.ucsc import render_ucsc
 from trackgen.hub.washu import render_washu
+from trackgen.hub.with_model import PageModels, live_texts, put_graphs
 from trackgen.progress import Progress
-from trackgen.resources import IGV_JS, JBROWSE, BrowserCode
+from trackgen.resources import IGV_JS, JBROWSE, ONNX_RUNTIME, BrowserCode
 
 __all__ = ["session_texts", "write_contents"]
 
 VERBATIM = (".css", ".js")
 """Suffixes of the templates that are copied as they are: styles and scripts of the pages."""
+BROWSER_PAGES = ("index.html", "jbrowse.html")
 
 
-def write_contents(hub: Hub, folder: Path, progress: Progress) -> None:
-    """Write into `folder` all that belongs to `hub` but its tracks, its genomes and its manifest."""
+def write_contents(hub: Hub, folder: Path, progress: Progress, models: PageModels | None = None) -> None:
+    """Write into `folder` all that belongs to `hub` but its tracks, its genomes and its manifest.
+
+    Args:
+        models: that its live page runs by itself; without any there is no such page.
+    """
     igv, jbrowse = (_put_code(code, folder, progress) for code in (IGV_JS, JBROWSE))
     for name, path in resources.browser_plugins().items():
         shutil.copyfile(path, folder / name)
@@ -38,6 +51,11 @@ def write_contents(hub: Hub, folder: Path, progress: Progress) -> None:
     texts |= render_ucsc(hub)
     texts |= _pages(hub, igv, jbrowse)
     texts |= session_texts(hub)
+    if models:
+        put_graphs(models, folder)
+        _put_code(ONNX_RUNTIME, folder, progress)
+        texts |= live_texts(hub, models) | {LIVE_PAGE: render_live_page(hub, igv)}
+        texts |= {name: with_live_link(texts[name].encode()).decode() for name in BROWSER_PAGES}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
 

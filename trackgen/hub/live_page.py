@@ -10,7 +10,7 @@ from trackgen.hub.built import BuiltHub
 from trackgen.hub.templates import escaped, fill, verbatim
 from trackgen.resources import IGV_JS
 
-__all__ = ["live_files", "with_live_link"]
+__all__ = ["LIVE_PAGE", "live_files", "with_live_link"]
 
 LIVE_PAGE = "live.html"
 LINK = f'<a href="{LIVE_PAGE}" data-page="{LIVE_PAGE}">Live</a>'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,8 @@ class Run:
     checks: Mapping[str, Any]
     tracks: tuple[RunTrack, ...]
     inputs: tuple[RunInput, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Of each model's file the SHA-256, by the model's name; empty where the run does not say."""
 
 
 def read_run(folder: Path, *, verify: bool = True) -> Run:
@@ -143,6 +145,7 @@ def read_run(folder: Path, *, verify: bool = True) -> Run:
         checks=values.get("checks", dict, {}),
         tracks=tracks,
         inputs=inputs,
+        digests={entry.get("name", str): entry.get("sha256", str, "") for entry in values.inners("models")},
     )
 
 
