@@ -84,7 +84,8 @@ class LivePage {
             visible: () => this.place(), onerror: error => this.refuse(error)})
         this.source.addEventListener("busy", () => this.busy())
         this.source.addEventListener("idle", ({detail}) => this.idle(detail))
-        this.source.addEventListener("wider", () => this.reload(true))
+        // A picture that somebody drags stays until it is let go of.
+        this.source.addEventListener("wider", () => this.browser.dragObject || this.reload(true))
         const names = model.classes.map(({name}) => name)
         const fit = classes?.filter(name => names.includes(name)) ?? []
         const first = names.length > CLASSES_AT_FIRST + 1 ? names.slice(0, CLASSES_AT_FIRST) : names
@@ -109,6 +110,13 @@ class LivePage {
         part("copy").addEventListener("click", () => this.copy())
         part("keep").addEventListener("click", () => this.keep())
         this.engine.addEventListener("state", () => this.engineState())
+        this.engine.addEventListener("runtime", () => this.engineState())
+        this.engine.addEventListener("progress", ({detail: {loaded, total}}) => {
+            this.say(`Loading what runs the model${total ? `, ${Math.round(100 * loaded / total)} %` : ""} …`)
+            if (loaded === total) {
+                this.engineState()
+            }
+        })
         this.browser.on("locuschange", () => {
             clearTimeout(this.timer)
             this.timer = setTimeout(() => this.moved(), REST_MS)
@@ -288,7 +296,7 @@ class LivePage {
         const was = sign.dataset.state
         sign.dataset.state = this.engine.state
         state.engine = isLost ? "lost" : this.where
-        part("enginetext").textContent = isLost ? "trackgen serve does not answer" : `Computed ${this.where}${this.detail()}`
+        this.say(isLost ? `${this.engine.title} does not answer` : `Computed ${this.where}${this.detail()}`)
         if (isLost) {
             part("timing").textContent = ""
             this.tell("The server does not answer, so nothing new is computed. This page goes on by itself when it is back.")
@@ -299,8 +307,13 @@ class LivePage {
         }
     }
 
+    // What runs the model in the page: wasm, or WebGPU.
     detail() {
-        return this.where === "in this page" ? ` (${this.engine.title || "wasm"})` : ""
+        return this.engine.runtime ? ` (${this.engine.runtime.title})` : ""
+    }
+
+    say(text) {
+        part("enginetext").textContent = text
     }
 
     // A click on a base: its menu. On the heat map: that change.

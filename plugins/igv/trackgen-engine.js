@@ -39,6 +39,8 @@ export class Engine extends EventTarget {
     title = ""
     /** "ready", or "lost" while nobody answers. */
     state = "ready"
+    /** Whether what lies beside the view may be asked for, too, before it is needed. */
+    prefetches = false
 
     /** The models, the genome and the limits: the protocol's description. */
     async describe() {
@@ -89,6 +91,7 @@ export class ServerEngine extends Engine {
     constructor(base, {token = ""} = {}) {
         super()
         this.title = "trackgen serve"
+        this.prefetches = true
         this.base = new URL(base.replace(/\/?$/, "/"), globalThis.document?.baseURI).href
         this.token = token
     }

@@ -257,33 +257,3 @@ export function overlapping(edits) {
 export function sortedEdits(edits) {
     return [...edits].sort((a, b) => (a.chr < b.chr ? -1 : a.chr > b.chr ? 1 : 0) || a.start - b.start || a.end - b.end)
 }
-
-/**
- * Which bases of [start, end) of the reference stand over which of the edited sequence: [[reference, edited, length]].
- * Of an edit that replaces n bases by m, the first min(n, m) do. `edits` are those of one sequence.
- */
-export function blocks(edits, start, end) {
-    const found = []
-    let [at, edited] = [0, 0]
-    const add = (reference, place, length) => {
-        const low = Math.max(reference, start)
-        const count = Math.min(reference + length, end) - low
-        const last = found.at(-1)
-        if (count <= 0) {
-            return
-        }
-        if (last && last[0] + last[2] === low && last[1] + last[2] === place + low - reference) {
-            last[2] += count
-        } else {
-            found.push([low, place + low - reference, count])
-        }
-    }
-    for (const edit of sortedEdits(edits)) {
-        add(at, edited, edit.start - at)
-        edited += edit.start - at
-        add(edit.start, edited, Math.min(edit.end - edit.start, edit.sequence.length))
-        ;[at, edited] = [edit.end, edited + edit.sequence.length]
-    }
-    add(at, edited, Infinity)
-    return found
-}
