@@ -51,6 +51,16 @@ class KeptModel:
         """Whether `entry` of the list tells of the same model on the same genome."""
         return (entry["genome"], entry["model"]) == (self.genome, self.model)
 
+    def unfinished(self, before: KeptModel | None) -> KeptModel:
+        """This and what was there `before`, as it is while the one takes the place of the other: of no model's file."""
+        old = before or KeptModel(self.genome, self.model, "", ())
+
+        def both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+            return tuple(dict.fromkeys([*one, *other]))
+
+        names, files, pages = both(old.names, self.names), both(old.files, self.files), both(old.pages, self.pages)
+        return KeptModel(self.genome, self.model, "", old.contributions, names, files, pages)
+
     def to_dict(self) -> dict[str, Any]:
         """As ``trackgen.json`` has it."""
         return asdict(self)

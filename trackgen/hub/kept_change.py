@@ -32,7 +32,7 @@ class HubChange:
         self._built = built
         self._old = _texts(built)
         self._texts = dict(self._old)
-        self._manifest: dict[str, Any] = json.loads(json.dumps(built.manifest))
+        self._manifest, self._between = dict(built.manifest), dict(built.manifest)
         self._tracks: dict[str, Path] = {}
         self._gone: set[str] = set()
 
@@ -46,7 +46,7 @@ class HubChange:
         Raises:
             DataError: a text of the hub has another shape than it was written in.
         """
-        names, files = (before.names, before.files) if before else ((), ())
+        names, files, old = (before.names, before.files, before.pages) if before else ((), (), ())
         try:
             hub, genome = kept_hub(self._built, self._texts, run, kept.genome, before)
             self._texts |= merged_texts(self._texts, hub, genome, names, files, regions)
@@ -62,11 +62,12 @@ class HubChange:
         kept = replace(kept, names=names_of(genome), files=tuple(tracks), pages=tuple(pages))
         self._texts |= pages
         self._tracks |= tracks
-        self._gone = (self._gone | {*files, *(before.pages if before else ())}) - {*tracks, *pages}
+        self._gone = (self._gone | {*files, *old}) - {*tracks, *pages}
         others = [entry for entry in self._manifest["tracks"] if entry["name"] not in names]
         self._manifest["tracks"] = [*others, *(track_record(genome, track) for track in genome.tracks)]
-        known = [entry for entry in self._manifest.get(KEPT, []) if not kept.replaces(entry)]
-        self._manifest[KEPT] = [*known, kept.to_dict()]
+        _list(self._manifest, kept)
+        # Until all is in its place, both the old and the new may be there; whoever keeps again replaces both.
+        _list(self._between, kept.unfinished(before))
 
     def commit(self, work: Path, listed: str, regions: str) -> None:
         """Put it all into the hub, by way of files in the folder `work`; `listed` is the file of the `regions`."""
@@ -81,13 +82,18 @@ class HubChange:
         # What names a file comes after it; until the last step the hub says that less is kept than it has.
         for name in (*self._tracks, *pages):
             _put(self._built.folder, work, name, self._tracks.get(name) or changed[name])
-        _put(self._built.folder, work, MANIFEST, _json(dict(self._built.manifest) | {"files": sorted(own)}))
+        _put(self._built.folder, work, MANIFEST, _json(self._between | {"files": sorted(own)}))
         for name in sorted(set(changed) - {*pages, listed}, key=_order):
             _put(self._built.folder, work, name, changed[name])
         _put(self._built.folder, work, listed, regions)
         _put(self._built.folder, work, MANIFEST, _json(self._manifest | {"files": sorted(own - self._gone)}))
         for name in self._gone:
             (self._built.folder / name).unlink(missing_ok=True)
+
+
+def _list(manifest: dict[str, Any], kept: KeptModel) -> None:
+    """Put `kept` into the list of what is kept, in the place of what was kept of the same model."""
+    manifest[KEPT] = [*(entry for entry in manifest.get(KEPT, []) if not kept.replaces(entry)), kept.to_dict()]
 
 
 def _texts(built: BuiltHub) -> dict[str, str]:
