@@ -8,7 +8,7 @@ from typing import Any
 from trackgen.card import Card, ClassSpec, OutputSpec
 from trackgen.scan.tracks import strands_of
 
-__all__ = ["describe_model"]
+__all__ = ["STRANDS", "describe_model"]
 
 # Okabe and Ito's colours, told apart by people with any kind of colour vision (jfly.uni-koeln.de/color).
 PALETTE = ("213,94,0", "0,114,178", "0,158,115", "204,121,167", "230,159,0", "86,180,233")

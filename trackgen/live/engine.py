@@ -6,6 +6,7 @@ What is asked about an edited sequence runs in tiles of that sequence; those tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 import trackgen
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import Edit, EditedGenome, Genome, assembly_name, decode
+from trackgen.live.description import STRANDS
 from trackgen.live.limits import Limits, Region, refuse_large, refuse_many_values, region_of, unknown
 from trackgen.live.models import LiveModel
+from trackgen.live.mutagenesis import changes_of
 from trackgen.live.questions import (
     FeaturesQuestion,
     KeepQuestion,
@@ -174,7 +177,28 @@ class LiveEngine:
 
     def mutagenesis(self, question: MutagenesisQuestion, stop: Stop) -> Answer:
         """POST mutagenesis: all changes of single bases."""
-        raise Refused(404, "mutagenesis is not here yet")
+        model = self._model(question)
+        region = region_of(question, self.lengths, self.limits.mutagenesis, "mutagenesis")
+        model.tracks_of("predictions", [question.class_])
+        one = model.predictor()
+        tracks = [track for track in one.tracks.values() if model.class_of(track) == question.class_]
+        track = next((entry for entry in tracks if STRANDS[entry.strand] == question.strand), None)
+        if track is None:
+            known = [STRANDS[entry.strand] for entry in tracks]
+            raise unknown(f"track of {question.class_} on this strand", "strand", question.strand, known)
+        if question.at is not None and question.at >= region.length:
+            wanted = f"0 to {region.length - 1}"
+            raise Refused(400, "this is no base of the sequence", place="at", found=question.at, wanted=wanted)
+        found = changes_of(one.prepared, track, self.genome, model.files, region, question.at, stop)
+        return {
+            **self._head("mutagenesis", model, region),
+            "class": question.class_,
+            "strand": question.strand,
+            "at": question.at,
+            "sequence": self._letters(self.genome, region.name, region.start, region.end),
+            "reference": None if math.isnan(found.reference) else float(f"{found.reference:.9g}"),
+            "deltas": dict(zip("ACGT", found.deltas, strict=True)),
+        }
 
     def region_to_keep(self, question: KeepQuestion) -> Region:
         """What POST keep is to write.

@@ -23,6 +23,7 @@ from trackgen.scan.tracks import TrackPlan, ValuesKey
 __all__ = [
     "ModelValues",
     "TrackValues",
+    "fill_items",
     "item_gaps",
     "run_model",
     "track_values",
@@ -84,7 +85,7 @@ def run_model(
             own = grid.windows_of_items(items, source.tile.length)
             mine = (indices >= own.start) & (indices < own.stop)
             places = np.searchsorted(predicted.windows, indices[mine])
-            filled = _fill_items(values[number][places], indices[mine], grid, items)
+            filled = fill_items(values[number][places], indices[mine], grid, items)
             filled[~needed_items[number]] = np.nan
             results[ValuesKey(number, strand)] = filled
     return results
@@ -139,7 +140,7 @@ def _needed_windows(part: ModelTile, grids: list[Grid], needed_items: list[NDArr
     return windows[needed]
 
 
-def _fill_items(values: Float32, indices: NDArray[np.int64], grid: Grid, items: range) -> Float32:
+def fill_items(values: Float32, indices: NDArray[np.int64], grid: Grid, items: range) -> Float32:
     """Window values -> item values (items, K); a profile's overlapping positions are averaged, in float64."""
     filled = np.full((len(items), values.shape[1]), np.nan, np.float32)
     if grid.resolution is None:
