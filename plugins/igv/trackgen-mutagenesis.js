@@ -8,6 +8,8 @@ const GAIN = [213, 94, 0]
 const LOSS = [0, 114, 178]
 const EMPTY = "rgb(244,244,245)"
 const DOT = "rgb(70,74,80)"
+// The name of the track stands above the rows.
+const TOP = 24
 // Waits until the view rests.
 const REST_MS = 250
 
@@ -16,7 +18,7 @@ export function mutagenesisTrack(source, track, {limit = 200} = {}) {
     const about = source.model.classes.find(({name}) => name === track.class)
     const strand = {"+": " +", "-": " −"}[track.strand] ?? ""
     return {
-        id: `live ${source.model.name} mutagenesis`, type: "trackgen-mutagenesis", height: 84,
+        id: `live ${source.model.name} mutagenesis`, type: "trackgen-mutagenesis", height: 108,
         name: `${about.label}${strand}: every change of a base`.replace(/[<&]/g, ""),
         visibilityWindow: Math.min(limit, source.limits.mutagenesis),
         featureSource: {getFeatures: region => source.mutagenesis(region, track.class, track.strand)}
@@ -36,13 +38,17 @@ export function colorOf(share) {
     return `rgb(${end.map(part => Math.round(255 + (part - 255) * strength)).join(",")})`
 }
 
-function signed(value) {
-    return `${value < 0 ? "−" : "+"}${Number(Math.abs(value).toPrecision(3))}`
+function signed(value, digits = 3) {
+    return `${value < 0 ? "−" : "+"}${Number(Math.abs(value).toPrecision(digits))}`
+}
+
+function rowOf(height) {
+    return (height - TOP) / BASES.length
 }
 
 export function mutagenesisClass(igv) {
     return class MutagenesisTrack extends igv.TrackBase {
-        static defaults = {height: 84, visibilityWindow: 200}
+        static defaults = {height: 108, visibilityWindow: 200}
 
         init(config) {
             super.init(config)
@@ -95,7 +101,7 @@ export function mutagenesisClass(igv) {
         }
 
         draw({context, features, bpStart, bpPerPixel, pixelHeight, pixelWidth}) {
-            const row = pixelHeight / BASES.length
+            const row = rowOf(pixelHeight)
             const width = 1 / bpPerPixel
             const line = width > 5 ? 0.5 : 0
             for (const {start, base, value, isOwn} of features) {
@@ -103,7 +109,7 @@ export function mutagenesisClass(igv) {
                 if (left + width < 0 || left > pixelWidth) {
                     continue
                 }
-                const top = BASES.indexOf(base) * row
+                const top = TOP + BASES.indexOf(base) * row
                 context.fillStyle = isOwn || value === null ? EMPTY : colorOf(this.size && value / this.size)
                 context.fillRect(left, top, width - line, row - line)
                 if (isOwn) {
@@ -127,30 +133,35 @@ export function mutagenesisClass(igv) {
             context.font = "600 11px Arial"
             context.textAlign = "center"
             context.textBaseline = "middle"
-            const row = height / BASES.length
+            const row = rowOf(height)
             BASES.forEach((base, index) => {
                 context.fillStyle = baseColor(base, this.browser.nucleotideColors)
-                context.fillText(base, width - 7, (index + 0.5) * row)
+                context.fillText(base, width - 7, TOP + (index + 0.5) * row)
             })
             if (!this.size) {
                 return
             }
-            const ramp = context.createLinearGradient(0, 12, 0, height - 12)
+            const ramp = context.createLinearGradient(0, TOP, 0, height - 12)
             for (let step = 0; step <= 16; step += 1) {
                 ramp.addColorStop(step / 16, colorOf(1 - step / 8))
             }
             context.fillStyle = ramp
-            context.fillRect(width - 24, 13, 7, height - 26)
+            context.fillRect(width - 22, TOP + 1, 7, height - TOP - 2)
             context.fillStyle = "black"
             context.font = "normal 10px Arial"
             context.textAlign = "right"
-            context.fillText(signed(this.size), width - 15, 6)
-            context.fillText(signed(-this.size), width - 15, height - 6)
+            context.fillText(signed(this.size, 2).replace("+", "±"), width - 2, 8)
+            context.save()
+            context.translate(width - 31, TOP + 2 * row)
+            context.rotate(-Math.PI / 2)
+            context.textAlign = "center"
+            context.fillText("−   0   +", 0, 0)
+            context.restore()
         }
 
         /** The cell under the mouse, or undefined. */
         cellAt({genomicLocation, y, viewport}) {
-            const base = BASES[Math.floor(y / (this.height / BASES.length))]
+            const base = BASES[Math.floor((y - TOP) / rowOf(this.height))]
             const place = Math.floor(genomicLocation)
             return viewport.featureCache?.features?.find(cell => cell.start === place && cell.base === base)
         }
