@@ -368,7 +368,7 @@ def test_the_command_prints_the_folder_and_nothing_else(finished: Path, tmp_path
 
 
 def test_page_names_of_tracks_never_hide_the_pages_of_the_hub() -> None:
-    assert set(RESERVED_PAGES) == {"index", "hub", "jbrowse", "genes"}
+    assert set(RESERVED_PAGES) == {"index", "hub", "jbrowse", "live", "genes"}
 
 
 def test_a_run_with_names_that_ucsc_does_not_use_needs_its_genome(build: Build, run: Path) -> None:

@@ -35,7 +35,7 @@ ORDER = ("predictions", "contributions", HYPOTHETICAL)
 BASE_COLORS: dict[str, Color] = {"A": (0, 200, 0), "C": (0, 0, 200), "G": (209, 113, 5), "T": (255, 0, 0)}
 SIGNS = {"plus": " +", "minus": " -", "": ""}
 STACK_LABEL = "all-SNV estimate"
-RESERVED_PAGES = ("index", "hub", "jbrowse", "genes")
+RESERVED_PAGES = ("index", "hub", "jbrowse", "live", "genes")
 
 
 @dataclass
