@@ -23,6 +23,7 @@ const GENES_ORDER = 1
 const LIVE_ORDER = 10
 const RECORDED_ORDER = 200
 const REST_MS = 200
+const LOST = "The server does not answer, so nothing new is computed. This page goes on by itself when it is back."
 
 Object.assign(state, {engine: "", model: "", busy: false, views: 0, ms: 0, edits: [], summary: [], refused: ""})
 
@@ -209,7 +210,12 @@ class LivePage {
     // The view is another, or what it shows is.
     async moved() {
         const place = this.place()
-        this.tooLarge(place)
+        if (this.engine.state === "lost") {
+            // A search has taken it away.
+            this.tell(LOST)
+        } else {
+            this.tooLarge(place)
+        }
         await this.summarise(place)
         state.locus = this.browser.currentLoci()
         document.documentElement.dataset.locus = state.locus
@@ -299,7 +305,7 @@ class LivePage {
         this.say(isLost ? `${this.engine.title} does not answer` : `Computed ${this.where}${this.detail()}`)
         if (isLost) {
             part("timing").textContent = ""
-            this.tell("The server does not answer, so nothing new is computed. This page goes on by itself when it is back.")
+            this.tell(LOST)
         } else if (was === "lost") {
             this.tell("")
             this.source.forget()
