@@ -72,12 +72,23 @@ async function loadPlugins(jbrowse, definitions) {
 
 // What the plugin draws as letters, as JBrowse draws it by itself; a type that it does not know would end the view.
 function asBars(track) {
+    if (track.adapter?.type === "TrackgenStackedAdapter") {
+        return asLines(track)
+    }
     if (track.adapter?.type !== "TrackgenDynseqAdapter") {
         return track
     }
     const displays = track.displays.map(({displayId, minScore, maxScore, height}) =>
         ({type: "LinearWiggleDisplay", displayId, minScore, maxScore, height}))
     return {...track, adapter: track.adapter.wiggleAdapter, displays}
+}
+
+// The same of four tracks, one for each base.
+function asLines(track) {
+    const subadapters = Object.entries(track.adapter.wiggleAdapters).map(([source, adapter]) => ({...adapter, source}))
+    const displays = track.displays.map(({displayId, minScore, maxScore, height}) =>
+        ({type: "MultiLinearWiggleDisplay", displayId, minScore, maxScore, height, defaultRendering: "multiline"}))
+    return {...track, type: "MultiQuantitativeTrack", adapter: {type: "MultiWiggleAdapter", subadapters}, displays}
 }
 
 // Where the view starts and what it shows: as the configuration's own session, for this genome and for the tracks that

@@ -1,4 +1,5 @@
-/* trackgen's plugin for JBrowse 2: contributions of single bases as letters. MIT licence, see LICENSE.
+/* trackgen's plugin for JBrowse 2: contributions of single bases as letters, and what each of the four bases would
+ * contribute as letters on top of each other. MIT licence, see LICENSE.
  *
  * No build step: JBrowse loads this file as it is, on the main thread and in its web worker, so nothing here touches
  * the document. Coordinates are 0-based and half-open; y runs downwards from the top of the track, in CSS pixels.
@@ -18,6 +19,9 @@
   const ADAPTER = "TrackgenDynseqAdapter"
   const DISPLAY = "LinearDynseqDisplay"
   const RENDERER = "DynseqRenderer"
+  const STACKED_ADAPTER = "TrackgenStackedAdapter"
+  const STACKED_DISPLAY = "LinearStackedLettersDisplay"
+  const STACKED_RENDERER = "StackedLettersRenderer"
 
   // Letters are drawn while a base is at least this wide; the stock bars take over below.
   const LETTERS_FROM_PIXELS = 1
@@ -138,8 +142,63 @@
       }
     }
     if (drawn && lowest < 0 && highest > 0) {
-      context.fillStyle = COLOR_OF_ZERO
-      context.fillRect(0, zero - 0.25, (region.end - region.start) / bpPerPx, 0.5)
+      drawZero(context, zero, (region.end - region.start) / bpPerPx)
+    }
+  }
+
+  function drawZero(context, zero, width) {
+    context.fillStyle = COLOR_OF_ZERO
+    context.fillRect(0, zero - 0.25, width, 0.5)
+  }
+
+  /** Where the letters of one place stand: from zero upwards those above it, downwards those below, the largest
+   * outermost. `values` are by base; gives {base, from, to}, `from` nearer to zero. */
+  function stackOf(values) {
+    const ends = { up: 0, down: 0 }
+    return Object.entries(values)
+      .filter(([, value]) => value)
+      .sort(([, one], [, other]) => Math.abs(one) - Math.abs(other))
+      .map(([base, value]) => {
+        const side = value > 0 ? "up" : "down"
+        const from = ends[side]
+        ends[side] += value
+        return { base, from, to: ends[side] }
+      })
+  }
+
+  /** Draw features that carry `values` by base: a stack of letters each, or where they span several bases, a bar from
+   * the lowest value to the highest. Arguments as of `drawLetters`. */
+  function drawStacks(context, { features, region, bpPerPx, toY, domain, height, colors }) {
+    const [lowest, highest] = domain
+    const inside = value => toY(Math.min(Math.max(value, lowest), highest))
+    let drawn = false
+    for (const feature of features) {
+      const [start, end, values] = [feature.get("start"), feature.get("end"), feature.get("values")]
+      const left = (region.reversed ? region.end - end : start - region.start) / bpPerPx
+      const width = (end - start) / bpPerPx
+      drawn = true
+      if (!values) {
+        context.fillStyle = COLOR_OF_OTHERS
+        fillBox(context, left, Math.max(width, 1), inside(feature.get("maxScore")), inside(feature.get("minScore")))
+        continue
+      }
+      for (const { base: read, from, to } of stackOf(values)) {
+        const base = region.reversed ? COMPLEMENT[read] : read
+        context.fillStyle = colors[base]
+        if (width >= OUTLINES_FROM_PIXELS) {
+          fillLetter(context, base, left, width, inside(to), inside(from))
+        } else {
+          fillBox(context, left, width, inside(to), inside(from))
+        }
+        if (to > highest || to < lowest) {
+          context.fillStyle = colors.clip
+          const isBelow = inside(to) > inside(0)
+          context.fillRect(left, isBelow ? height - CLIP_MARK_PIXELS : 0, width, CLIP_MARK_PIXELS)
+        }
+      }
+    }
+    if (drawn && lowest < 0 && highest > 0) {
+      drawZero(context, inside(0), (region.end - region.start) / bpPerPx)
     }
   }
 
@@ -272,11 +331,7 @@
 
       freeResources() {}
     }
-    for (const name of ASKED_OF_WIGGLE) {
-      DynseqAdapter.prototype[name] = async function (...args) {
-        return (await this.wiggle())[name](...args)
-      }
-    }
+    passOn(DynseqAdapter)
 
     pm.addAdapterType(
       () =>
@@ -286,6 +341,119 @@
           configSchema,
           adapterCapabilities: ["hasResolution", "hasLocalStats", "hasGlobalStats"],
           getAdapterClass: async () => DynseqAdapter,
+        }),
+    )
+  }
+
+  /** Let an adapter's `wiggle()` answer what the display asks. */
+  function passOn(Adapter) {
+    for (const name of ASKED_OF_WIGGLE) {
+      Adapter.prototype[name] = async function (...args) {
+        return (await this.wiggle())[name](...args)
+      }
+    }
+  }
+
+  /** The adapter of stacks: four adapters of values, one for each base, side by side. */
+  function addStackedAdapter(pm) {
+    const { ConfigurationSchema, readConfObject } = pm.jbrequire("@jbrowse/core/configuration")
+    const { BaseFeatureDataAdapter } = pm.jbrequire("@jbrowse/core/data_adapters/BaseAdapter")
+    const { ObservableCreate } = pm.jbrequire("@jbrowse/core/util/rxjs")
+    const { SimpleFeature } = pm.jbrequire("@jbrowse/core/util")
+    const AdapterType = whole(pm.jbrequire("@jbrowse/core/pluggableElementTypes/AdapterType"))
+
+    const configSchema = ConfigurationSchema(
+      STACKED_ADAPTER,
+      {
+        wiggleAdapters: {
+          type: "frozen",
+          description: "for each of A, C, G and T the adapter of its values, such as a BigWigAdapter",
+          defaultValue: null,
+        },
+      },
+      { explicitlyTyped: true },
+    )
+
+    class StackedAdapter extends BaseFeatureDataAdapter {
+      /** [base, adapter] of each base. */
+      async parts() {
+        const configs = Object.entries(readConfObject(this.config, "wiggleAdapters") || {})
+        if (!configs.length || configs.some(([base]) => !(base in OUTLINES))) {
+          throw new Error(`${STACKED_ADAPTER}: wiggleAdapters is not set; give it an adapter for each of A, C, G and T`)
+        }
+        return Promise.all(
+          configs.map(async ([base, config]) => [base, (await this.getSubAdapter(config)).dataAdapter]),
+        )
+      }
+
+      async wiggle() {
+        return (await this.parts())[0][1]
+      }
+
+      async getRefNames(options) {
+        return (await this.wiggle()).getRefNames(options)
+      }
+
+      getFeatures(region, options = {}) {
+        return ObservableCreate(async observer => {
+          const reading = options.letters ? { ...options, bpPerPx: 0.001, resolution: 1 } : options
+          const read = async ([base, adapter]) => [base, await collect(adapter.getFeatures(region, reading))]
+          const found = await Promise.all((await this.parts()).map(read))
+          const places = options.letters ? this.letters(found, region) : this.ranges(found)
+          for (const [start, data] of places) {
+            const id = `${this.id}-${region.refName}-${start}`
+            observer.next(new SimpleFeature({ id, data: { refName: region.refName, start, ...data } }))
+          }
+          observer.complete()
+        }, options.stopToken || options.signal)
+      }
+
+      /** Values by base at every base of `region`; `score` is the one of largest size, for those who ask for one. */
+      letters(found, region) {
+        const places = new Map()
+        for (const [base, features] of found) {
+          for (const feature of features) {
+            const from = Math.max(feature.get("start"), Math.floor(region.start))
+            const to = Math.min(feature.get("end"), Math.ceil(region.end))
+            const score = feature.get("score")
+            for (let place = from; place < to; place += 1) {
+              const known = places.get(place) || { end: place + 1, score: 0, values: {} }
+              known.values[base] = score
+              known.score = Math.abs(score) > Math.abs(known.score) ? score : known.score
+              places.set(place, known)
+            }
+          }
+        }
+        return places
+      }
+
+      /** The lowest and the highest of all values of a stretch. */
+      ranges(found) {
+        const places = new Map()
+        for (const feature of found.flatMap(([, features]) => features)) {
+          const [start, end, score] = ["start", "end", "score"].map(name => feature.get(name))
+          const [low, high] = [feature.get("minScore") ?? score, feature.get("maxScore") ?? score]
+          const known = places.get(start) || { end, score, summary: true, minScore: 0, maxScore: 0 }
+          known.minScore = Math.min(known.minScore, low)
+          known.maxScore = Math.max(known.maxScore, high)
+          known.score = Math.abs(score) > Math.abs(known.score) ? score : known.score
+          places.set(start, known)
+        }
+        return places
+      }
+
+      freeResources() {}
+    }
+    passOn(StackedAdapter)
+
+    pm.addAdapterType(
+      () =>
+        new AdapterType({
+          name: STACKED_ADAPTER,
+          displayName: "Values of each base at each place (trackgen)",
+          configSchema,
+          adapterCapabilities: ["hasResolution", "hasLocalStats", "hasGlobalStats"],
+          getAdapterClass: async () => StackedAdapter,
         }),
     )
   }
@@ -303,8 +471,8 @@
     return colors
   }
 
-  /** The renderer: letters while a base is wide enough, the stock bars of JBrowse otherwise. */
-  function addRenderer(pm) {
+  /** The renderers: letters while a base is wide enough; otherwise the stock bars of JBrowse, of stacks their range. */
+  function addRenderers(pm) {
     const { ConfigurationSchema } = pm.jbrequire("@jbrowse/core/configuration")
     const { renderToAbstractCanvas } = pm.jbrequire("@jbrowse/core/util")
     const { createJBrowseTheme } = pm.jbrequire("@jbrowse/core/ui")
@@ -312,21 +480,16 @@
     const { XYPlotRenderer, XYPlotRendererReactComponent, xyPlotRendererConfigSchema, utils } =
       pm.getPlugin("WigglePlugin").exports
 
-    const configSchema = ConfigurationSchema(
-      RENDERER,
-      {},
-      { baseConfiguration: xyPlotRendererConfigSchema, explicitlyTyped: true },
-    )
+    class LettersRenderer extends XYPlotRenderer {
+      isLettered({ bpPerPx, scaleOpts }) {
+        return 1 / bpPerPx >= LETTERS_FROM_PIXELS && scaleOpts.scaleType !== "log"
+      }
 
-    class DynseqRenderer extends XYPlotRenderer {
-      async render(props) {
+      async renderWith(draw, props, letters) {
         const { bpPerPx, height, regions, scaleOpts, theme } = props
-        if (1 / bpPerPx < LETTERS_FROM_PIXELS || scaleOpts.scaleType === "log") {
-          return super.render(props)
-        }
         const region = regions[0]
         const width = (region.end - region.start) / bpPerPx
-        const features = await this.getFeatures({ ...props, letters: true })
+        const features = await this.getFeatures({ ...props, letters })
         const plotted = height - 2 * LABEL_OFFSET
         const scale = utils.getScale({
           ...scaleOpts,
@@ -334,7 +497,7 @@
           inverted: props.inverted === undefined ? scaleOpts.inverted : props.inverted,
         })
         const drawing = await renderToAbstractCanvas(width, height, props, context => {
-          drawLetters(context, {
+          draw(context, {
             features: features.values(),
             region,
             bpPerPx,
@@ -350,22 +513,32 @@
       }
     }
 
-    pm.addRendererType(
-      () =>
-        new DynseqRenderer({
-          name: RENDERER,
-          ReactComponent: XYPlotRendererReactComponent,
-          configSchema,
-          pluginManager: pm,
-        }),
-    )
+    class DynseqRenderer extends LettersRenderer {
+      async render(props) {
+        return this.isLettered(props) ? this.renderWith(drawLetters, props, true) : super.render(props)
+      }
+    }
+
+    class StackedLettersRenderer extends LettersRenderer {
+      async render(props) {
+        return this.renderWith(drawStacks, props, this.isLettered(props))
+      }
+    }
+
+    for (const [name, Renderer] of [[RENDERER, DynseqRenderer], [STACKED_RENDERER, StackedLettersRenderer]]) {
+      const options = { baseConfiguration: xyPlotRendererConfigSchema, explicitlyTyped: true }
+      const configSchema = ConfigurationSchema(name, {}, options)
+      const ReactComponent = XYPlotRendererReactComponent
+      pm.addRendererType(() => new Renderer({ name, ReactComponent, configSchema, pluginManager: pm }))
+    }
   }
 
   // Entries of the stock menu that choose between renderers or fill bars.
   const MENU_OF_BARS = new Set(["Renderer type", "Fill mode"])
 
-  /** The display: JBrowse's wiggle display with this plugin's renderer. */
-  function addDisplay(pm) {
+  /** A display: JBrowse's wiggle display with one of this plugin's renderers; `lettered` where the letters are those of
+   * the genome. */
+  function addDisplay(pm, { name, renderer, displayName, lettered }) {
     const { ConfigurationSchema, getConf } = pm.jbrequire("@jbrowse/core/configuration")
     const { getSession } = pm.jbrequire("@jbrowse/core/util")
     const { types } = pm.jbrequire("mobx-state-tree")
@@ -389,28 +562,28 @@
 
     pm.addDisplayType(() => {
       const configSchema = ConfigurationSchema(
-        DISPLAY,
+        name,
         {
           renderers: ConfigurationSchema("RenderersConfiguration", {
-            [RENDERER]: pm.getRendererType(RENDERER).configSchema,
+            [renderer]: pm.getRendererType(renderer).configSchema,
           }),
         },
         { baseConfiguration: pm.getDisplayType("LinearWiggleDisplay").configSchema, explicitlyTyped: true },
       )
       const stateModel = types
         .compose(
-          DISPLAY,
+          name,
           linearWiggleDisplayModelFactory(pm, configSchema),
-          types.model({ type: types.literal(DISPLAY) }),
+          types.model({ type: types.literal(name) }),
         )
         .views(self => {
           const { trackMenuItems, renderProps } = self
           return {
             get rendererTypeName() {
-              return RENDERER
+              return renderer
             },
             get adapterConfig() {
-              return withBases(self)
+              return lettered ? withBases(self) : getConf(self.parentTrack, "adapter")
             },
             // Whether the scale is shown: the name of the getter changed with JBrowse 3.
             get graphType() {
@@ -429,8 +602,8 @@
           }
         })
       return new DisplayType({
-        name: DISPLAY,
-        displayName: "Letters (trackgen)",
+        name,
+        displayName,
         configSchema,
         stateModel,
         trackType: "QuantitativeTrack",
@@ -454,8 +627,10 @@
 
     install(pm) {
       addAdapter(pm)
-      addRenderer(pm)
-      addDisplay(pm)
+      addStackedAdapter(pm)
+      addRenderers(pm)
+      addDisplay(pm, { name: DISPLAY, renderer: RENDERER, displayName: "Letters (trackgen)", lettered: true })
+      addDisplay(pm, { name: STACKED_DISPLAY, renderer: STACKED_RENDERER, displayName: "Stacked letters (trackgen)" })
     }
 
     configure() {}
