@@ -238,11 +238,12 @@ def visit(fetched: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
             shutil.copy(fetched(name), folder / "jbrowse.js")
             for part in ("react", "react-dom"):
                 shutil.copy(fetched(f"{part}@18.3.1"), folder / f"{part}.js")
-            for part in (HERE / "page.html", HERE / "worker.js", resources.browser_plugins()["trackgen-jbrowse.js"]):
+            plugins = [path for name, path in resources.browser_plugins().items() if "jbrowse" in name]
+            for part in (HERE / "page.html", HERE / "worker.js", *plugins):
                 shutil.copy(part, folder)
             write_genome(folder)
             write_values(folder / "values.bw", VALUES)
-            server, address = serve(folder)
+            server, address = serve(create_app(folder))
             browser = chromium()
             open_sites[name] = (Site(folder, address, browser.__enter__()), browser, server)
         return open_sites[name][0]
@@ -253,9 +254,9 @@ def visit(fetched: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[An
         server.should_exit = True
 
 
-def serve(folder: Path) -> tuple[uvicorn.Server, str]:
-    """Our own server, on a free port of this machine, in a thread."""
-    server = uvicorn.Server(uvicorn.Config(create_app(folder), port=0, log_level="error"))
+def serve(app: Any) -> tuple[uvicorn.Server, str]:
+    """A server of `app`, on a free port of this machine, in a thread."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     threading.Thread(target=server.run, daemon=True).start()
     while not server.started:
         time.sleep(0.01)
