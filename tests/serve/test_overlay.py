@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.conftest import Ask, asker
-from trackgen.resources import IGV_JS, JBROWSE
+from trackgen.resources import IGV_JS, JBROWSE, ONNX_RUNTIME
 from trackgen.serve import Overlay, absent_browsers, create_app
 
 PAGE = '<div data-igv="{}" data-igv-public="{}"></div><p>\u00fc "data-igv"</p>'
@@ -75,6 +75,20 @@ def test_code_in_the_hub_needs_none_on_the_machine(ask: Ask, root: Path, page: P
 def test_code_for_a_page_that_the_hub_has_not_is_not_missed(root: Path, page: Path) -> None:
     (root / "jbrowse.html").unlink()
     assert absent_browsers(root) == (IGV_JS,)
+
+
+def test_a_hub_with_models_in_it_gets_their_runtime_from_the_machine(
+    ask: Ask, root: Path, page: Path, installed: Path
+) -> None:
+    (root / "live.json").write_text("{}")
+    (root / "live.html").write_text(PAGE.format(IGV_JS.address, IGV_JS.address))
+    assert absent_browsers(root) == (ONNX_RUNTIME,)
+    for name in ONNX_RUNTIME.files:
+        (installed / name).write_text(name)
+    assert absent_browsers(root) == ()
+    types = [ask("GET", f"/{name}").headers["content-type"] for name in (ONNX_RUNTIME.file, *ONNX_RUNTIME.others)]
+    assert types == ["text/javascript; charset=utf-8"] * 2 + ["application/wasm"]
+    assert ask("GET", "/live.html").text == PAGE.format(f"./{IGV_JS.file}", IGV_JS.address)
 
 
 @pytest.mark.parametrize("address", ["https://example.org/igv.js", "../shared/igv.esm.min.js", ""])

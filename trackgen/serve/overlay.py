@@ -1,8 +1,8 @@
 """What a server shows beside the files of its folder: files in memory, and pages that name what is really there.
 
-A hub's pages load igv.js and JBrowse from the hub, or from a public address where it was built without them. Neither
+A hub's pages load igv.js, JBrowse and onnxruntime-web from the hub, or from a public address where it was built without them. Neither
 need hold where it is served: the file may have been left behind, or the server's machine may have what the builder's
-had not. So the server answers the names of that code itself, and sets the addresses in the two pages to what works.
+had not. So the server answers the names of that code itself, and sets the addresses in the pages to what works.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trackgen.resources import IGV_JS, JBROWSE, BrowserCode, browser_assets
+from trackgen.resources import IGV_JS, JBROWSE, ONNX_RUNTIME, BrowserCode, browser_assets
 
 __all__ = ["Overlay", "absent_browsers", "address_of", "asset_named", "page_with_addresses"]
 
 # Page of a hub -> the code that it loads, and the attribute that holds the address.
-PAGES = {"index.html": (IGV_JS, "data-igv"), "jbrowse.html": (JBROWSE, "data-jbrowse")}
+PAGES = {
+    "index.html": (IGV_JS, "data-igv"),
+    "jbrowse.html": (JBROWSE, "data-jbrowse"),
+    "live.html": (IGV_JS, "data-igv"),
+}
+# What a hub with models in it needs besides, by the file that tells so; its address is looked for in the page itself.
+OTHERS = {"live.json": ONNX_RUNTIME}
 PUBLIC = "https://cdn.jsdelivr.net/"
 
 
@@ -49,7 +55,7 @@ def _one_after_the_other(first: Callable[[bytes], bytes], second: Callable[[byte
 def asset_named(name: str) -> Path | None:
     """The installed file of third-party browser code called `name`, or None."""
     folder = browser_assets()
-    if folder is None or not any(name in code.files for code, _ in PAGES.values()):
+    if folder is None or not any(name in code.files for code in (IGV_JS, JBROWSE, ONNX_RUNTIME)):
         return None
     path = folder / name
     return path if path.is_file() else None
@@ -57,7 +63,8 @@ def asset_named(name: str) -> Path | None:
 
 def absent_browsers(root: Path) -> tuple[BrowserCode, ...]:
     """The code that the pages in `root` need and that is neither in `root` nor installed on this machine."""
-    needed = [code for page, (code, _) in PAGES.items() if (root / page).is_file()]
+    named = {page: code for page, (code, _) in PAGES.items()} | OTHERS
+    needed = dict.fromkeys(code for name, code in named.items() if (root / name).is_file())
     return tuple(code for code in needed if address_of(code, root) == code.address)
 
 
