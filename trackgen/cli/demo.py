@@ -169,18 +169,19 @@ def command(
         beside = denoised.beside if denoised else []
         results += [denoised.result] if denoised else []
         folders = [result.folder for result in results]
+        # Those that read the genome alone run in the hub's live page, too.
         hub = build_hub(
-            folders, output / "hub", genome=str(path), email=None, url=None, progress=progress, beside=beside
+            folders, output / "hub", genome=str(path), email=None, url=None, progress=progress, beside=beside, models=()
         )
     for result in results:
         click.echo(f"tracks\t{result.folder} ({len(result.tracks)} BigWig files, run.json, skipped.bed)")
-    click.echo(f"hub\t{output / 'hub'} (hub.txt for UCSC, igv.json, index.html)")
+    click.echo(f"hub\t{output / 'hub'} (hub.txt for UCSC, igv.json, index.html, live.html)")
     click.echo(f"time\t{time.monotonic() - began:.0f} s")
     if open_page:
         from trackgen.cli.serve import command as serve
 
         click.get_current_context().invoke(serve, root=hub.path, open_page=True)
     else:
-        click.echo(f"show\ttrackgen serve {output / 'hub'}")
+        click.echo(f'show\ttrackgen serve {output / "hub"}  (its page "Live" predicts what changed bases would do)')
         if denoised:
             click.echo(f"look\ttrackgen view {output / 'hub'} --locus {DENOISED_LOCUS}  (denoised ATAC-seq)")

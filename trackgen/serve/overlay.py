@@ -1,8 +1,9 @@
 """What a server shows beside the files of its folder: files in memory, and pages that name what is really there.
 
-A hub's pages load igv.js, JBrowse and onnxruntime-web from the hub, or from a public address where it was built without
-them. Neither need hold where it is served: the file may have been left behind, or the server's machine may have what the
-builder's had not. So the server answers the names of that code itself, and sets the addresses in the pages to what works.
+A hub's pages load igv.js, JBrowse and onnxruntime-web from the hub, or from a public address where it was built
+without them. Neither need hold where it is served: the file may have been left behind, or the server's machine may have
+what the builder's had not. So the server answers the names of that code itself, and sets the addresses in the pages to
+what works.
 """
 
 from __future__ import annotations
