@@ -184,8 +184,13 @@ class LiveEngine:
         tracks = [track for track in one.tracks.values() if model.class_of(track) == question.class_]
         track = next((entry for entry in tracks if STRANDS[entry.strand] == question.strand), None)
         if track is None:
-            known = [STRANDS[entry.strand] for entry in tracks]
-            raise unknown(f"track of {question.class_} on this strand", "strand", question.strand, known)
+            raise Refused(
+                404,
+                f"{question.class_} of {model.name} has no track of this strand",
+                place="strand",
+                found=repr(question.strand),
+                wanted=" or ".join(STRANDS[entry.strand] for entry in tracks),
+            )
         if question.at is not None and question.at >= region.length:
             wanted = f"0 to {region.length - 1}"
             raise Refused(400, "this is no base of the sequence", place="at", found=question.at, wanted=wanted)

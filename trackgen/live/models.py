@@ -97,6 +97,9 @@ class LiveModel:
             UsageError: an output that can't be weighted so.
         """
         groups = [group for group in self._groups() if set(group) & set(classes)]
+        if weight == "calls":
+            # Not all of an output's classes need have a threshold.
+            groups = [(name,) for group in groups for name in group if name in classes]
         return [self._explainer(group, weight) for group in groups]
 
     def _explainer(self, group: tuple[str, ...], weight: ContributionWeight | None) -> Pass:
@@ -106,7 +109,7 @@ class LiveModel:
         if key not in self._passes:
             asked: dict[str, Any] = {"tile": self.tile, "contrib_weight": weight}
             asked["profile_target"] = None if output.resolution is None else "sum"
-            asked["contrib"] = group if len(group) > 1 else (self._first_of(output),)
+            asked["contrib"] = group if len(group) > 1 else (_first_of(output, weight),)
             prepared = self.model.prepare(self._genome, asked, self._signals)
             prepared = prepared if asked["contrib"] == group else prepared.explaining(group[0])
             self._passes[key] = self._pass(key, prepared)
@@ -131,10 +134,6 @@ class LiveModel:
 
     def _output_of(self, class_: str) -> OutputSpec:
         return next(entry for entry in self.card.outputs if class_ in [one.name for one in entry.classes])
-
-    def _first_of(self, output: OutputSpec) -> str:
-        """The class whose graph explains the others of its output, too."""
-        return next(entry.name for entry in output.classes if entry.track)
 
     def _explained_tracks(self) -> dict[str, TrackPlan]:
         """The tracks of contributions, by name; none where the model can't be explained."""
@@ -175,6 +174,13 @@ class LiveModel:
         """Release the signal files."""
         with contextlib.suppress(OSError):
             self.files.close()
+
+
+def _first_of(output: OutputSpec, weight: ContributionWeight) -> str:
+    """The class whose graph explains the others of its output, too."""
+    names = [entry.name for entry in output.classes if entry.track]
+    called = [entry.name for entry in output.classes if entry.track and entry.threshold is not None]
+    return (called or names)[0] if weight == "calls" else names[0]
 
 
 def _power_of_two(bases: int) -> int:
