@@ -64,8 +64,8 @@ def test_a_variant_whose_reference_is_not_there_is_told_what_is() -> None:
     with pytest.raises(DataError) as caught:
         parse_variant("chrI:1,234 AC>G").edit("AT")
     assert str(caught.value) == (
-        "chrI:1,234: the variant's reference is not what stands in the genome; found AC; wanted AT, which stands there. "
-        "Check that the variant and the genome are of one assembly."
+        "chrI:1,234: the variant's reference is not what stands in the genome; found AC; wanted AT, which stands "
+        "there. Check that the variant and the genome are of one assembly."
     )
     assert caught.value.exit_status == 3
 

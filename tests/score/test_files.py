@@ -200,3 +200,34 @@ def test_a_vcf_without_records_is_written_as_it_is_with_its_new_header(
     assert run_score(ScoreOptions(str(model), genome, file, output, device="cpu"), NullProgress()).records == 0
     assert output.read_text().count("##INFO=<ID=TG_") == 16
     assert score_table(model, genome, file) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "old", "new"),
+    [
+        ("I:g.41{old}>{new}", 41, 1, "{new}"),
+        ("chrI:41 {old}>{old}ACG", 41, 1, "{old}ACG"),
+        ("chrI 41 . {old} {new}", 41, 1, "{new}"),
+        ("chrI:g.41_43dup", 41, 3, "{three}{three}"),
+        ("chrI:g.41_43delinsTT", 41, 3, "TT"),
+    ],
+)
+def test_a_variant_in_words_scores_as_its_line_of_vcf(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path, words: str, position: int, old: int, new: str
+) -> None:
+    base = bases_at(sequences, "chrI", 41)
+    given = {"old": base, "new": other(base), "three": bases_at(sequences, "chrI", 41, 3)}
+    record = ("chrI", position, bases_at(sequences, "chrI", position, old), new.format(**given))
+    (wanted,) = score_table(model, genome, write_vcf(tmp_path / "in.vcf", [record]))
+    (found,) = score_table(model, genome, Path(words.format(**given)))
+    assert list(found.values())[1:] == list(wanted.values())[1:]
+    assert found["chrom"] == words[: len("chrI" if words.startswith("chr") else "I")]
+
+
+def test_deleted_and_inserted_bases_in_words_are_told_by_a_dash(
+    sequences: dict[str, str], model: Path, genome: Path
+) -> None:
+    (deleted,) = score_table(model, genome, Path("chrI:g.41_42del"))
+    (inserted,) = score_table(model, genome, Path("chrI:g.41_42insA"))
+    assert (deleted["ref"], deleted["alt"]) == (bases_at(sequences, "chrI", 41, 2), "-")
+    assert (inserted["start"], inserted["end"], inserted["ref"], inserted["alt"]) == ("41", "41", "-", "A")

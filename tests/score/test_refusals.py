@@ -261,9 +261,28 @@ def test_a_bad_record_ends_the_command_with_status_3_file_and_line(tmp_path: Pat
     result = run("score", model, genome, vcf, "-o", tmp_path / "out.tsv")
     assert result.returncode == 3
     assert f"{vcf}, line 3: the VCF file names a sequence that the genome does not have" in result.stderr
+    assert result.stdout == ""
     assert not (tmp_path / "out.tsv").exists()
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "trackgen", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_variant_in_words_is_refused_by_what_is_wrong_with_it(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path
+) -> None:
+    base = bases_at(sequences, "chrI", 12)
+    message = refused(model, genome, Path(f"chrI:12 {other(base)}>{base}"))
+    assert message.startswith("chrI:12: the variant's reference is not what stands in the genome")
+    assert f"wanted {base}, which stands there" in message
+    message = refused(model, genome, Path("chrX:12 A>C"))
+    assert "chrX:12 A>C, variant: the variant names a sequence that the genome does not have" in message
+    message = refused(model, genome, Path("chrI:g.300_301del"))
+    assert "the record ends beyond its sequence; found chrI to base 301; wanted at most 300" in message
+    with pytest.raises(UsageError, match="there are several alternatives"):
+        score_table(model, genome, Path("chrI:12 A>C,G"))
+    with pytest.raises(UsageError, match="a variant can't be written as VCF"):
+        run_score(ScoreOptions(str(model), genome, Path("chrI:g.12del"), tmp_path / "o.vcf"), NullProgress())
+    assert "the file does not exist" in refused(model, genome, tmp_path / "12.vcf")

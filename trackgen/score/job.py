@@ -94,11 +94,12 @@ def _score(
     index = indexed_output(survey, options.output, max(genome.lengths.values()))
     scored = 0
     with opened_target(options.output, index, stream) as write:
-        write(writer.head())
+        head = writer.head()
         progress.start("scoring", survey.records, "records")
         for batch in _batches(reader, scorer.batch):
             places = [record.place for record in batch if record.place is not None]
-            write(writer.text(batch, scorer.values(places)))
+            write(head + writer.text(batch, scorer.values(places)))
+            head = b""
             scored += len(places)
             progress.advance(len(places))
         progress.finish()
@@ -125,7 +126,7 @@ def _batches(reader: Reader, windows: int) -> Iterator[list[Record]]:
 def _writer(options: ScoreOptions, survey: Survey, card: Card, columns: Sequence[Column]) -> Writer:
     if not is_vcf(options.output):
         return Table(survey, columns)
-    if survey.kind != "vcf":
+    if survey.kind != "vcf" or survey.variant:
         raise UsageError(
             f"a {survey.title} can't be written as VCF",
             place="-o",

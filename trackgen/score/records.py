@@ -12,6 +12,7 @@ from trackgen.card import Card
 from trackgen.errors import DataError
 from trackgen.genome import Edit, Genome, decode
 from trackgen.genome.annotation_starts import Start
+from trackgen.genome.variants import ParsedVariant
 from trackgen.score.options import Unfit
 from trackgen.score.survey import Survey, bed_rows, vcf_lines
 from trackgen.score.vcf import VcfLine
@@ -77,7 +78,9 @@ class Reader:
         Raises:
             DataError: one can't be scored and unfit ones are refused, naming file and line.
         """
-        if self._survey.kind == "vcf":
+        if self._survey.variant is not None:
+            yield self._in_words(self._survey.variant)
+        elif self._survey.kind == "vcf":
             for number, line, parsed in vcf_lines(self._path):
                 yield Record(None, line=line) if parsed is None else self._variant(number, line, parsed)
         elif self._survey.kind == "bed":
@@ -87,15 +90,25 @@ class Reader:
             for start in self._survey.starts:
                 yield from self._start(start)
 
+    def _in_words(self, variant: ParsedVariant) -> Record:
+        """One variant, in the window about the first base that it changes."""
+        name = self._name("variant", variant.name, variant.end)
+        assert name is not None, "without a sequence of the genome it was refused"
+        bases = decode(self._genome.fetch(name, variant.start, variant.end))
+        edit = variant._replace(name=name).edit(bases)
+        cells = (variant.name, str(variant.start), str(variant.end), ".", ".", ".", bases or "-", edit.sequence or "-")
+        first = bin_of_region(self._card, variant.start, variant.start + 1)
+        return Record(Place(name, first, (edit,)), (cells,), (1,))
+
     def _region(self, number: int, fields: list[str]) -> Iterator[Record]:
         start, end = int(fields[1]), int(fields[2])
-        name = self._name(number, fields[0], end)
+        name = self._name(f"line {number:,}", fields[0], end)
         if name is not None:
             cells = (*fields[:3], *((fields[index] if len(fields) > index else "") or "." for index in (3, 4, 5)))
             yield Record(Place(name, bin_of_region(self._card, start, end)), (cells,), (0,))
 
     def _start(self, start: Start) -> Iterator[Record]:
-        name = self._name(start.line, start.sequence, start.end)
+        name = self._name(f"line {start.line:,}", start.sequence, start.end)
         if name is None:
             return
         if start.strand not in ("+", "-"):
@@ -114,9 +127,9 @@ class Reader:
         cells = (start.sequence, str(base), str(base + 1), start.name, ".", start.strand, start.gene)
         yield Record(Place(name, bin_of_region(self._card, base, base + 1)), (cells,), (0,), start.strand)
 
-    def _name(self, number: int, name: str, end: int) -> str | None:
+    def _name(self, place: str, name: str, end: int) -> str | None:
         """The genome's name of a sequence that reaches to `end`; None where the record is left out."""
-        place, known = f"line {number:,}", self._names.get(name)
+        known = self._names.get(name)
         if known is None:
             # Without --unfit skip this was refused before the first record.
             self.left_out[f"the {self._survey.title} names a sequence that the genome does not have"] += 1
@@ -144,10 +157,10 @@ class Reader:
         none = Record(None, line=line)
         if not parsed.alternatives:
             return none
-        name = self._name(number, parsed.name, parsed.position + len(parsed.reference))
+        place = f"line {number:,}"
+        name = self._name(place, parsed.name, parsed.position + len(parsed.reference))
         if name is None:
             return none
-        place = f"line {number:,}"
         wrong = self._wrong_reference(place, name, parsed)
         if wrong is not None:
             self._leave_out(wrong)

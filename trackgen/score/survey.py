@@ -5,6 +5,8 @@ What is wrong with a line is told before anything is run, and a file that was cu
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from trackgen.genome.annotation_lines import LineError, bed_lines, feature_rows,
 from trackgen.genome.annotation_starts import Start, transcript_starts
 from trackgen.genome.sequence import quote
 from trackgen.genome.text_lines import text_lines
+from trackgen.genome.variants import ParsedVariant, parse_variant
 from trackgen.score.vcf import COLUMNS, Header, VcfLine, parse_line
 
 __all__ = ["Kind", "Survey", "bed_rows", "look_over", "placed_errors", "raw_lines", "sequence_names", "vcf_lines"]
@@ -26,6 +29,8 @@ WHAT = "BED, GTF, GFF3 or VCF file"
 KINDS = "BED, GTF, GFF3 or VCF, plain or gzip, with tabs"
 TITLES = {"bed": "BED file", "gtf": "annotation", "gff3": "annotation", "vcf": "VCF file"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+IN_WORDS = re.compile(r":([gm]\.)?[0-9]|^[^/\s]+\s+[0-9][0-9,]*\s")
+"""What stands in a variant, and seldom in the name of a file."""
 LEAST_OF_VCF = 5
 """Columns of a line that looks like VCF: CHROM to ALT."""
 
@@ -40,6 +45,7 @@ class Survey:
         ordered: whether the records of each sequence stand together and their positions ascend.
         header: of a VCF.
         starts: of an annotation.
+        variant: what was given in words instead of a file.
     """
 
     path: Path
@@ -49,11 +55,12 @@ class Survey:
     ordered: bool = True
     header: Header = field(default_factory=Header)
     starts: list[Start] = field(default_factory=list)
+    variant: ParsedVariant | None = None
 
     @property
     def title(self) -> str:
         """The file in words."""
-        return TITLES[self.kind]
+        return "variant" if self.variant else TITLES[self.kind]
 
     def add(self, number: int, name: str) -> bool:
         """Count a record; returns whether its sequence is a new one."""
@@ -65,11 +72,16 @@ class Survey:
 
 
 def look_over(path: Path) -> Survey:
-    """Read a file once from end to end.
+    """Read a file once from end to end; a text that names none may be a variant in words, such as ``chrI:1234 A>G``.
 
     Raises:
         DataError: it is missing, damaged, truncated or empty, none of the four kinds, or a line of it is malformed.
+        UsageError: a variant that can't be read.
     """
+    words = os.fspath(path)
+    if IN_WORDS.search(words) and not path.exists():
+        variant = parse_variant(words)
+        return Survey(path, "vcf", 1, {variant.name: "variant"}, variant=variant)
     survey = Survey(path, _kind(path))
     with placed_errors(path):
         if survey.kind == "vcf":

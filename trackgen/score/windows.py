@@ -30,6 +30,9 @@ __all__ = ["Place", "WindowScorer", "bin_of_region"]
 
 Float32 = NDArray[np.float32]
 
+MOST_WINDOWS = 256
+"""Of a batch: as fast on a CPU as more, and on a device no slower than reading; a third of the memory of 1,024."""
+
 
 class Place(NamedTuple):
     """A bin of a sequence, and what is changed there: one window for the genome, and one for each edit by itself.
@@ -79,7 +82,7 @@ class WindowScorer:
     ) -> None:
         self._card, self._path, self._columns = card, path, columns
         self._genome, self._signals = genome, signals
-        self.batch = default_batch_size(card)
+        self.batch = min(default_batch_size(card), MOST_WINDOWS)
         self._runner = WindowRunner(card, session, self.batch, tell, vectors)
         grid = Grid(card.window, card.bin, 1)
         self._readings = readings_of(card, grid)
