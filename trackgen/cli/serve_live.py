@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def live_over(root: Path, host: str, options: LiveOptions) -> Served:
     """
     from trackgen.genome import open_genome
     from trackgen.hub.built import read_built
+    from trackgen.hub.jbrowse_live import with_live_tracks
     from trackgen.hub.live_page import live_files, with_live_link
     from trackgen.live import LiveEngine
     from trackgen.resources import IGV_JS
@@ -78,6 +80,7 @@ def live_over(root: Path, host: str, options: LiveOptions) -> Served:
             click.echo(note, err=True)
     files = live_files(built, name, address_of(IGV_JS, root))
     edits: dict[str, Callable[[bytes], bytes]] = dict.fromkeys(("index.html", "jbrowse.html"), with_live_link)
+    edits["config.json"] = partial(with_live_tracks, description=engine.describe(), assembly=name, base="api/v1/")
     keeper = _Keeper(root, path, {model.card.name: model.path for model in models}, options)
     return Served(Overlay(files, edits), LiveApi(engine, keeper, Trust(host)))
 
