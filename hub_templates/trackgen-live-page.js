@@ -123,7 +123,10 @@ class LivePage {
             this.timer = setTimeout(() => this.moved(), REST_MS)
         })
         // The margins of what igv.js asks for are left out at first: then its cache must not hold them.
-        this.browser.on("featuresloaded", port => trim(port))
+        this.browser.on("featuresloaded", port => {
+            trim(port)
+            this.count()
+        })
         // Before igv.js's own, which would open a window.
         this.browser.root.addEventListener("click", event => this.clicked(event), {capture: true})
         this.browser.root.addEventListener("mousedown", ({clientX, clientY}) => {
@@ -159,7 +162,8 @@ class LivePage {
         }
         return [
             ...live.map((config, index) => ({...config, order: LIVE_ORDER + index, removable: false})),
-            ...(part("recorded").checked ? this.recorded.map((config, index) => ({...config, order: RECORDED_ORDER + index})) : [])
+            ...(part("recorded").checked ? this.recorded.map((config, index) => ({...config, name: `${config.name}, recorded`,
+                order: RECORDED_ORDER + index})) : [])
         ]
     }
 
@@ -220,9 +224,7 @@ class LivePage {
         state.locus = this.browser.currentLoci()
         document.documentElement.dataset.locus = state.locus
         state.edits = this.edits.all.map(editText)
-        const views = this.views()
-        state.tracks = views.length
-        state.drawn = views.filter(({viewports}) => viewports.some(port => port.featureCache?.features?.length)).length
+        this.count()
         const {model} = this.source
         rememberState({
             genome: part("genome").options.length > 1 ? part("genome").value : "",
@@ -234,6 +236,13 @@ class LivePage {
             strip: part("strip").checked && part("stripof").value,
             edits: this.edits.all
         })
+    }
+
+    // How many live tracks there are, and how many have values.
+    count() {
+        const views = this.views()
+        state.tracks = views.length
+        state.drawn = views.filter(({viewports}) => viewports.some(port => port.featureCache?.features?.length)).length
     }
 
     tooLarge(place) {

@@ -25,6 +25,7 @@ export class LiveSource extends EventTarget {
     #busy = 0
     #since = 0
     #asked = 0
+    #took = 0
 
     /**
      * @param {Engine} engine
@@ -79,39 +80,41 @@ export class LiveSource extends EventTarget {
     }
 
     async #answer(kind, parameters, wanted) {
+        const limit = this.limits[kind] ?? this.limits.predictions
+        const view = this.#view(wanted)
+        // igv.js asks even where it shows that one has to zoom in: to scale several tracks alike.
+        if (view.end - view.start > limit) {
+            return undefined
+        }
         const lane = this.#lane(kind)
         const key = JSON.stringify([wanted.chr, parameters])
-        const limit = this.limits[kind] ?? this.limits.predictions
-        const whole = fit(wanted, limit, null)
+        const isWide = kind !== "mutagenesis" && (this.engine.prefetches || !this.visible)
+        const whole = isWide ? fit(wanted, limit) : view
         const known = lane.find(key, whole)
         if (known) {
             return known
         }
-        const near = this.#near(wanted, limit, kind)
+        // With nobody to say what is in view, all that igv.js asks for comes at once.
+        const near = this.visible ? view : whole
         const seen = lane.find(key, near)
         if (!seen) {
             lane.withdraw(key, near)
         }
         const answer = seen ?? await this.#ask(kind, key, parameters, near)
-        if (answer && this.engine.prefetches && whole.end - whole.start > near.end - near.start && kind !== "mutagenesis") {
+        if (answer && !covers(near, whole)) {
             this.#widen(kind, key, parameters, whole)
         }
         return answer
     }
 
-    // The part of what igv.js asks for that is in view.
-    #near(wanted, limit, kind) {
+    // The part of what igv.js asks for that is in view: a screen on each side is not.
+    #view({chr, start, end}) {
         const seen = this.visible?.()
-        const overlaps = seen && seen.chr === wanted.chr && seen.start < wanted.end && seen.end > wanted.start
-        if (overlaps) {
-            return fit({chr: wanted.chr, start: Math.max(wanted.start, Math.floor(seen.start)),
-                end: Math.min(wanted.end, Math.ceil(seen.end))}, limit)
+        if (seen && seen.chr === chr && seen.start < end && seen.end > start) {
+            return {chr, start: Math.max(0, Math.floor(Math.max(start, seen.start))), end: Math.ceil(Math.min(end, seen.end))}
         }
-        const third = (wanted.end - wanted.start) / 3
-        // Nobody looks at the margins of a heat map, and they cost as much as the view.
-        return kind === "mutagenesis"
-            ? fit({chr: wanted.chr, start: wanted.start + third, end: wanted.end - third}, limit)
-            : fit(wanted, limit)
+        const third = (end - start) / 3
+        return {chr, start: Math.max(0, Math.floor(start + third)), end: Math.ceil(end - third)}
     }
 
     #lane(kind) {
@@ -148,7 +151,7 @@ export class LiveSource extends EventTarget {
                 this.#refuse(error)
             }
         } finally {
-            this.#end(isQuiet)
+            this.#end(isQuiet, kind)
         }
         return undefined
     }
@@ -162,15 +165,18 @@ export class LiveSource extends EventTarget {
 
     #begin(isQuiet, {start, end}) {
         if (!isQuiet && this.#busy++ === 0) {
-            this.#since = performance.now()
-            this.#asked = end - start
+            [this.#since, this.#took, this.#asked] = [performance.now(), 0, end - start]
             this.dispatchEvent(new Event("busy"))
         }
     }
 
-    #end(isQuiet) {
+    // Every change of a base is a thing of its own, which comes after the view: its time is not that of the view.
+    #end(isQuiet, kind) {
+        if (!isQuiet && kind !== "mutagenesis") {
+            this.#took = performance.now() - this.#since
+        }
         if (!isQuiet && --this.#busy === 0) {
-            const detail = {ms: performance.now() - this.#since, bases: this.#asked}
+            const detail = {ms: this.#took || performance.now() - this.#since, bases: this.#asked}
             this.dispatchEvent(new CustomEvent("idle", {detail}))
         }
     }

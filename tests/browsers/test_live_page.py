@@ -16,11 +16,15 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.chromium import CHROMIUM, Page, chromium
+from tests.data import data_file
 from tests.serve.test_process import running
 from trackgen import open_model
 from trackgen.genome import Edit, EditedGenome, open_genome
+from trackgen.hub import build_hub
+from trackgen.progress import NullProgress
 from trackgen.resources import IGV_JS, browser_assets
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
@@ -105,7 +109,9 @@ def rest(page: Page) -> None:
 def write(page: Page, text: str) -> None:
     """Put variants into the box, and apply them."""
     before = page.ask("trackgenReady.edits.length")
-    page.ask(f"document.getElementById('variants').value = {json.dumps(text)}; document.getElementById('apply').click()")
+    page.ask(
+        f"document.getElementById('variants').value = {json.dumps(text)}; document.getElementById('apply').click()"
+    )
     page.wait(f"trackgenReady.edits.length > {before} || !document.getElementById('refused').hidden")
     rest(page)
 
@@ -155,7 +161,8 @@ def agrees(page: Page, served: Served, edits: Sequence[Edit]) -> None:
     found = features(page, f"live {MODEL} {TRACK} alternative")
     values = {part["start"]: part["value"] for part in found if not part.get("kind")}
     assert values.keys() == over.keys()
-    np.testing.assert_allclose([values[key] for key in sorted(over)], [over[key] for key in sorted(over)], atol=1e-5, rtol=1e-4)
+    order = sorted(over)
+    np.testing.assert_allclose([values[key] for key in order], [over[key] for key in order], atol=1e-5, rtol=1e-4)
     put = [value for part in found if part.get("kind") == "insertion" for value in part["values"]]
     np.testing.assert_allclose(put, inserted, atol=1e-5, rtol=1e-4)
     gaps = [part for part in found if part.get("kind") == "gap"]
@@ -306,3 +313,50 @@ def test_the_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(page:
     page.wait("document.getElementById('messages').hidden")
     page.wait("trackgenReady.drawn === 4 && !trackgenReady.busy")
     assert page.ask("trackgenReady.browser.currentLoci()") in ("chrI:2001-2060", ["chrI:2001-2060"])
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of the documentation: what is asked of the page, and how tall the window is."""
+
+    asked: dict[str, str]
+    height: int
+
+
+PROMOTER = "chrI:71731-71790"
+"""Of CDC19, which is read on the forward strand."""
+EDITS = "chrI:71758C>G;chrI:g.71776_71777insACG"
+PICTURES = {
+    "live.png": View({"locus": "chrI:71721-71840"}, 664),
+    "whatif.png": View({"locus": PROMOTER, "strip": TRACK, "edits": EDITS}, 1200),
+    "in-page.png": View({"locus": PROMOTER, "edits": "chrI:71758C>G"}, 1110),
+}
+"""In docs/pictures."""
+
+
+def test_the_pictures_of_the_documentation(
+    page: Page, request: pytest.FixtureRequest, pictures: Path | None, tmp_path: Path
+) -> None:
+    if pictures is None:
+        pytest.skip("with --pictures")
+    real_hub: Path = request.getfixturevalue("real_hub")
+    genome = real_hub / "sacCer3.2bit"
+    in_page = build_hub(
+        [real_hub.parent / "tracks"],
+        tmp_path / "hub",
+        genome=str(genome),
+        email="me@example.org",
+        url=None,
+        genes=[data_file("yeast_annotation/Saccharomyces_cerevisiae.R64-1-1.96.gtf.gz")],
+        models=[],
+        progress=NullProgress(),
+    ).path
+    options = ("--model", MODEL, "--genome", str(genome), "--port", "0")
+    with running(str(real_hub), *options) as (_, by_server), running(str(in_page), "--port", "0") as (_, by_page):
+        for name, view in PICTURES.items():
+            page.size(1280, view.height)
+            address = f"{by_page}live.html" if name == "in-page.png" else by_server
+            look(page, Served(real_hub, genome, address), **view.asked)
+            # Fonts, the margins of the view and the last frame.
+            page.ask("new Promise(done => setTimeout(done, 1500))")
+            Image.fromarray(page.picture()).save(pictures / name, optimize=True)
