@@ -25,7 +25,7 @@ from trackgen.genome.tiling import Grid
 from trackgen.hub import build_hub
 from trackgen.live.steps import reduced
 from trackgen.progress import NullProgress
-from trackgen.resources import ONNX_RUNTIME
+from trackgen.resources import IGV_JS, ONNX_RUNTIME
 from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.opened import Model, open_model
 from trackgen.scan.weights import weight_at_bases
@@ -418,3 +418,25 @@ def test_nothing_was_asked_of_the_network_and_nothing_failed(page: Page) -> None
     usual = ("favicon", "No available adapters")
     assert [text for text in page.console if not any(part in text for part in usual)] == []
     assert page.ask("engine.title") == f"this page, onnxruntime-web {ONNX_RUNTIME.version} on WebAssembly"
+
+
+def test_a_static_copy_of_the_hub_answers_what_if_in_its_live_page(page: Page, folder: Path, genome: Genome) -> None:
+    need(IGV_JS)
+    page.size(1200, 900)
+    origin = page.ask("location.origin")
+    page.open(f"{origin}/hub/live.html?locus=chrA:2001-2200&edits=chrA:g.2151_2175del;chrA:g.2190_2191insACGT")
+    page.wait("window.trackgenReady && trackgenReady.done && trackgenReady.whatif")
+    assert page.ask("trackgenReady.engine") == "in this page"
+    assert "WebAssembly" in page.ask("document.getElementById('engine').textContent")
+    answer = page.ask("trackgenReady.whatif")
+    fits("whatif", answer)
+    edits = [Edit("chrA", 2150, 2175, ""), Edit("chrA", 2190, 2190, "ACGT")]
+    edited = EditedGenome(genome, edits)
+    assert answer["alternative"] == dict(
+        zip(("start", "end"), edited.span("chrA", answer["start"], answer["end"]), strict=True)
+    )
+    region = f"chrA:{answer['alternative']['start'] + 1}-{answer['alternative']['end']}"
+    wanted = opened("tss-yeast", folder).predict(edited, region)
+    found = {track["name"]: track["alternative"] for track in answer["tracks"]}
+    for name, values in wanted.items():
+        compare(found[name], values, name)

@@ -31,7 +31,7 @@ MOST_BYTES = 40_000_000
 """Of a model's graphs together: what a page loads before it predicts anything."""
 PAGE_LIMITS = Limits(predictions=200_000, contributions=50_000, whatif=20_000, mutagenesis=400, edits=100)
 """Of questions to a page: what one thread of WebAssembly answers within about ten seconds."""
-SERVE = "leave it out, and show it with `trackgen serve HUB --model MODEL --genome GENOME`"
+SERVE = "show it with `trackgen serve HUB --model MODEL --genome GENOME`"
 
 
 class NotForPages(ModelError):
