@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trackgen.errors import TrackgenError, UsageError
+from trackgen.errors import ResourceError, TrackgenError, UsageError
 
 __all__ = ["Refused", "error_message", "status_of"]
 
@@ -30,9 +30,14 @@ class Refused(UsageError):
 
 
 def status_of(error: TrackgenError) -> int:
-    """The HTTP status for an error: what was asked is at fault for one of use, else the server's files or machine."""
+    """The HTTP status for an error: what was asked is at fault for one of use, else the server's files or machine.
+
+    What a machine fails at may succeed later.
+    """
     if isinstance(error, Refused):
         return error.status
+    if isinstance(error, ResourceError):
+        return 503
     return 400 if isinstance(error, UsageError) else 500
 
 
