@@ -34,7 +34,9 @@ async function findEngine(sequence) {
     try {
         return {engine: server, description: await server.describe(), where: "by trackgen serve"}
     } catch (error) {
-        const description = await loadJson("live.json").catch(() => null)
+        // Of a hub's other genomes the sessions and the descriptions are named alike: igv.ID.json, live.ID.json.
+        const file = chosenGenome().dataset.config.replace(/^igv/, "live")
+        const description = await loadJson(file).catch(() => null)
         if (!description) {
             throw new Error("nothing here computes predictions. Show the hub with: trackgen serve HUB --model MODEL " +
                 "--genome GENOME, or put the model into the hub with: trackgen hub build --with-model " +
