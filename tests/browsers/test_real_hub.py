@@ -58,6 +58,15 @@ try {
 """
 
 
+def stock_page(locus: str) -> str:
+    """A page with hub.txt as the genome, by igv.js alone."""
+    stock = VIA_HUB.replace('import {loadHub} from "./trackgen-igv.js"\n', "")
+    begin, end = stock.index("    const browser"), stock.index("    const views")
+    create = 'igv.createBrowser(document.getElementById("browser"), {hubURL: "hub.txt", loadDefaultGenomes: false})'
+    text = f'    const browser = await {create}\n    await browser.search("{locus}")\n'
+    return stock[:begin] + text + stock[end:]
+
+
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     with chromium() as page:
@@ -131,11 +140,7 @@ def test_the_stock_loader_of_igv_draws_the_hub_too(
 ) -> None:
     """hub.txt as the genome, by igv.js alone: bars instead of letters, but nothing empty."""
     folder = Path(shutil.copytree(real_hub, tmp_path / "hub"))
-    stock = VIA_HUB.replace('import {loadHub} from "./trackgen-igv.js"\n', "")
-    begin, end = stock.index("    const browser"), stock.index("    const views")
-    create = 'igv.createBrowser(document.getElementById("browser"), {hubURL: "hub.txt", loadDefaultGenomes: false})'
-    create = f'    const browser = await {create}\n    await browser.search("{locus}")\n'
-    (folder / "stock.html").write_text(stock[:begin] + create + stock[end:])
+    (folder / "stock.html").write_text(stock_page(locus))
     with running(str(folder), "--port", "0") as (_, address):
         look(page, f"{address}stock.html")
     all_is_drawn(page, count)

@@ -43,13 +43,15 @@ def test_npm_would_publish_the_plugin_and_what_explains_it_and_nothing_else(tmp_
         "letters.png",
         "package.json",
         "store-entry.json",
+        "trackgen-jbrowse-live.js",
         "trackgen-jbrowse.js",
     }
 
 
 def test_all_places_name_the_same_version_and_file() -> None:
     package, entry = read("package.json"), read("store-entry.json")
-    (version,) = re.findall(r'const VERSION = "([^"]+)"', UMD.read_text(encoding="utf-8"))
+    scripts = [UMD, PLUGIN / "trackgen-jbrowse-live.js"]
+    (version,) = {re.search(r'const VERSION = "([^"]+)"', path.read_text(encoding="utf-8"))[1] for path in scripts}  # type: ignore[index]
     assert package["version"] == version
     assert entry["versions"] == [{"pluginVersion": version, "jbrowseRange": ">=1.5.3"}]
     assert {package[key] for key in ("main", "unpkg", "jsdelivr")} == {entry["umdPath"]} == {UMD.name}
