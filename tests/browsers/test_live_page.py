@@ -315,6 +315,49 @@ def test_the_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(page:
     assert page.ask("trackgenReady.browser.currentLoci()") in ("chrI:2001-2060", ["chrI:2001-2060"])
 
 
+OWN_PAGE = """<!doctype html><html><head><link rel="icon" href="data:,"></head><body><div id="browser"></div>
+<script type="module">
+import igv from "./igv.esm.min.js"
+import {ServerEngine} from "./trackgen-engine.js"
+import {liveTracks} from "./trackgen-live.js"
+const engine = new ServerEngine("api/v1/")
+const browser = await igv.createBrowser(document.getElementById("browser"), {
+    reference: {id: "own", fastaURL: "own.fa", indexed: false}, loadDefaultGenomes: false, locus: "LOCUS"
+})
+await browser.loadTrackList(await liveTracks(engine, {model: "MODEL", classes: ["sharp"], contributions: true}))
+window.views = browser.trackViews.filter(({track}) => track.type === "wig")
+</script></body></html>
+"""
+
+
+def test_live_tracks_are_drawn_in_a_page_of_ones_own(page: Page, served: Served) -> None:
+    """As the module's README has it: igv.js's own tracks, and no registered kinds."""
+    (served.folder / "own.fa").write_bytes(served.fasta.read_bytes())
+    (served.folder / "own.html").write_text(OWN_PAGE.replace("LOCUS", LOCUS).replace("MODEL", MODEL))
+    page.open(served.address.replace("live.html", "own.html"))
+    page.wait("globalThis.views?.length === 4 && views.every(view => view.viewports[0].featureCache?.features?.length)")
+    found = page.ask("views[0].viewports[0].featureCache.features")
+    values = open_model(MODEL).predict(served.fasta, LOCUS)[TRACK]
+    shown = [part["value"] for part in found if START <= part["start"] < END]
+    np.testing.assert_allclose(shown, values, atol=1e-5, rtol=1e-4)
+    assert page.ask("views.map(({track}) => track.graphType)") == ["bar", "bar", "dynseq", "dynseq"]
+    assert page.console == []
+
+
+def test_a_region_is_kept_in_the_hub_by_a_button(page: Page, served: Served) -> None:
+    look(page, served)
+    page.ask("document.getElementById('keep').click()")
+    page.wait("/Kept in/.test(document.getElementById('done').innerText)")
+    assert "Kept in 6 files of the hub, which have 1 region by now." in page.ask(
+        "document.getElementById('done').innerText"
+    )
+    link = page.ask("document.querySelector('#done a').href")
+    page.open(link)
+    page.wait("['ready', 'incomplete'].includes(document.documentElement?.dataset.state)")
+    data = page.ask("({...document.documentElement.dataset})")
+    assert (data["state"], data["tracks"], data["drawn"]) == ("ready", "6", "6")
+
+
 @dataclass(frozen=True)
 class View:
     """A picture of the documentation: what is asked of the page, and how tall the window is."""
@@ -359,4 +402,5 @@ def test_the_pictures_of_the_documentation(
             look(page, Served(real_hub, genome, address), **view.asked)
             # Fonts, the margins of the view and the last frame.
             page.ask("new Promise(done => setTimeout(done, 1500))")
-            Image.fromarray(page.picture()).save(pictures / name, optimize=True)
+            picture = Image.fromarray(page.picture()).quantize(128, dither=Image.Dither.NONE)
+            picture.save(pictures / name, optimize=True)
