@@ -116,6 +116,7 @@ DATA-LENGTHS error a sequence has another length in the data than in the genome
 DATA-RANGE warning hardly any of the data lies between the limits at which the track is drawn
 LOGO-TYPE error letters (logo on) of a track that is not bigWig
 LOGO-DENSE warning letters (logo on) of a track that is shown dense, which hides them
+LOGO-STACK warning stacked letters (aggregate stacked, logo on) of other than four tracks, for A, C, G and T
 IGV-LIMITS warning fractional viewLimits without autoScale on (group does not do): igv.js cuts them to whole numbers
 IGV-ALIAS warning a relative chromAlias, which IGV and igv.js do not resolve
 IGV-CONTAINER-LABEL warning a container's long label of 50 characters or more, which igv.js does not show

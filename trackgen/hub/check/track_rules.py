@@ -43,6 +43,7 @@ LOCAL_TYPES = {
 }
 FREE_OF_DATA = {"halSnake"}
 SHORT_LABEL, LONG_LABEL, CONTAINER_LABEL = 17, 80, 50
+STACKED = 4
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 REPLACED = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -226,6 +227,8 @@ def _check_limits(track: Track, findings: Findings) -> None:
 
 
 def _check_logo(track: Track, findings: Findings) -> None:
+    if track.kind == "multiwig":
+        _check_stack(track, findings)
     if track.kind != "leaf" or track.inherited("logo").lower() != "on":
         return
     place = track.stanza.place("logo")
@@ -235,3 +238,17 @@ def _check_logo(track: Track, findings: Findings) -> None:
     elif track.inherited("visibility") == "dense":
         remedy = "write visibility full"
         findings.add("LOGO-DENSE", place, "a dense track shows no letters", found="visibility dense", remedy=remedy)
+
+
+def _check_stack(track: Track, findings: Findings) -> None:
+    """UCSC takes the letters of a stack from the order of its tracks."""
+    is_stack = track.inherited("logo").lower() == "on" and track.inherited("aggregate") == "stacked"
+    if is_stack and track.children and len(track.children) != STACKED:
+        findings.add(
+            "LOGO-STACK",
+            track.stanza.place("aggregate"),
+            "stacked letters are those of A, C, G and T, in this order",
+            found=f"{len(track.children)} tracks",
+            wanted=f"{STACKED}",
+            remedy="add the tracks that are missing, or remove logo on",
+        )
