@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.plugins.jbrowse.conftest import load
 from tests.plugins.protocol.schemas import EXAMPLES, PROTOCOL, failures, schemas
 
 MESSAGES = sorted(set(schemas()) - {"common"})
@@ -73,12 +73,7 @@ def ajv() -> Path:
     """The folder with JavaScript's validator, fetched where it is not there yet."""
     if shutil.which("node") is None:
         pytest.skip("Node.js is not installed")
-    path = PROTOCOL / "test" / "fetch.py"
-    spec = importlib.util.spec_from_file_location("protocol_fetch", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load(PROTOCOL / "test" / "fetch.py")
     # A registry that does not answer must not hold up the tests.
     for name, value in {"fetch_retries": "1", "fetch_timeout": "30000"}.items():
         os.environ.setdefault(f"npm_config_{name}", value)
