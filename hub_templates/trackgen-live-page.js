@@ -84,7 +84,7 @@ class LivePage {
         const model = this.description.models.find(({name}) => name === part("model").value)
         this.source?.forget()
         this.source = new LiveSource(this.engine, this.description, model, {
-            visible: () => this.place(), onerror: error => this.refuse(error)})
+            visible: wanted => this.seen(wanted), onerror: error => this.refuse(error)})
         this.source.addEventListener("busy", () => this.busy())
         this.source.addEventListener("idle", ({detail}) => this.idle(detail))
         // A picture that somebody drags stays until it is let go of.
@@ -140,6 +140,11 @@ class LivePage {
     place() {
         const frame = this.browser.referenceFrameList?.[0]
         return frame && frame.chr !== "all" ? {chr: frame.chr, start: frame.start, end: frame.end} : null
+    }
+
+    // What is in view of a region; igv.js may show several at once.
+    seen({chr, start, end}) {
+        return this.browser.referenceFrameList?.find(frame => frame.chr === chr && frame.start < end && frame.end > start)
     }
 
     async go(chr, position) {
@@ -204,13 +209,16 @@ class LivePage {
     // Fills tracks again: those of the alternative where bases have changed, or all where more is known.
     async reload(isAll) {
         const views = this.views().filter(({track}) => isAll || / (alternative|difference)$/.test(track.id))
-        const ports = views.flatMap(({viewports}) => viewports).filter(port => port.isVisible() && port.checkZoomIn())
-        ports.forEach(port => {
-            port.featureCache = undefined
-        })
-        await Promise.all(ports.map(port => port.loadFeatures()))
+        const ready = port => port.isVisible() && port.checkZoomIn()
+        // Regions one after the other: of each all tracks ask the same, at once.
+        await Promise.all(views.map(async ({viewports}) => {
+            for (const port of viewports.filter(ready)) {
+                port.featureCache = undefined
+                await port.loadFeatures()
+            }
+        }))
         await this.browser.updateViews()
-        ports.forEach(port => port.repaint())
+        views.forEach(({viewports}) => viewports.filter(ready).forEach(port => port.repaint()))
     }
 
     // The view is another, or what it shows is.

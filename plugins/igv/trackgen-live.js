@@ -32,8 +32,8 @@ export class LiveSource extends EventTarget {
      * @param {object} description - The engine's.
      * @param {object} model - One of the description's.
      * @param {object} [options]
-     * @param {function} [options.visible] - Gives {chr, start, end} in view. igv.js asks for a screen more on each side;
-     *     with this the view comes first.
+     * @param {function} [options.visible] - Gives, of a region that igv.js asks for, {chr, start, end} of what is in
+     *     view. igv.js asks for a screen more on each side; with this the view comes first.
      * @param {function} [options.onerror] - Gets errors, which igv.js would show in a window of its own.
      */
     constructor(engine, description, model, {visible = null, onerror = null} = {}) {
@@ -109,7 +109,7 @@ export class LiveSource extends EventTarget {
 
     // The part of what igv.js asks for that is in view: a screen on each side is not.
     #view({chr, start, end}) {
-        const seen = this.visible?.()
+        const seen = this.visible?.({chr, start, end})
         if (seen && seen.chr === chr && seen.start < end && seen.end > start) {
             return {chr, start: Math.max(0, Math.floor(Math.max(start, seen.start))), end: Math.ceil(Math.min(end, seen.end))}
         }

@@ -315,6 +315,22 @@ def test_the_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(page:
     assert page.ask("trackgenReady.browser.currentLoci()") in ("chrI:2001-2060", ["chrI:2001-2060"])
 
 
+def test_two_places_at_once_and_a_narrow_screen_fit(page: Page, served: Served) -> None:
+    look(page, served)
+    page.ask("trackgenReady.browser.search('chrI:101-160 chrII:101-160')")
+    page.wait(
+        "trackgenReady.browser.trackViews.filter(({track}) => /^live/.test(track.id)).every(({viewports}) =>"
+        " viewports.length === 2 && viewports.every(port => port.featureCache?.features?.length))"
+    )
+    try:
+        page.size(360, 800)
+        look(page, served, edits=f"chrI:g.{PLACE}_{PLACE + 2}del")
+        assert page.ask("document.documentElement.scrollWidth") == 360
+    finally:
+        page.size(1280, 1200)
+    assert page.console == []
+
+
 OWN_PAGE = """<!doctype html><html><head><link rel="icon" href="data:,"></head><body><div id="browser"></div>
 <script type="module">
 import igv from "./igv.esm.min.js"
