@@ -90,9 +90,9 @@ def _make_hub(root: Path, options: LiveOptions, models: Sequence[Path]) -> None:
     if root.exists() or options.genome is None:
         return
     from trackgen.hub.bare import build_bare_hub
-    from trackgen.progress import NullProgress
+    from trackgen.progress import for_stream
 
-    build_bare_hub(root, options.genome, models, NullProgress())
+    build_bare_hub(root, options.genome, models, for_stream())
     click.echo(f"made {root}, a hub without tracks", err=True)
 
 
