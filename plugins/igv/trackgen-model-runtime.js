@@ -4,7 +4,7 @@
 
 import {EngineError} from "./trackgen-engine.js"
 
-/** Of probabilities and signals near 1: what WebGPU gives may differ by so much from what wasm gives. */
+/** What WebGPU gives may differ by so much from what wasm gives, as a share of the largest value. */
 const ALIKE = 1e-4
 const NAMES = {wasm: "WebAssembly", webgpu: "WebGPU"}
 
@@ -14,7 +14,7 @@ const NAMES = {wasm: "WebAssembly", webgpu: "WebGPU"}
  */
 export class Runtime extends EventTarget {
     /**
-     * @param {object} places - `runtime` of live.json: for wasm, and perhaps webgpu, {script, module, wasm, public}.
+     * @param {object} places - `runtime` of live.json: for wasm, and perhaps webgpu, {script, module, wasm, address}.
      * @param {string} base - The hub's address.
      * @param {string} [device] - auto; wasm; or webgpu, which is then taken though it be slower or made in software.
      */
@@ -23,14 +23,16 @@ export class Runtime extends EventTarget {
         this.places = places
         this.base = base
         this.device = device
-        this.provider = "wasm"
         this.hosts = new Map()
-        this.hasTried = device === "wasm" || !places.webgpu
+        this.hasGpu = device === "wasm" || !places.webgpu ? Promise.resolve(false) : hasGpu(device)
+        // Graphs that were tried on WebGPU, and those of them that it runs right and faster.
+        this.tried = new Set()
+        this.proved = new Set()
     }
 
     /** What runs, for people. */
     get title() {
-        return `onnxruntime-web ${this.places.version} on ${NAMES[this.provider]}`
+        return `onnxruntime-web ${this.places.version} on ${NAMES[this.proved.size ? "webgpu" : "wasm"]}`
     }
 
     /**
@@ -43,24 +45,22 @@ export class Runtime extends EventTarget {
      * @throws {EngineError} The runtime or the graph can't be loaded, or fails.
      */
     async run(file, feeds, outputs) {
-        const provider = this.provider
-        try {
-            const found = await this.#runOn(provider, file, feeds, outputs)
-            this.#tryFaster(file, feeds, outputs)
-            return found
-        } catch (error) {
-            if (provider === "wasm") {
-                throw error
+        if (this.proved.has(file)) {
+            try {
+                return await this.#runOn("webgpu", file, feeds, outputs)
+            } catch {
+                // What wasm can do must not fail because a GPU can't.
+                this.#giveUpGpu()
             }
-            // What wasm can do must not fail because a GPU can't.
-            this.#take("wasm")
-            return this.#runOn("wasm", file, feeds, outputs)
         }
+        const found = await this.#runOn("wasm", file, feeds, outputs)
+        this.#prove(file, feeds.slice(0, 1), outputs)
+        return found
     }
 
     /** Ends the workers. */
     close() {
-        this.hasTried = true
+        this.hasGpu = Promise.resolve(false)
         this.hosts.forEach(host => host.close())
         this.hosts.clear()
     }
@@ -78,30 +78,28 @@ export class Runtime extends EventTarget {
         return host.ask("run", {key: file, feeds, outputs})
     }
 
-    async #tryFaster(file, feeds, outputs) {
-        if (this.hasTried) {
+    // Takes WebGPU for a graph that it runs as wasm does, and faster; nobody waits for that.
+    async #prove(file, feeds, outputs) {
+        if (this.tried.has(file)) {
             return
         }
-        this.hasTried = true
+        this.tried.add(file)
         try {
-            const adapter = await globalThis.navigator?.gpu?.requestAdapter()
-            const isSoftware = adapter?.info?.isFallbackAdapter || adapter?.isFallbackAdapter
-            if (!adapter || isSoftware && this.device !== "webgpu") {
+            if (!await this.hasGpu) {
                 return
             }
             await this.#runOn("webgpu", file, feeds, outputs)
             const [wasm, webgpu] = [await this.#timed("wasm", file, feeds, outputs),
                 await this.#timed("webgpu", file, feeds, outputs)]
             const isFaster = webgpu.milliseconds < wasm.milliseconds || this.device === "webgpu"
-            if (isFaster && largestDifference(wasm.found, webgpu.found) <= ALIKE) {
-                this.#take("webgpu")
-                return
+            if (isFaster && areAlike(wasm.found, webgpu.found)) {
+                this.proved.add(file)
+                this.dispatchEvent(new Event("runtime"))
             }
         } catch (error) {
-            console.debug(`WebGPU does not run the model: ${error.text ?? error.message}`)
+            console.debug(`WebGPU does not run ${file}: ${error.text ?? error.message}`)
+            this.#giveUpGpu()
         }
-        this.hosts.get("webgpu")?.close()
-        this.hosts.delete("webgpu")
     }
 
     async #timed(provider, file, feeds, outputs) {
@@ -110,18 +108,32 @@ export class Runtime extends EventTarget {
         return {found, milliseconds: performance.now() - began}
     }
 
-    #take(provider) {
-        this.provider = provider
+    #giveUpGpu() {
+        this.hasGpu = Promise.resolve(false)
+        this.proved.clear()
+        this.hosts.get("webgpu")?.close()
+        this.hosts.delete("webgpu")
         this.dispatchEvent(new Event("runtime"))
     }
 }
 
-function largestDifference(one, other) {
-    const pairs = one.flat().map((values, number) => [values, other.flat()[number]])
-    return Math.max(...pairs.map(([a, b]) => a.reduce((most, value, place) => {
-        const difference = Math.abs(value - b[place])
-        return difference <= most ? most : Number.isNaN(difference) ? Infinity : difference
-    }, 0)))
+async function hasGpu(device) {
+    try {
+        const adapter = await globalThis.navigator?.gpu?.requestAdapter()
+        const isSoftware = adapter?.info?.isFallbackAdapter || adapter?.isFallbackAdapter
+        return Boolean(adapter) && (!isSoftware || device === "webgpu")
+    } catch {
+        return false
+    }
+}
+
+function areAlike(one, other) {
+    const others = other.flat()
+    return one.flat().every((values, number) => {
+        const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+        // Written so that what is no number is not alike.
+        return values.every((value, place) => Math.abs(value - others[number][place]) <= ALIKE * largest)
+    })
 }
 
 // One worker with one runtime, from the hub or, where the hub does not have it, from its public address.

@@ -38,7 +38,8 @@ async function start({runtime, wanted}) {
 async function load({key, address}) {
     const began = performance.now()
     const bytes = new Uint8Array(await bytesOf(address, false))
-    sessions.set(key, await ort.InferenceSession.create(bytes, {executionProviders: [provider]}))
+    const options = {executionProviders: [provider], logSeverityLevel: 3}
+    sessions.set(key, await ort.InferenceSession.create(bytes, options))
     return {result: {milliseconds: performance.now() - began, bytes: bytes.length}}
 }
 
