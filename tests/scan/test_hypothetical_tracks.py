@@ -22,7 +22,7 @@ from trackgen.card import read_card
 from trackgen.errors import UsageError
 from trackgen.genome import open_genome
 from trackgen.progress import NullProgress
-from trackgen.scan import ScanOptions, assemble_folder, run_scan
+from trackgen.scan import ScanOptions, assemble_folder, open_model, run_scan
 from trackgen.scan.machinery import choose_room
 from trackgen.scan.plan import make_plan
 from trackgen.scan.slots import refuse_hypothetical_tracks
@@ -218,3 +218,13 @@ def test_it_is_refused_without_contributions_and_of_a_model_without_a_sequence(t
         refuse_hypothetical_tracks(options, [card])
     assert caught.value.exit_status == 2
     assert_words(str(caught.value), "--hypothetical-tracks: net reads no sequence", "a model with a sequence input")
+
+
+def test_an_open_model_gives_what_a_scan_writes(tmp_path: Path) -> None:
+    sequences = {"a": random_sequence(np.random.default_rng(8), 120)}
+    path = convolution_model(tmp_path, strands="both", **SIGNAL_FREE)
+    out, _ = scan(tmp_path, path, sequences, contrib_weight="uniform", hypothetical_tracks=True)
+    values = open_model(path).contributions(tmp_path / "g.fa", "a", "hit", weight="uniform", hypothetical=True)
+    assert len(values) == 2 + 8
+    for name in [f"hit.{strand}.{base}.hypothetical" for strand in ("plus", "minus") for base in BASES]:
+        np.testing.assert_array_equal(values[name], read_track(out / f"net.{name}.bw", sequences)["a"])

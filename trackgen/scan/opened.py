@@ -92,6 +92,7 @@ class Model:
         reference: str | os.PathLike[str] | None = None,
         attribution: Attribution = "deeplift",
         profile_target: str | int | None = None,
+        hypothetical: bool = False,
         stride: int | None = None,
         signals: Mapping[str, FilePath] | None = None,
         vectors: Mapping[str, FilePath] | None = None,
@@ -106,10 +107,11 @@ class Model:
             reference: ``frequencies`` (the card's), ``shuffle:N``, four numbers with commas, or a genome file.
             attribution: ``deeplift``, ``gradient``, ``saliency``, ``occlusion`` or ``substitution``.
             profile_target: what of a profile is explained: ``sum``, ``centre`` or a position.
+            hypothetical: also what A, C, G and T would contribute wherever another stands.
 
         Returns:
-            Track name (``class.contrib``, ``class.plus.contrib``, ``class.plus.SIGNAL.contrib``) -> float32 (bases of
-            the region,), in logits, NaN in gaps.
+            Track name (``class.contrib``, ``class.plus.contrib``, ``class.plus.SIGNAL.contrib``,
+            ``class.plus.A.hypothetical``) -> float32 (bases of the region,), in logits, NaN in gaps.
 
         Raises:
             UsageError: a class, region or option that does not exist or does not fit the model.
@@ -131,9 +133,10 @@ class Model:
             "reference": None if reference is None else os.fspath(reference),
             "attribution": attribution,
             "profile_target": None if profile_target is None else str(profile_target),
+            "hypothetical_tracks": hypothetical,
         }
         values = self._run(genome, region, asked, signals, vectors)
-        return {name: track for name, track in values.items() if name.endswith(".contrib")}
+        return {name: track for name, track in values.items() if name.endswith((".contrib", ".hypothetical"))}
 
     def prepare(
         self,
