@@ -4,15 +4,17 @@
 // holds it (live.json). window.trackgenReady has, besides what trackgen-page.js tells, {engine, model, busy, views, ms,
 // edits, summary, refused, whatif}.
 
-import {ServerEngine} from "./trackgen-engine.js"
 import {explain, knownLengths, listedLengths, loadIgv, openBrowser, soundTracks} from "./trackgen-igv-page.js"
+import {checkedClasses, fillClasses, fillSelect, plain, sentence} from "./trackgen-live-controls.js"
 import {Edits} from "./trackgen-live-edits.js"
+import {copyLink, keepRegion} from "./trackgen-live-keep.js"
+import {findEngine, Sign} from "./trackgen-live-sign.js"
 import {askedState, rememberState} from "./trackgen-live-state.js"
 import {summaryOf, summaryTable} from "./trackgen-live-summary.js"
 import {LiveSource, lookOf, shown} from "./trackgen-live.js"
 import {lettersTrack, registerTracks, valuesTrack, whatifTracks} from "./trackgen-live-tracks.js"
 import {mutagenesisTrack} from "./trackgen-mutagenesis.js"
-import {chosenGenome, complain, keepPlace, loadJson, panel, settle, state, tell} from "./trackgen-page.js"
+import {chosenGenome, complain, keepPlace, loadJson, settle, state, tell} from "./trackgen-page.js"
 import {editText} from "./trackgen-variants.js"
 
 const part = id => document.getElementById(id)
@@ -27,33 +29,13 @@ const LOST = "The server does not answer, so nothing new is computed. This page 
 
 Object.assign(state, {engine: "", model: "", busy: false, views: 0, ms: 0, edits: [], summary: [], refused: ""})
 
-// Who computes, and what it says of itself.
-async function findEngine(sequence) {
-    const token = document.querySelector("meta[name=trackgen-token]")?.content ?? ""
-    const server = new ServerEngine("api/v1/", {token})
-    try {
-        return {engine: server, description: await server.describe(), where: "by trackgen serve"}
-    } catch (error) {
-        // Of a hub's other genomes the sessions and the descriptions are named alike: igv.ID.json, live.ID.json.
-        const file = chosenGenome().dataset.config.replace(/^igv/, "live")
-        const description = await loadJson(file).catch(() => null)
-        if (!description) {
-            throw new Error("nothing here computes predictions. Show the hub with: trackgen serve HUB --model MODEL " +
-                "--genome GENOME, or put the model into the hub with: trackgen hub build --with-model " +
-                `(${error.text ?? error.message})`)
-        }
-        const {PageEngine} = await import("./trackgen-model.js")
-        const engine = new PageEngine({description, base: new URL(".", location).href, sequence})
-        return {engine, description: await engine.describe(), where: "in this page"}
-    }
-}
-
 class LivePage {
     constructor({engine, description, where, browser, tracks}) {
         Object.assign(this, {engine, description, where, browser, recorded: tracks})
         this.edits = new Edits({genome: genomeOf(browser), place: () => this.place(), limit: description.limits.edits,
             go: (chr, position) => this.go(chr, position)})
         this.source = null
+        this.sign = new Sign(engine, where, isLost => this.engineChanged(isLost))
         // What the tracks are of, changed one after the other.
         this.arranging = Promise.resolve()
     }
@@ -85,8 +67,7 @@ class LivePage {
         this.source?.forget()
         this.source = new LiveSource(this.engine, this.description, model, {
             visible: wanted => this.seen(wanted), onerror: error => this.refuse(error)})
-        this.source.addEventListener("busy", () => this.busy())
-        this.source.addEventListener("idle", ({detail}) => this.idle(detail))
+        this.sign.follow(this.source)
         // A picture that somebody drags stays until it is let go of.
         this.source.addEventListener("wider", () => this.browser.dragObject || this.reload(true))
         const names = model.classes.map(({name}) => name)
@@ -110,16 +91,10 @@ class LivePage {
         for (const id of ["contributions", "strip", "stripof", "recorded"]) {
             part(id).addEventListener("change", () => this.arrange())
         }
-        part("copy").addEventListener("click", () => this.copy())
-        part("keep").addEventListener("click", () => this.keep())
-        this.engine.addEventListener("state", () => this.engineState())
-        this.engine.addEventListener("runtime", () => this.engineState())
-        this.engine.addEventListener("progress", ({detail: {loaded, total}}) => {
-            this.say(`Loading what runs the model${total ? `, ${Math.round(100 * loaded / total)} %` : ""} …`)
-            if (loaded === total) {
-                this.engineState()
-            }
-        })
+        part("copy").addEventListener("click", copyLink)
+        part("keep").addEventListener("click", () => keepRegion(this.engine, {model: this.source.model.name,
+            place: this.place(), classes: part("contributions").checked ? this.source.classes : [],
+            locus: [this.browser.currentLoci()].flat()[0]}))
         this.browser.on("locuschange", () => {
             clearTimeout(this.timer)
             this.timer = setTimeout(() => this.moved(), REST_MS)
@@ -134,7 +109,6 @@ class LivePage {
         this.browser.root.addEventListener("mousedown", ({clientX, clientY}) => {
             this.pressed = {x: clientX, y: clientY}
         }, {capture: true})
-        this.engineState()
     }
 
     place() {
@@ -288,21 +262,6 @@ class LivePage {
         Object.assign(state, {summary: rows, whatif: answer})
     }
 
-    busy() {
-        state.busy = true
-        part("engine").dataset.busy = ""
-    }
-
-    idle({ms, bases}) {
-        state.busy = false
-        state.ms = ms
-        state.views += 1
-        delete part("engine").dataset.busy
-        if (this.engine.state === "ready") {
-            part("timing").textContent = `${bases.toLocaleString("en")} bp in ${ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`}`
-        }
-    }
-
     refuse(error) {
         // A lost server is told by its state.
         if (error.status !== 0) {
@@ -315,30 +274,12 @@ class LivePage {
         tell(text)
     }
 
-    engineState() {
-        const isLost = this.engine.state === "lost"
-        const sign = part("engine")
-        const was = sign.dataset.state
-        sign.dataset.state = this.engine.state
-        state.engine = isLost ? "lost" : this.where
-        this.say(isLost ? `${this.engine.title} does not answer` : `Computed ${this.where}${this.detail()}`)
-        if (isLost) {
-            part("timing").textContent = ""
-            this.tell(LOST)
-        } else if (was === "lost") {
-            this.tell("")
+    engineChanged(isLost) {
+        this.tell(isLost ? LOST : "")
+        if (!isLost) {
             this.source.forget()
             this.reload(true).then(() => this.moved())
         }
-    }
-
-    // What runs the model in the page: wasm, or WebGPU.
-    detail() {
-        return this.engine.runtime ? ` (${this.engine.runtime.title})` : ""
-    }
-
-    say(text) {
-        part("enginetext").textContent = text
     }
 
     // A click on a base: its menu. On the heat map: that change.
@@ -371,44 +312,6 @@ class LivePage {
         }
     }
 
-    async copy() {
-        try {
-            await navigator.clipboard.writeText(location.href)
-            this.done("The link is copied: it opens this view with these changes.")
-        } catch {
-            this.done("This page may not write to the clipboard; the address of the page is the link.")
-        }
-    }
-
-    async keep() {
-        const place = this.place()
-        if (!place) {
-            return
-        }
-        part("keep").disabled = true
-        this.done("Writing …")
-        try {
-            const region = {chr: place.chr, start: Math.max(0, Math.floor(place.start)), end: Math.ceil(place.end)}
-            const contributions = part("contributions").checked ? this.source.classes : []
-            const {files, regions} = await this.engine.keep({model: this.source.model.name, ...region, contributions})
-            this.done(`Kept in ${files.length} file${files.length === 1 ? "" : "s"} of the hub, which have ` +
-                `${regions} region${regions === 1 ? "" : "s"} by now. `, "index.html", "The hub's page shows them")
-        } catch (error) {
-            this.done(sentence(error.text ?? error.message))
-        } finally {
-            part("keep").disabled = false
-        }
-    }
-
-    done(text, address, link) {
-        part("done").textContent = text
-        if (address) {
-            const to = document.createElement("a")
-            to.href = `${address}?locus=${encodeURIComponent([this.browser.currentLoci()].flat()[0])}`
-            to.textContent = link
-            part("done").append(to)
-        }
-    }
 }
 
 // igv.js's cache says that it holds what was asked for; it holds what came.
@@ -427,42 +330,6 @@ function genomeOf(browser) {
         },
         sequence: (chr, start, end) => browser.genome.getSequence(chr, start, end)
     }
-}
-
-function fillSelect(select, options) {
-    select.replaceChildren(...options.map(([value, text]) => new Option(text, value)))
-}
-
-function fillClasses(classes, checked, act) {
-    const field = part("classes")
-    field.hidden = classes.length < 2
-    field.replaceChildren(field.querySelector("legend"), ...classes.map(({name, label, color}) => {
-        const line = document.createElement("label")
-        const box = document.createElement("input")
-        Object.assign(box, {type: "checkbox", value: name, checked: checked.includes(name)})
-        box.addEventListener("change", () => {
-            // Without any there is nothing to look at.
-            box.checked ||= checkedClasses().length === 0
-            act()
-        })
-        const swatch = document.createElement("span")
-        swatch.className = "chip"
-        swatch.style.background = `rgb(${color})`
-        line.append(box, swatch, ` ${label}`)
-        return line
-    }))
-}
-
-function checkedClasses() {
-    return [...part("classes").querySelectorAll("input:checked")].map(({value}) => value)
-}
-
-function plain(html) {
-    return new DOMParser().parseFromString(html, "text/html").body.textContent
-}
-
-function sentence(text) {
-    return text.charAt(0).toUpperCase() + text.slice(1).replace(/([^.])$/, "$1.")
 }
 
 async function show() {

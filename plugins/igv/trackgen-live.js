@@ -17,8 +17,8 @@ const LETTERS_BELOW = 2
 
 /**
  * What a model gives for the region in view: asks an engine, keeps answers, and withdraws questions that the view has
- * moved away from. Events: "busy" and "idle" (`detail.ms`: since the first question; `detail.bases`), "wider" (the
- * surroundings of the view are there), and "refused" (`detail`: the error) where somebody listens.
+ * moved away from. Events: "busy" and "idle" (`detail.ms`: since the first question; `detail.bases`), "progress" (`detail`:
+ * the share that is done, of an engine that tells), and "wider" (the surroundings of the view are there).
  */
 export class LiveSource extends EventTarget {
     #lanes = new Map()
@@ -141,7 +141,9 @@ export class LiveSource extends EventTarget {
     async #run(kind, question, going, isQuiet) {
         this.#begin(isQuiet, question)
         try {
-            const answer = await this.engine[kind]({model: this.model.name, ...question}, {signal: going.controller.signal})
+            const {signal} = going.controller
+            const progress = share => this.dispatchEvent(new CustomEvent("progress", {detail: share}))
+            const answer = await this.engine[kind]({model: this.model.name, ...question}, {signal, progress})
             if (!going.controller.signal.aborted) {
                 this.#lane(kind).keep(going.key, answer)
                 return answer
