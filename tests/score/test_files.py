@@ -231,3 +231,18 @@ def test_deleted_and_inserted_bases_in_words_are_told_by_a_dash(
     (inserted,) = score_table(model, genome, Path("chrI:g.41_42insA"))
     assert (deleted["ref"], deleted["alt"]) == (bases_at(sequences, "chrI", 41, 2), "-")
     assert (inserted["start"], inserted["end"], inserted["ref"], inserted["alt"]) == ("41", "41", "-", "A")
+
+
+def test_a_bed_whose_name_and_score_are_numbers_is_no_gtf(tmp_path: Path, model: Path, genome: Path) -> None:
+    bed = write_bed(tmp_path / "in.bed", [("chrI", 10, 21, 5, 1000, "+", 10, 21, 0)])
+    (row,) = score_table(model, genome, bed)
+    assert (row["name"], row["score"], row["strand"]) == ("5", "1000", "+")
+
+
+def test_what_a_header_lists_beside_the_records_sequences_does_no_harm(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path
+) -> None:
+    record = ("chrI", 12, bases_at(sequences, "chrI", 12), "A")
+    for more in ("chrM,length=50>\n##contig=<ID=MT,length=50", "chrII,length=7"):
+        head = VCF_HEAD.replace("#CHROM", f"##contig=<ID={more}>\n#CHROM")
+        assert len(score_table(model, genome, write_vcf(tmp_path / "in.vcf", [record], head))) == 1

@@ -106,11 +106,12 @@ def sniff(lines: Iterator[tuple[int, str]]) -> tuple[str, Iterator[tuple[int, st
 
 def _kind(number: int, line: str) -> str:
     fields = line.split("\t")
+    # First: the name and the score of a BED file may be numbers too.
+    if len(fields) >= 3 and _are_numbers(fields[1:3]):
+        return "bed"
     if len(fields) >= 8 and _are_numbers(fields[3:5]):
         attributes = fields[8] if len(fields) > 8 else ""
         return "gff3" if re.match(r"\s*[^\s;\"=]+=", attributes) else "gtf"
-    if len(fields) >= 3 and _are_numbers(fields[1:3]):
-        return "bed"
     spaces = "; its columns are separated by spaces" if "\t" not in line and len(line.split()) >= 3 else ""
     raise LineError(number, f"this is no annotation of genes{spaces}", quote(line.encode()), f"{KINDS}, with tabs")
 

@@ -139,15 +139,25 @@ def sequence_names(survey: Survey, lengths: Mapping[str, int], *, skip: bool) ->
     Raises:
         DataError: a name is unknown, with the line, or has another length than the genome's sequence.
     """
-    known: dict[str, int | None] = {**dict.fromkeys(survey.places), **survey.header.lengths}
+    listed = survey.header.lengths
+    own = {name: listed.get(name) for name in survey.places}
     try:
-        mapping = reconcile(known, lengths, path=survey.path, what=survey.title, allow_unknown=True)
-    except UnknownSequence:
-        mapping = {}
+        mapping = _reconciled(survey, {**own, **listed}, lengths)
+    except DataError:
+        # What the header lists beside them may be of another assembly, or be there twice.
+        mapping = _reconciled(survey, own, lengths)
     for name in survey.places:
         if name not in mapping and not (skip and mapping):
             mapping |= reconcile({name: None}, lengths, path=survey.path, what=survey.title, places=survey.places)
     return mapping
+
+
+def _reconciled(survey: Survey, names: Mapping[str, int | None], lengths: Mapping[str, int]) -> dict[str, str]:
+    """As `sequence_names`, less the unknown ones; none where all are."""
+    try:
+        return reconcile(names, lengths, path=survey.path, what=survey.title, places=survey.places, allow_unknown=True)
+    except UnknownSequence:
+        return {}
 
 
 def _kind(path: Path) -> Kind:
