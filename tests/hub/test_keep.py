@@ -15,6 +15,7 @@ from tests.hub.conftest import Build
 from tests.hub.stanzas import read_stanzas
 from tests.hubs import OTHER_LENGTHS, write_fasta, write_run
 from tests.models import small_model
+from tests.scan.explained import convolution_model
 from trackgen.errors import DataError, ResourceError, UsageError
 from trackgen.genome.regions import Interval
 from trackgen.hub import kept_change
@@ -216,6 +217,20 @@ def test_public_files_name_no_folder(build: Build, keep: Keep, tmp_path: Path) -
     build()
     keep(FIRST)
     assert not [name for name, data in contents(tmp_path / "hub").items() if str(tmp_path.parent).encode() in data]
+
+
+def test_a_model_that_reads_a_signal_is_kept_with_its_file(build: Build, finished: Path, tmp_path: Path) -> None:
+    build()
+    signal = {"name": "atac", "kind": "signal", "resolution": 1, "missing": 0}
+    model = convolution_model(tmp_path, name="reader", signal=signal, activation="sigmoid")
+    track = finished / "out" / "tss-mini.sharp.plus.bw"
+    options: dict[str, Any] = {"contributions": {}, "device": "cpu"}
+    where = (tmp_path / "hub", [model], finished / "mini.fa", FIRST)
+    with pytest.raises(UsageError, match="atac"):
+        keep_region(*where, **options)
+    report = keep_region(*where, **options, signals=[("atac", track), ("other", track)])
+    assert report.files
+    assert faults(tmp_path / "hub") == []
 
 
 class Killed(BaseException):
