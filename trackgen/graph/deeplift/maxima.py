@@ -7,7 +7,7 @@ difference x - x0 there.
 
 A maximum over k elements is written by doubling: of 2, of 4, ... as a tensor and itself moved, the last overlapping.
 Each pair keeps which side was larger (the lower on a tie), and hands back what reaches it to that side: log2(k) steps
-both ways, no index and no scatter. With a stride of t that divides k, blocks of t neighbours are compared first.
+both ways, no index and no scatter. With a small stride of t that divides k, blocks of t neighbours are compared first.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ __all__ = ["RULES", "WRITERS"]
 
 Parts = Iterator[tuple[str, str]]
 LOWEST = float(np.finfo(np.float32).min)
+MOST_NEIGHBOURS = 32
+"""Of a block: each is three nodes there and two back. A pool over all 278 positions of a window was a graph of 5,000
+nodes, which took ONNX Runtime 10 s to load; by doubling it is one of 400."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class _Slide:
     @property
     def in_blocks(self) -> bool:
         """Whether the kernel is made of whole blocks of `step` neighbours, which are compared once."""
-        return self.step > 1 and self.dilation == 1 and self.taps % self.step == 0
+        return 1 < self.step <= MOST_NEIGHBOURS and self.dilation == 1 and self.taps % self.step == 0
 
     @property
     def missing(self) -> int:

@@ -250,7 +250,11 @@ class Tape:
         rows = self.build.emit(
             "Concat", [self.build.emit("Unsqueeze", [name, self.number(axis + 1)]) for name in columns], axis=axis + 1
         )
-        shape = self.build.emit("Shape", [columns[0]])
+        return self._joined(rows, columns[0], rank, axis)
+
+    def _joined(self, rows: str, like: str, rank: int, axis: int) -> str:
+        """The axis behind `axis` made part of it; all other axes are those of the tensor `like` of that rank."""
+        shape = self.build.emit("Shape", [like])
         front, behind = (
             self.build.emit("Slice", [shape, self.number(low), self.number(high)])
             for low, high in ((0, axis), (axis + 1, rank))
@@ -262,6 +266,9 @@ class Tape:
         """Zeros between the elements of an axis, so that they lie `step` apart; none behind the last."""
         if step == 1:
             return part
-        nothing = self.build.emit("Mul", [part, self.build.constant(np.zeros((), np.float32))])
-        joined = self.in_turn([part, *[nothing] * (step - 1)], rank, axis)
+        # One operator for all zeros: a pool over a whole window has hundreds to each element.
+        pads = [0] * (2 * rank + 2)
+        pads[rank + 1 + axis + 1] = step - 1
+        rows = self.build.emit("Pad", [self.build.emit("Unsqueeze", [part, self.number(axis + 1)]), self.number(*pads)])
+        joined = self._joined(rows, part, rank, axis)
         return self.build.emit("Slice", [joined, self.number(0), self.number(1 - step), self.number(axis)])
