@@ -21,10 +21,10 @@ from trackgen.scan.tracks import TrackPlan
 
 __all__ = ["LiveModel", "Pass"]
 
-SMALLEST_TILE = 1024
-"""Bases: a view of 2 kb is two or three tiles..."""
-WINDOWS_OF_TILE = 4
-"""... and what a tile's ends read twice costs little."""
+SMALLEST_TILE = 2048
+"""Bases: a view of 2 kb is two tiles, and one of 100 kb spends little of its time between them..."""
+WINDOWS_OF_TILE = 2
+"""... unless that were less than so many windows, since what a tile reads beyond its ends is read twice."""
 MOST_TOGETHER = 4
 """Classes of an output that are explained in one pass; of outputs with more, each by itself."""
 
