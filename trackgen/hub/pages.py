@@ -45,7 +45,7 @@ def render_track_page(hub: Hub, track: HubTrack) -> str:
         "track.html",
         title=escaped(_track_title(track)),
         subtitle=escaped(f"{card.title or card.name}; {hub.genome_of(track).title}"),
-        swatch=_swatch(track),
+        swatch=_mark(track),
         description=escaped(card.description or card.title or card.name),
         what=facts_html(_model_facts(track)),
         reading=_reading(hub, track) + comparison_html(hub, track),
@@ -169,7 +169,7 @@ def _published(hub: Hub) -> str:
 
 def _row(template: str, track: HubTrack) -> str:
     values = {
-        "swatch": _swatch(track),
+        "swatch": _mark(track),
         "page": escaped(track.page),
         "label": escaped(track.label),
         "strand": track.strand or "both",
@@ -207,6 +207,11 @@ def _quantity(track: HubTrack) -> str:
     name = "measured signal" if track.beside else names[track.role]
     name = "what each base would contribute" if track.base else name
     return f"{name} ({track.unit})" if track.unit and track.unit != name else name
+
+
+def _mark(track: HubTrack) -> str:
+    """The track's colour before its name; four bases have no one colour."""
+    return "" if track.base else _swatch(track)
 
 
 def _swatch(track: HubTrack) -> str:
