@@ -19,7 +19,7 @@ from trackgen.resources import CDN, ONNX_RUNTIME
 from trackgen.scan.digest import file_sha256
 from trackgen.scan.space import size_text
 
-__all__ = ["DESCRIPTION", "PageModels", "live_texts", "page_models", "put_graphs"]
+__all__ = ["DESCRIPTION", "PageModels", "live_page_runtime", "live_texts", "page_models", "put_graphs"]
 
 DESCRIPTION = "live.json"
 PageModels = Mapping[str, Sequence[PageModel]]
@@ -132,11 +132,11 @@ def _description(genome: HubGenome, models: Iterable[PageModel]) -> dict[str, An
         "limits": PAGE_LIMITS.to_dict(),
         "keep": False,
         "models": [model.entry for model in models],
-        "runtime": _runtime(),
+        "runtime": live_page_runtime(),
     }
 
 
-def _runtime() -> dict[str, Any]:
+def live_page_runtime() -> dict[str, Any]:
     """Where the page gets onnxruntime-web: from beside itself, else from `address`."""
     address = f"{CDN}/onnxruntime-web@{ONNX_RUNTIME.version}/dist/"
     scripts = {"wasm": (ONNX_RUNTIME.file, *ONNX_RUNTIME.others), "webgpu": WEBGPU}
