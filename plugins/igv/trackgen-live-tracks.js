@@ -16,6 +16,8 @@ import {mutagenesisClass} from "./trackgen-mutagenesis.js"
 // A gain and a loss, told apart by those who see no red or no green.
 export const GAIN = "rgb(213,94,0)"
 export const LOSS = "rgb(0,114,178)"
+// What is beyond the axis, as igv.js marks it.
+const CUT = "rgb(255,32,255)"
 const GAP_PAPER = "rgb(238,238,240)"
 const GAP_LINE = "rgb(120,124,130)"
 const CHANGED_PAPER = "rgba(255,208,0,0.28)"
@@ -78,7 +80,7 @@ function differenceTrack(source, track) {
     const look = lookOf(source, track)
     return {id: `live ${source.model.name} ${track.name} difference`, type: "trackgen-difference",
         name: `${look.label}: change`, height: 48, visibilityWindow: source.limits.whatif,
-        autoscaleGroup: `live ${source.model.name} difference`,
+        autoscaleGroup: `live ${source.model.name} ${track.class} difference`,
         featureSource: new WhatifFeatures(source, track.name, {isDifference: true})}
 }
 
@@ -183,6 +185,10 @@ function valuesClass(igv) {
             } else {
                 context.fillStyle = this.colorOf(value)
                 context.fillRect(left, Math.min(tip, zero), Math.max(width, 1), Math.abs(zero - tip))
+            }
+            if (value > this.dataRange.max || value < this.dataRange.min) {
+                context.fillStyle = CUT
+                context.fillRect(left, tip < zero ? tip : tip - 3, Math.max(width, 1), 3)
             }
         }
 
