@@ -138,14 +138,16 @@ class LiveModel:
     def _explained_tracks(self) -> dict[str, TrackPlan]:
         """The tracks of contributions, by name; none where the model can't be explained."""
         found: dict[str, TrackPlan] = {}
+        refused: dict[str, list[str]] = {}
         for group in self._groups():
             try:
                 one = self._explainer(group, None)
             except (ModelError, UsageError) as error:
-                self.notes.append(f"the contributions to {', '.join(group)} can't be told: {error.what}")
+                refused.setdefault(error.what, []).extend(group)
                 continue
             found |= {name: track for name, track in one.tracks.items() if track.slot is not None}
             self.notes += [text for text in one.prepared.plan.notes if text not in self.notes]
+        self.notes += [f"{self.name}, {', '.join(names)}: {why}" for why, names in refused.items()]
         return found
 
     def tracks_of(self, kind: str, classes: Sequence[str] | None) -> list[str]:
