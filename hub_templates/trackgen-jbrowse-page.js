@@ -11,6 +11,12 @@ const LOOK_EVERY = 100
 const LOOK_FOR = 120000
 const SEARCH_FOR = 20000
 
+// What a page lacks without a plugin.
+const LETTERS = "Trackgen"
+const LIVE = "TrackgenLive"
+const LOST = {[LETTERS]: "contributions are bars, not letters", [LIVE]: "live tracks are left out"}
+const ANY = "what it shows is left out"
+
 const wait = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 
 function loadScript(address) {
@@ -63,11 +69,15 @@ async function loadPlugins(jbrowse, definitions) {
         try {
             plugins.push(...await jbrowse.loadPlugins([definition]))
         } catch (error) {
-            complain(`the plugin ${definition.name} cannot be loaded (${error.message}); contributions are bars, ` +
-                "not letters")
+            complain(`the plugin ${definition.name} cannot be loaded (${error.message}); ${LOST[definition.name] ?? ANY}`)
         }
     }
     return plugins
+}
+
+// Whether a server computes the track; a type that JBrowse does not know would end the view.
+function isLive({adapter}) {
+    return [adapter, adapter?.wiggleAdapter].some(part => part?.type === "TrackgenLiveAdapter")
 }
 
 // What the plugin draws as letters, as JBrowse draws it by itself; a type that it does not know would end the view.
@@ -178,9 +188,9 @@ async function show() {
     const genome = chosenGenome().value
     const [config, jbrowse] = await Promise.all([loadJson(panel.dataset.config), loadJBrowse()])
     const plugins = await loadPlugins(jbrowse, withBase(config.plugins ?? []))
-    const hasLetters = plugins.some(({definition}) => definition.name === "Trackgen")
-    const sound = await soundTracks(config, genome)
-    const tracks = hasLetters ? sound : sound.map(asBars)
+    const has = name => plugins.some(({definition}) => definition.name === name)
+    const sound = (await soundTracks(config, genome)).filter(track => has(LIVE) || !isLive(track))
+    const tracks = has(LETTERS) ? sound : sound.map(asBars)
     const viewState = jbrowse.createViewState({
         config: {
             ...withBase({...config, tracks, plugins: []}),

@@ -21,6 +21,8 @@
   // A busy server is asked again: a page of JBrowse asks for every block of every track at once.
   const MOST_TRIES = 60
   const RETRY_AFTER_SECONDS = 1
+  // A browser opens six connections to a server; the rest are for tracks of files, which come at once.
+  const MOST_AT_ONCE = 3
   // How often it is looked at whether JBrowse still wants what it asked for.
   const LOOK_EVERY_MS = 200
   // Stretches that a range of values is taken from, as JBrowse's BigWigAdapter does.
@@ -75,8 +77,32 @@
     })
   }
 
+  let running = 0
+  const waiting = []
+
+  /** Do `work` when fewer than MOST_AT_ONCE others are at it. */
+  async function inTurn(signal, work) {
+    while (running >= MOST_AT_ONCE) {
+      await new Promise(resolve => waiting.push(resolve))
+    }
+    running += 1
+    try {
+      if (signal.aborted) {
+        throw new DOMException("aborted", "AbortError")
+      }
+      return await work()
+    } finally {
+      running -= 1
+      waiting.splice(0, 1).forEach(next => next())
+    }
+  }
+
   /** What the server says to a question. Errors have a sentence for people. */
-  async function ask(address, signal) {
+  function ask(address, signal) {
+    return inTurn(signal, () => askNow(address, signal))
+  }
+
+  async function askNow(address, signal) {
     for (let tries = 1; ; tries += 1) {
       let answer
       try {

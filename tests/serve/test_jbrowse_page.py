@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 
 from tests.chromium import CHROMIUM, Page, chromium
 from tests.hubs import write_fasta, write_run
+from tests.plugins.jbrowse.live import DESCRIPTION
 from tests.serve.looks import SHARP, Look, look, need
 from tests.serve.test_page import GENES, MISSING, PLACES, told
 from tests.serve.test_process import running
 from trackgen.hub import build_hub
+from trackgen.hub.jbrowse_live import with_live_tracks
 from trackgen.progress import NullProgress
 from trackgen.resources import JBROWSE
 
@@ -123,6 +126,9 @@ def test_what_is_missing_or_broken_is_said_and_the_rest_is_drawn(tab: Page, hub:
     (folder / "tss-mini.broad.plus.bw").unlink()
     (folder / "tss-mini.sharp.minus.bw").write_bytes(b"no BigWig")
     (folder / "trackgen-jbrowse.js").unlink()
+    config = folder / "config.json"
+    config.write_bytes(with_live_tracks(config.read_bytes(), DESCRIPTION, "mini", "api/v1/"))
+    (folder / "trackgen-jbrowse-live.js").unlink()
     with running(str(folder), "--port", "0") as (_, address):
         seen = look(tab, f"{address}jbrowse.html")
     told = "\n".join(seen.messages)
@@ -130,7 +136,8 @@ def test_what_is_missing_or_broken_is_said_and_the_rest_is_drawn(tab: Page, hub:
     assert "tss-mini.broad.plus.bw cannot be loaded (the server answers 404)" in told
     assert "tss-mini.sharp.minus.bw is not a BigWig file" in told
     assert "the plugin Trackgen cannot be loaded" in told
-    assert (seen.data("tracks"), seen.data("drawn"), seen.data("errors")) == ("2", "2", "3")
+    assert re.search(r"the plugin TrackgenLive cannot be loaded .*; live tracks are left out", told)
+    assert (seen.data("tracks"), seen.data("drawn"), seen.data("errors")) == ("2", "2", "4")
     assert seen.pixels(SHARP) > 200, "the plus strand is drawn"
 
 
