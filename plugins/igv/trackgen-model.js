@@ -15,7 +15,10 @@ import {explainedTracks, predictedTracks} from "./trackgen-model-tracks.js"
 import {Windows} from "./trackgen-model-windows.js"
 
 const VERSION = 1
+// Bases of the genome that are asked for at a time.
 const AHEAD = 8192
+// Answers of contributions that are kept: of the views between which somebody goes back and forth, changing bases.
+const MOST_KEPT = 16
 
 /**
  * Runs the models of a hub in the page. Beside those of an `Engine` it has the events "runtime" (`title` has changed) and
@@ -36,6 +39,7 @@ export class PageEngine extends Engine {
         this.letters = ahead(sequence, description.genome.lengths)
         this.runtime = new Runtime(description.runtime, this.base, device)
         this.models = new Map()
+        this.explained = new Map()
         this.#tell()
         this.runtime.addEventListener("runtime", () => this.#tell())
         this.runtime.addEventListener("progress", ({detail}) => this.dispatchEvent(new CustomEvent("progress", {detail})))
@@ -113,10 +117,16 @@ export class PageEngine extends Engine {
     close() {
         this.runtime.close()
         this.models.clear()
+        this.explained.clear()
     }
 
     // Per track, of a reference or an edited sequence; windows of one role count in its usual way.
     async #explained({model}, sequence, {start, end}, tracks, weight, signal, isKept) {
+        const key = JSON.stringify([model.name, sequence.name, start, end, tracks, weight])
+        const kept = isKept && this.explained.get(key)
+        if (kept) {
+            return kept
+        }
         const found = new Map()
         for (const kind of ["probability", "uniform"]) {
             const mine = tracks.filter(track =>
@@ -126,6 +136,10 @@ export class PageEngine extends Engine {
                     this.#windows(model), sequence, start, end, mine, kind, {signal, isKept})
                 values.forEach((row, name) => found.set(name, row))
             }
+        }
+        if (isKept) {
+            this.explained.set(key, found)
+            this.explained.size > MOST_KEPT && this.explained.delete(this.explained.keys().next().value)
         }
         return found
     }

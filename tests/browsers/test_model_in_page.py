@@ -10,6 +10,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -97,18 +98,35 @@ class Files(http.server.SimpleHTTPRequestHandler):
         """Nothing."""
 
 
+class OldFiles(Files):
+    """One that does not know what .mjs and .wasm are, but lets pages of other sites read."""
+
+    def guess_type(self, path: Any) -> str:
+        return "application/octet-stream" if str(path).endswith((".mjs", ".wasm")) else super().guess_type(path)
+
+    def end_headers(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+
+@contextmanager
+def served(folder: Path, handler: type[Files]) -> Iterator[str]:
+    """The address of the folder's files."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def page(folder: Path) -> Iterator[Page]:
     """A page with an engine, from a plain file server."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with chromium() as page:
-            page.open(f"http://127.0.0.1:{server.server_port}/probe.html")
-            page.wait("window.engine")
-            yield page
-        server.shutdown()
+    with served(folder, Files) as address, chromium() as page:
+        page.open(f"{address}probe.html")
+        page.wait("window.engine")
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -418,6 +436,43 @@ def test_nothing_was_asked_of_the_network_and_nothing_failed(page: Page) -> None
     usual = ("favicon", "No available adapters")
     assert [text for text in page.console if not any(part in text for part in usual)] == []
     assert page.ask("engine.title") == f"this page, onnxruntime-web {ONNX_RUNTIME.version} on WebAssembly"
+
+
+def test_a_hub_elsewhere_on_a_server_that_knows_no_modules_works_as_well(page: Page, folder: Path) -> None:
+    question = json.dumps(PLACE)
+    with served(folder, OldFiles) as address:
+        other = page.ask(
+            f"""(async () => {{
+            const {{PageEngine}} = await import("{address}hub/trackgen-model.js")
+            const description = await (await fetch("{address}hub/live.json")).json()
+            const sequence = engine.letters
+            const other = new PageEngine({{description, base: "{address}hub", sequence, device: "wasm"}})
+            const answer = await other.predictions({question})
+            other.close()
+            return answer
+            }})()"""
+        )
+    assert other == page.ask(f"engine.predictions({question})")
+
+
+def test_a_runtime_that_cannot_be_had_is_told_and_had_later(page: Page) -> None:
+    question = json.dumps(PLACE)
+    page.ask(
+        """(() => {
+        const {runtime, ...description} = engine.description
+        const nowhere = {...runtime.wasm, script: "gone.mjs", address: "./gone/"}
+        window.other = new engine.constructor({description: {...description, runtime: {...runtime, wasm: nowhere}},
+            base: "hub/", sequence: engine.letters, device: "wasm"})
+        })()"""
+    )
+    refusal = page.ask(f"failed(other.predictions({question}))")
+    assert refusal["text"].startswith("the model can't be run in this page; found ")
+    assert "/hub/gone/" in refusal["text"]
+    assert "status 404" in refusal["text"]
+    page.ask("other.runtime.places = engine.description.runtime")
+    assert page.ask(f"other.predictions({question})") == page.ask(f"engine.predictions({question})")
+    page.ask("other.close()")
+    page.console.clear()
 
 
 def test_a_static_copy_of_the_hub_answers_what_if_in_its_live_page(page: Page, folder: Path, genome: Genome) -> None:
