@@ -418,5 +418,4 @@ def test_the_pictures_of_the_documentation(
             look(page, Served(real_hub, genome, address), **view.asked)
             # Fonts, the margins of the view and the last frame.
             page.ask("new Promise(done => setTimeout(done, 1500))")
-            picture = Image.fromarray(page.picture()).quantize(128, dither=Image.Dither.NONE)
-            picture.save(pictures / name, optimize=True)
+            Image.fromarray(page.picture()).save(pictures / name, optimize=True)
