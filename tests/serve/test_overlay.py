@@ -157,3 +157,17 @@ def test_a_configuration_gets_its_tracks_on_the_way_out(ask_over: Ask, root: Pat
 def test_a_configuration_that_is_none_is_sent_as_it_is(ask_over: Ask, root: Path, text: str) -> None:
     (root / "igv.json").write_text(text)
     assert ask_over("GET", "/igv.json").text == text
+
+
+def test_of_two_overlays_the_upper_ones_files_win_and_its_edits_come_last(root: Path) -> None:
+    lower = Overlay({"a.txt": b"lower", "b.txt": b"lower"}, {"index.html": lambda text: text + b" lower"})
+    upper = Overlay({"a.txt": b"upper"}, {"index.html": lambda text: text + b" upper", "hub.txt": lambda _: b"edited"})
+    ask = asker(create_app(root, overlay=lower.over(Overlay())))
+    assert ask("GET", "/").text == "<title>small</title> lower"
+    ask = asker(create_app(root, overlay=upper.over(lower)))
+    assert ask("GET", "/a.txt").text == "upper"
+    assert ask("GET", "/b.txt").text == "lower"
+    assert ask("GET", "/hub.txt").text == "edited"
+    # A folder's address stands for its index.
+    for address in ("/", "/index.html"):
+        assert ask("GET", address).text == "<title>small</title> lower upper"
