@@ -177,6 +177,8 @@ def test_each_model_has_kept_tracks_of_its_own(build: Build, keep: Keep, tmp_pat
     assert report.regions == 1
     assert all(name.startswith("other.") for name in report.files)
     assert keep(FIRST, names=["tss-mini", "other"]).regions == 2
+    names = [entry["name"] for entry in json.loads((tmp_path / "hub" / "igv.json").read_text())["tracks"]]
+    assert {"hit +, kept", "hit +, kept (other)"} < set(names)
     lines = (tmp_path / "hub" / "kept.bed").read_text().splitlines()
     assert [line.split("\t")[3] for line in lines] == ["other", "tss-mini", "other"]
     assert faults(tmp_path / "hub") == []
@@ -211,6 +213,15 @@ def test_a_later_build_replaces_a_hub_with_kept_regions(build: Build, keep: Keep
     keep(FIRST)
     build()
     assert contents(tmp_path / "hub") == before
+
+
+def test_a_hub_behind_a_link_is_that_hub(build: Build, keep: Keep, tmp_path: Path) -> None:
+    real = build(output=tmp_path / "elsewhere" / "real").path
+    (tmp_path / "hub").symlink_to(real)
+    keep(FIRST)
+    assert (tmp_path / "hub").is_symlink()
+    assert (real / "kept.bed").is_file()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_public_files_name_no_folder(build: Build, keep: Keep, tmp_path: Path) -> None:

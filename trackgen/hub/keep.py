@@ -79,7 +79,8 @@ def keep_region(
         DataError: this is no hub of trackgen, or of another genome; and as `trackgen.scan.run_scan` does.
         ResourceError: the disk is full, or the folder cannot be written.
     """
-    hub, progress = Path(os.path.abspath(hub)), progress or NullProgress()
+    # What a link leads to may lie on another file system than the link.
+    hub, progress = Path(hub).resolve(), progress or NullProgress()
     with open_genome(genome) as opened:
         lengths = opened.lengths
     _refuse_unfit(interval, lengths)

@@ -115,8 +115,9 @@ def kept_hub(
         A hub with these tracks alone, and its genome that has them.
     """
     taken = _taken(built, texts, before)
+    several_models = any(track["model"] not in run.cards for track in built.manifest["tracks"])
     # Composed by themselves, so that nothing depends on what else the hub has; then renamed.
-    groups = tuple(_kept_group(group, taken) for group in compose_groups([run], Taken()))
+    groups = tuple(_kept_group(group, taken, several_models) for group in compose_groups([run], Taken()))
     first = next(iter(run.lengths.items()))
     genomes = tuple(
         HubGenome(
@@ -162,7 +163,7 @@ def _taken(built: BuiltHub, texts: Mapping[str, str], before: KeptModel | None) 
     return taken
 
 
-def _kept_group(group: TrackGroup, taken: Taken) -> TrackGroup:
+def _kept_group(group: TrackGroup, taken: Taken, several_models: bool) -> TrackGroup:
     overlays = {track.overlay.name: track.overlay for track in group.tracks if track.overlay}
     renamed = {
         name: replace(
@@ -174,7 +175,10 @@ def _kept_group(group: TrackGroup, taken: Taken) -> TrackGroup:
         for name, overlay in overlays.items()
     }
     tracks = tuple(
-        replace(_kept_track(track, taken), overlay=renamed[track.overlay.name] if track.overlay else None)
+        replace(
+            _kept_track(track, taken, several_models),
+            overlay=renamed[track.overlay.name] if track.overlay else None,
+        )
         for track in group.tracks
     )
     return replace(
@@ -186,14 +190,14 @@ def _kept_group(group: TrackGroup, taken: Taken) -> TrackGroup:
     )
 
 
-def _kept_track(track: HubTrack, taken: Taken) -> HubTrack:
+def _kept_track(track: HubTrack, taken: Taken, several_models: bool) -> HubTrack:
     stem = track.file.removesuffix(".bw")
     return replace(
         track,
         name=unique_name(f"{track.name}_{KEPT}", taken.names),
         file=unique_name(f"{stem}.{KEPT}", taken.files, suffix=".bw", mark="."),
         label=f"{track.label}, kept regions",
-        display_name=track.display_name + WORD,
+        display_name=track.display_name + WORD + (f" ({track.model})" if several_models else ""),
         short_label=_marked(track.short_label, SHORT_LABEL, SIGNS[track.strand]),
         long_label=shorten(track.long_label, LONG_LABEL - len(WORD)) + WORD,
     )
