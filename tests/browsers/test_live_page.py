@@ -234,6 +234,8 @@ def test_pasted_insertions_and_deletions_are_computed_and_their_link_shows_the_s
         Edit("chrI", PLACE + 15, PLACE + 16, f"{bases[PLACE + 15]}TATAAA"),
     ]
     agrees(page, served, edits)
+    page.move(*spot(page, "trackgen-alternative", PLACE + 16))
+    page.wait("[...trackgenReady.browser.root.querySelectorAll('[title]')].some(({title}) => /TATAA/.test(title))", 5)
     state = "JSON.stringify([trackgenReady.edits, trackgenReady.summary, trackgenReady.locus])"
     shown, link = page.ask(state), page.ask("location.href")
     assert "edits=" in link
