@@ -31,6 +31,8 @@ from trackgen.scan import ScanOptions, run_scan
 from trackgen.scan.opened import Model, open_model
 from trackgen.scan.weights import weight_at_bases
 
+pytestmark = pytest.mark.browser
+
 ALIKE = 1e-4
 """What the page may differ by from Python, in probability and in logits."""
 WEIGHTED = 1e-3
