@@ -96,6 +96,12 @@ export async function openBrowser(igv, config, lengths) {
     return browser
 }
 
+// The places shown, as a reader would write them: after a drag igv.js's begin within a base.
+export function shownLoci(browser) {
+    return [browser.currentLoci()].flat()
+        .map(locus => locus.replace(/:[\d.]+-[\d.]+$/, region => region.replace(/\.\d+/g, "")))
+}
+
 // igv.js gets a genome that the hub does not carry from igv.org, and says little when it can't.
 export function explain(error) {
     const text = error.message || String(error)

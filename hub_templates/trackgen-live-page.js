@@ -4,7 +4,7 @@
 // holds it (live.json). window.trackgenReady has, besides what trackgen-page.js tells, {engine, model, busy, views, ms,
 // edits, summary, refused, whatif}.
 
-import {explain, knownLengths, listedLengths, loadIgv, openBrowser, soundTracks} from "./trackgen-igv-page.js"
+import {explain, knownLengths, listedLengths, loadIgv, openBrowser, shownLoci, soundTracks} from "./trackgen-igv-page.js"
 import {checkedClasses, fillClasses, fillSelect, plain, sentence} from "./trackgen-live-controls.js"
 import {Edits} from "./trackgen-live-edits.js"
 import {copyLink, keepRegion} from "./trackgen-live-keep.js"
@@ -94,7 +94,7 @@ class LivePage {
         part("copy").addEventListener("click", copyLink)
         part("keep").addEventListener("click", () => keepRegion(this.engine, {model: this.source.model.name,
             place: this.place(), classes: part("contributions").checked ? this.source.classes : [],
-            locus: [this.browser.currentLoci()].flat()[0]}))
+            locus: shownLoci(this.browser)[0]}))
         this.browser.on("locuschange", () => {
             clearTimeout(this.timer)
             this.timer = setTimeout(() => this.moved(), REST_MS)
@@ -205,14 +205,14 @@ class LivePage {
             this.tooLarge(place)
         }
         await this.summarise(place)
-        state.locus = this.browser.currentLoci()
+        state.locus = shownLoci(this.browser)
         document.documentElement.dataset.locus = state.locus
         state.edits = this.edits.all.map(editText)
         this.count()
         const {model} = this.source
         rememberState({
             genome: part("genome").options.length > 1 ? part("genome").value : "",
-            locus: [state.locus].flat().join(" "),
+            locus: state.locus.join(" "),
             model: this.description.models.length > 1 ? model.name : "",
             classes: this.source.classes.length < model.classes.length ? this.source.classes : null,
             contributions: part("contributions").checked,
@@ -348,7 +348,7 @@ async function show() {
     const page = new LivePage({...found, browser, tracks: tracks.filter(track => !isGenes(track))})
     state.page = page
     await page.start()
-    keepPlace(() => [browser.currentLoci()].flat().find(seen => !seen.startsWith("all")))
+    keepPlace(() => shownLoci(browser).find(seen => !seen.startsWith("all")))
 }
 
 show().catch(error => complain(explain(error))).finally(settle)

@@ -1,6 +1,6 @@
 // The page of a hub: igv.js draws what igv.json describes, and whatever goes wrong is said on the page.
 
-import {explain, listedLengths, loadIgv, openBrowser, soundTracks} from "./trackgen-igv-page.js"
+import {explain, listedLengths, loadIgv, openBrowser, shownLoci, soundTracks} from "./trackgen-igv-page.js"
 import {chosenGenome, complain, keepPlace, loadJson, settle, state} from "./trackgen-page.js"
 
 // Whether there are values; a merged track has those of its parts side by side.
@@ -24,7 +24,7 @@ async function show() {
     state.locus = browser.currentLoci()
     document.documentElement.dataset.locus = state.locus
     // JBrowse has no view of all sequences.
-    keepPlace(() => [browser.currentLoci()].flat().find(shown => !shown.startsWith("all")))
+    keepPlace(() => shownLoci(browser).find(shown => !shown.startsWith("all")))
 }
 
 show().catch(error => complain(explain(error))).finally(settle)

@@ -317,6 +317,15 @@ def test_the_page_says_that_the_server_is_gone_and_goes_on_when_it_is_back(page:
     assert page.ask("trackgenReady.browser.currentLoci()") in ("chrI:2001-2060", ["chrI:2001-2060"])
 
 
+def test_the_link_of_a_view_that_was_dragged_has_whole_bases(page: Page, served: Served) -> None:
+    look(page, served)
+    page.ask(
+        "(() => { const frame = trackgenReady.browser.referenceFrameList[0]; frame.start += 20.37; frame.end += 20.37;"
+        " return trackgenReady.browser.updateViews() })()"
+    )
+    page.wait(f"/locus=chrI:{START + 21}-{END + 20}&/.test(location.search)", 10)
+
+
 def test_two_places_at_once_and_a_narrow_screen_fit(page: Page, served: Served) -> None:
     look(page, served)
     page.ask("trackgenReady.browser.search('chrI:101-160 chrII:101-160')")
