@@ -185,7 +185,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(build: Build, tmp_path: Pa
         build()
 
 
-@pytest.mark.parametrize("stage", ["_write_data", "write_contents", "_write_manifest"])
+@pytest.mark.parametrize("stage", ["_write_data", "write_contents", "write_manifest"])
 def test_a_failure_at_any_stage_leaves_the_old_hub(
     build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:

@@ -84,7 +84,6 @@ def command() -> None:
 )
 @click.option(
     "--model",
-    "models",
     metavar="FILE",
     multiple=True,
     type=click.Path(path_type=Path),
@@ -105,7 +104,7 @@ def build(
     into: Path | None,
     names: str | None,
     with_model: bool,
-    models: tuple[Path, ...],
+    model: tuple[Path, ...],
     quiet: bool,
     log_file: Path | None,
 ) -> None:
@@ -113,7 +112,7 @@ def build(
     from trackgen.hub import build_hub
     from trackgen.hub.text import counted
 
-    if models and not with_model:
+    if model and not with_model:
         raise UsageError("the option is for models in the hub", place="--model", wanted="--with-model beside it")
     with progress_to(quiet, log_file) as progress:
         report = build_hub(
@@ -130,7 +129,7 @@ def build(
             names=names,
             genes=genes,
             jbrowse_config=into,
-            models=models if with_model else None,
+            models=model if with_model else None,
         )
         made = f"{counted(len(report.tracks), 'track')}, {counted(len(report.pages), 'page')}"
         progress.note(f"{made}; look at them: trackgen serve {output}")
