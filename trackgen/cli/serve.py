@@ -47,7 +47,7 @@ from trackgen.serve import DEFAULT_PORT, Overlay, absent_browsers, check_root, s
     help="Genes to show and to search by name: GTF, GFF3 or BED, plain or gzip; the hub stays as it is.",
 )
 @click.option(
-    "--model", "models", metavar="MODEL", multiple=True,
+    "--model", metavar="MODEL", multiple=True,
     help="Predict what is looked at with this model: a file, or the name of a shipped one; may be given several times.",
 )  # fmt: skip
 @click.option(
@@ -58,7 +58,7 @@ from trackgen.serve import DEFAULT_PORT, Overlay, absent_browsers, check_root, s
     "is none yet.",
 )
 @click.option(
-    "--signal", "signals", metavar="NAME=FILE", multiple=True, type=NamedFile(),
+    "--signal", metavar="NAME=FILE", multiple=True, type=NamedFile(),
     help="BigWig, or reads, of a model's signal input.",
 )  # fmt: skip
 @click.option(
@@ -69,20 +69,20 @@ from trackgen.serve import DEFAULT_PORT, Overlay, absent_browsers, check_root, s
     "--open", "open_page", envvar="TRACKGEN_SERVE_OPEN", is_flag=True, help="Open the page in the web browser."
 )
 def command(
-    root: Path, port: int, host: str, root_path: str, genes: Path | None, models: tuple[str, ...], genome: Path | None,
-    signals: tuple[tuple[str, Path], ...], device: str, threads: int | None, open_page: bool,
+    root: Path, port: int, host: str, root_path: str, genes: Path | None, model: tuple[str, ...], genome: Path | None,
+    signal: tuple[tuple[str, Path], ...], device: str, threads: int | None, open_page: bool,
 ) -> None:  # fmt: skip
     """Show the hub in the folder HUB in a web browser, until Ctrl-C; with --model, predict what is looked at."""
     api, page = None, ""
-    if models:
-        live = live_over(root, host, LiveOptions(models, genome, signals, device, threads))
+    if model:
+        live = live_over(root, host, LiveOptions(model, genome, signal, device, threads))
         api, page = live.api, LIVE_PAGE
-    elif genome is not None or signals:
+    elif genome is not None or signal:
         what = "--genome" if genome is not None else "--signal"
         raise UsageError("the option is for models, of which there is none", place=what, wanted="--model beside it")
     check_root(root)
     overlay = overlay_of(root, genes)
-    if models:
+    if model:
         overlay = overlay.over(live.overlay)
 
     def tell(address: str) -> None:
