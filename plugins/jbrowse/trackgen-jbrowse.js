@@ -225,14 +225,39 @@
     "getMetadata",
   ]
 
+  /** What adapters are made of. */
+  function partsOf(pm) {
+    return {
+      ...pm.jbrequire("@jbrowse/core/configuration"),
+      ...pm.jbrequire("@jbrowse/core/data_adapters/BaseAdapter"),
+      ...pm.jbrequire("@jbrowse/core/util/rxjs"),
+      SimpleFeature: pm.jbrequire("@jbrowse/core/util").SimpleFeature,
+    }
+  }
+
+  /** Make an adapter known to JBrowse; its `wiggle()` answers what displays ask besides features. */
+  function announce(pm, Adapter, name, displayName, configSchema) {
+    const AdapterType = whole(pm.jbrequire("@jbrowse/core/pluggableElementTypes/AdapterType"))
+    for (const asked of ASKED_OF_WIGGLE) {
+      Adapter.prototype[asked] = async function (...args) {
+        return (await this.wiggle())[asked](...args)
+      }
+    }
+    pm.addAdapterType(
+      () =>
+        new AdapterType({
+          name,
+          displayName,
+          configSchema,
+          adapterCapabilities: ["hasResolution", "hasLocalStats", "hasGlobalStats"],
+          getAdapterClass: async () => Adapter,
+        }),
+    )
+  }
+
   /** The adapter: values of one adapter, and with each the bases it stands on, of another. */
   function addAdapter(pm) {
-    const { ConfigurationSchema, readConfObject } = pm.jbrequire("@jbrowse/core/configuration")
-    const { BaseFeatureDataAdapter } = pm.jbrequire("@jbrowse/core/data_adapters/BaseAdapter")
-    const { ObservableCreate } = pm.jbrequire("@jbrowse/core/util/rxjs")
-    const { SimpleFeature } = pm.jbrequire("@jbrowse/core/util")
-    const AdapterType = whole(pm.jbrequire("@jbrowse/core/pluggableElementTypes/AdapterType"))
-
+    const { ConfigurationSchema, readConfObject, BaseFeatureDataAdapter, ObservableCreate, SimpleFeature } = partsOf(pm)
     const configSchema = ConfigurationSchema(
       ADAPTER,
       {
@@ -331,37 +356,12 @@
 
       freeResources() {}
     }
-    passOn(DynseqAdapter)
-
-    pm.addAdapterType(
-      () =>
-        new AdapterType({
-          name: ADAPTER,
-          displayName: "Values with the bases they stand on (trackgen)",
-          configSchema,
-          adapterCapabilities: ["hasResolution", "hasLocalStats", "hasGlobalStats"],
-          getAdapterClass: async () => DynseqAdapter,
-        }),
-    )
-  }
-
-  /** Let an adapter's `wiggle()` answer what the display asks. */
-  function passOn(Adapter) {
-    for (const name of ASKED_OF_WIGGLE) {
-      Adapter.prototype[name] = async function (...args) {
-        return (await this.wiggle())[name](...args)
-      }
-    }
+    announce(pm, DynseqAdapter, ADAPTER, "Values with the bases they stand on (trackgen)", configSchema)
   }
 
   /** The adapter of stacks: four adapters of values, one for each base, side by side. */
   function addStackedAdapter(pm) {
-    const { ConfigurationSchema, readConfObject } = pm.jbrequire("@jbrowse/core/configuration")
-    const { BaseFeatureDataAdapter } = pm.jbrequire("@jbrowse/core/data_adapters/BaseAdapter")
-    const { ObservableCreate } = pm.jbrequire("@jbrowse/core/util/rxjs")
-    const { SimpleFeature } = pm.jbrequire("@jbrowse/core/util")
-    const AdapterType = whole(pm.jbrequire("@jbrowse/core/pluggableElementTypes/AdapterType"))
-
+    const { ConfigurationSchema, readConfObject, BaseFeatureDataAdapter, ObservableCreate, SimpleFeature } = partsOf(pm)
     const configSchema = ConfigurationSchema(
       STACKED_ADAPTER,
       {
@@ -444,18 +444,7 @@
 
       freeResources() {}
     }
-    passOn(StackedAdapter)
-
-    pm.addAdapterType(
-      () =>
-        new AdapterType({
-          name: STACKED_ADAPTER,
-          displayName: "Values of each base at each place (trackgen)",
-          configSchema,
-          adapterCapabilities: ["hasResolution", "hasLocalStats", "hasGlobalStats"],
-          getAdapterClass: async () => StackedAdapter,
-        }),
-    )
+    announce(pm, StackedAdapter, STACKED_ADAPTER, "Values of each base at each place (trackgen)", configSchema)
   }
 
   /** Colours of the bases: the theme's, where it has them. */

@@ -13,7 +13,7 @@ import onnx.numpy_helper
 import onnx.parser
 import onnx.reference
 
-from tests.graph.contribution_oracle import constant_reference, explain_window
+from tests.graph.contribution_oracle import Explained, constant_reference, explain_window
 from tests.oracles import Window, contribution_track, window_tensors
 from trackgen.card import Card, card_of
 
@@ -181,6 +181,10 @@ class Oracle:
             self.model, self.card, "out", self.partner(class_index, reverse), feed, reference,
             constant_reference=constant and self.reference is None, gradient=self.gradient,
         )  # fmt: skip
+        return self.read(found, tensor, reference[tensor], reverse)
+
+    def read(self, found: Explained, tensor: str, reference: np.ndarray, reverse: bool) -> np.ndarray:
+        """What the track holds of explained windows, (N, L)."""
         return np.asarray(found.contributions[tensor].sum(axis=1))
 
     def probabilities(self, starts: list[int], reverse: bool, class_index: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.graph.contribution_oracle import explain_window
+from tests.graph.contribution_oracle import Explained
 from tests.oracles import COMPLEMENT
 from tests.scan.explained import Oracle, assert_same_track, convolution_model
 from tests.scan.test_contribution_refusals import assert_words, refusal
@@ -36,22 +36,10 @@ class HypotheticalOracle(Oracle):
 
     base = "A"
 
-    def _explain(
-        self,
-        feed: dict[str, np.ndarray],
-        reference: dict[str, np.ndarray],
-        reverse: bool,
-        class_index: int,
-        tensor: str,
-        constant: bool = True,
-    ) -> np.ndarray:
-        found = explain_window(
-            self.model, self.card, "out", self.partner(class_index, reverse), feed, reference,
-            constant_reference=constant and self.reference is None, gradient=self.gradient,
-        )  # fmt: skip
+    def read(self, found: Explained, tensor: str, reference: np.ndarray, reverse: bool) -> np.ndarray:
         multipliers = found.multipliers[tensor]
         row = BASES.index(COMPLEMENT[self.base] if reverse else self.base)
-        return np.asarray(multipliers[:, row] - (multipliers * reference[tensor]).sum(axis=1))
+        return np.asarray(multipliers[:, row] - (multipliers * reference).sum(axis=1))
 
 
 def tracks_of(out: Path, suffix: str, sequences: dict[str, str]) -> dict[str, dict[str, np.ndarray]]:
