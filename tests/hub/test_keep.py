@@ -248,13 +248,15 @@ class Killed(BaseException):
     """What no code catches."""
 
 
-@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("before", [[], [FIRST]], ids=["nothing kept", "a region kept"])
+@pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_step_the_hub_is_right_and_keeping_again_ends_it(
-    build: Build, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int
+    build: Build, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: int, before: list[Interval]
 ) -> None:
     hub, put, left = tmp_path / "hub", kept_change._put, 1000
     build()
-    keep(FIRST)
+    for region in before:
+        keep(region)
     shutil.copytree(hub, tmp_path / "start")
 
     def put_some(*arguments: Any) -> None:
@@ -269,7 +271,7 @@ def test_killed_at_any_step_the_hub_is_right_and_keeping_again_ends_it(
     keep(SECOND, contributions=more)
     wanted, steps = contents(hub), 1000 - left
     assert steps > 15
-    for step in range(0, steps, every):
+    for step in range(steps - 1, -1, -every):
         shutil.rmtree(hub)
         shutil.copytree(tmp_path / "start", hub)
         left = step

@@ -79,7 +79,9 @@ class HubChange:
         changed = {name: text for name, text in self._texts.items() if text != self._old.get(name)}
         own = {MANIFEST, *self._built.files, *changed, *self._tracks}
         pages = sorted(name for name in changed if name not in self._old and name != listed)
-        # What names a file comes after it; until the last step the hub says that less is kept than it has.
+        # What names a file comes after it; until the last steps the hub says that less is kept than it has.
+        if listed not in self._built.files:
+            _put(self._built.folder, work, listed, "")
         for name in (*self._tracks, *pages):
             _put(self._built.folder, work, name, self._tracks.get(name) or changed[name])
         _put(self._built.folder, work, MANIFEST, _json(self._between | {"files": sorted(own)}))

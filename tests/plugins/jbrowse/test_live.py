@@ -93,6 +93,7 @@ def test_live_tracks_are_drawn_as_bars_and_letters(visit: Any, fresh: Live, name
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_live_letters_are_drawn_in_a_worker(visit: Any, fresh: Live) -> None:
     site = visit(NEWEST)
     config = fresh.configured()
