@@ -75,7 +75,7 @@ export class Edits extends EventTarget {
 
     // The menu for the base at a place of the page.
     async open(chr, position, {x, y}) {
-        const there = (await this.genome.sequence(chr, position, position + 1))?.toUpperCase()
+        const there = (await this.genome.sequence(chr, position, position + 1).catch(() => ""))?.toUpperCase()
         if (!there) {
             return
         }
@@ -173,10 +173,7 @@ export class Edits extends EventTarget {
         try {
             await act()
         } catch (error) {
-            if (!(error instanceof VariantError)) {
-                throw error
-            }
-            this.say(error.message)
+            this.say(error instanceof VariantError ? error.message : `The genome cannot be read: ${error?.message ?? error}`)
         }
     }
 
