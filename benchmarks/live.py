@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import http.client
 import json
+import os
 import random
 import re
 import statistics
@@ -134,11 +135,17 @@ def places(genome: Genome, bases: int, count: int, seed: int) -> list[tuple[str,
     return [(name := dice.choice(names), dice.randrange(genome.lengths[name] - bases)) for _ in range(count)]
 
 
+def processor_seconds(pid: int) -> float:
+    """What a process has used of all cores so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def ms(times: list[float]) -> float:
     return statistics.median(times) * 1e3
 
 
-def view_rows(client: Client, loop: Loop, genome: Genome, count: int) -> Iterator[list[str]]:
+def view_rows(client: Client, loop: Loop, genome: Genome, count: int, pid: int) -> Iterator[list[str]]:
     """Of each size of view: predictions and contributions, cold and kept."""
     unit = ms([loop.seconds(name, start, start + 2000) for name, start in places(genome, 2000, 5, 9)]) / 2000
     model = loop.card.name
@@ -146,11 +153,13 @@ def view_rows(client: Client, loop: Loop, genome: Genome, count: int) -> Iterato
     letters = {"classes": shown[0]} if len(shown) > FEW else {}
     for number, (bases, step) in enumerate(VIEWS):
         times: dict[str, list[float]] = {"predictions": [], "contributions": [], "cold": [], "kept": []}
-        size = 0
+        size, processor = 0, []
         for name, start in places(genome, bases, count if bases <= 10_000 else max(5, count // 3), number):
             place = {"model": model, "chr": name, "start": start, "end": start + bases, "step": step}
             asked = [("predictions", place), ("contributions", place | letters)]
+            used = processor_seconds(pid)
             first = [client.ask(kind, **values) for kind, values in asked]
+            processor.append(processor_seconds(pid) - used)
             again = [client.ask(kind, **values)[0] for kind, values in asked]
             size = sum(len(content) for _, content in first)
             times["predictions"].append(first[0][0])
@@ -160,7 +169,8 @@ def view_rows(client: Client, loop: Loop, genome: Genome, count: int) -> Iterato
         plain = unit * bases
         yield [
             f"{bases:,}", str(step), *(f"{ms(some):.0f}" for some in times.values()),
-            f"{size / 1e6:.2f}", f"{plain:,.0f}", f"{plain / ms(times['predictions']):.1f}",
+            f"{statistics.mean(processor) * 1e3:.0f}", f"{size / 1e6:.2f}", f"{plain:,.0f}",
+            f"{plain / ms(times['predictions']):.1f}",
         ]  # fmt: skip
 
 
@@ -169,7 +179,7 @@ def change_rows(client: Client, loop: Loop, genome: Genome, count: int) -> Itera
     model = loop.card.name
     shown = next(entry for output in loop.card.outputs for entry in output.classes if entry.track)
     strand = "+" if loop.card.strands == "both" else "."
-    first, second, strip, at = [], [], [], []
+    first, second, strip, at = (list[float]() for _ in range(4))
     for name, start in places(genome, 2000, count, 77):
         place = {"model": model, "chr": name, "start": start, "end": start + 2000}
         for times, base in ((first, "A"), (second, "C")):
@@ -250,12 +260,12 @@ def measured(genome_file: Path, model: str, count: int) -> str:
     """The tables of one model."""
     with open_genome(genome_file) as genome, served(genome_file, model) as (address, pid):
         loop, client = Loop(model, genome), Client(address)
-        views = list(view_rows(client, loop, genome, count))
+        views = list(view_rows(client, loop, genome, count, pid))
         changes = [*change_rows(client, loop, genome, max(5, count // 2)), leaving_row(client, loop, genome)]
         many = crowd_row(address, loop.card.name, genome, pid)
     heads = [
-        "bases", "bases a value", "predictions, ms", "contributions, ms", "both, ms", "both, kept, ms", "MB",
-        "window loop, ms", "loop / predictions",
+        "bases", "bases a value", "predictions, ms", "contributions, ms", "both, ms", "both, kept, ms", "both, core ms",
+        "MB", "window loop, ms", "loop / predictions",
     ]  # fmt: skip
     head = f"### {loop.card.name}\n\nWindow {loop.card.window:,} bp, stride {loop.card.stride}.\n\n"
     crowded = ["answered", "sent away (503)", "others", "seconds", "memory before, MB", "most, MB", "after, MB"]

@@ -90,6 +90,8 @@ class Worker:
     def release(self, job: Job) -> None:
         """The job's answer is sent, or nobody waits for it: what was not begun is not, what runs ends soon."""
         job.stop.withdraw()
+        # Nobody is left to hear of what becomes of it.
+        job.answer.cancel()
         with self._change:
             if job in self._waiting:
                 self._waiting.remove(job)
