@@ -30,9 +30,9 @@ class Agreement(NamedTuple):
 
 
 MEASURED = {
-    "tss-yeast": Agreement(0.0, 0.0, 0.0, 0),
-    "binding-yeast": Agreement(0.0, 0.0, 0.0, 0),
-    "binding-ctcf-human": Agreement(0.0, 0.0, 0.0, 0),
+    "tss-yeast": Agreement(0.762, 0.701, 0.923, 120_000),
+    "binding-yeast": Agreement(0.792, 0.735, 0.954, 75_915),
+    "binding-ctcf-human": Agreement(0.953, 0.794, 0.993, 90_000),
 }
 """Of shipped models, docs/benchmarks/mutagenesis.md, by `--contrib-weight calls`."""
 
