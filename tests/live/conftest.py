@@ -13,7 +13,7 @@ import pytest
 from tests.models import mixed_model, small_model
 from tests.scan.explained import convolution_model
 from trackgen.genome import Genome, open_genome
-from trackgen.live import LiveEngine
+from trackgen.live import LiveEngine, Stop
 from trackgen.scan.opened import Model, open_model
 
 LENGTHS = {"chrA": 5000, "chrB": 43, "chrC": 1}
@@ -25,6 +25,20 @@ def outputs(**fields: Any) -> list[dict[str, Any]]:
     """One probability of three classes, the first of which has no track."""
     classes = [{"name": "background", "track": False}, {"name": "hit", "threshold": 0.2}, {"name": "other"}]
     return [{"name": "out", "activation": "softmax", "role": "probability", "classes": classes} | fields]
+
+
+class StopAfter(Stop):
+    """Withdraws the work at the n-th look at it; never where that is 0."""
+
+    def __init__(self, most: int = 0) -> None:
+        super().__init__()
+        self.looks, self._most = 0, most
+
+    def check(self, _share: float = 0) -> None:
+        self.looks += 1
+        if self.looks == self._most:
+            self.withdraw()
+        super().check()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 import numpy as np
 import pytest
 
-from tests.live.conftest import LENGTHS, MODELS
+from tests.live.conftest import LENGTHS, MODELS, StopAfter
 from tests.plugins.protocol.schemas import fits
 from trackgen.errors import UsageError
 from trackgen.genome import Genome
@@ -296,28 +296,17 @@ def test_a_signal_that_is_missing_is_told_before_anything_is_asked(models: dict[
 
 
 def test_work_that_is_withdrawn_ends_between_tiles_and_what_was_done_is_kept(
-    models: dict[str, Model], genome: Genome, monkeypatch: pytest.MonkeyPatch
+    models: dict[str, Model], genome: Genome
 ) -> None:
-    engine, stop = LiveEngine([models["dense"]], genome), Stop()
-    checks = []
-
-    def check(share: float = 0) -> None:
-        checks.append(share)
-        if len(checks) == 8:
-            stop.withdraw()
-        Stop.check(stop)
-
-    monkeypatch.setattr(stop, "check", check)
+    engine, stop = LiveEngine([models["dense"]], genome), StopAfter(6)
     with pytest.raises(Withdrawn):
         engine.answer(values("dense", "chrA", 0, 5000), stop)
-    assert len(checks) == 8
-    monkeypatch.undo()
-    again: list[float] = []
-    fresh = Stop()
-    monkeypatch.setattr(fresh, "check", lambda share=0: again.append(share))
-    whole = engine.answer(values("dense", "chrA", 0, 5000), fresh)
-    assert len(again) < 20
-    np.testing.assert_array_equal(
-        rows(cast("dict[str, Any]", whole))["hit.plus"],
-        rows(ask(LiveEngine([models["dense"]], genome), values("dense", "chrA", 0, 5000)))["hit.plus"],
-    )
+    assert stop.looks == 6
+    rest, whole = StopAfter(), StopAfter()
+    answers = [
+        engine.answer(values("dense", "chrA", 0, 5000), rest),
+        LiveEngine([models["dense"]], genome).answer(values("dense", "chrA", 0, 5000), whole),
+    ]
+    assert rest.looks < whole.looks
+    one, other = (rows(cast("dict[str, Any]", answer)) for answer in answers)
+    np.testing.assert_array_equal(one["hit.plus"], other["hit.plus"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.live.conftest import StopAfter
 from tests.live.test_engine import ask
 from tests.plugins.protocol.schemas import fits
 from trackgen.genome import Edit, EditedGenome, Genome
@@ -95,15 +96,7 @@ def test_what_cannot_be_changed_is_refused(
 
 def test_work_that_is_withdrawn_ends_between_runs(engine: LiveEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trackgen.live.mutagenesis.BASES_AT_ONCE", 500)
-    stop, checks = Stop(), []
-
-    def check(share: float = 0) -> None:
-        checks.append(share)
-        if len(checks) == 12:
-            stop.withdraw()
-        Stop.check(stop)
-
-    monkeypatch.setattr(stop, "check", check)
+    stop = StopAfter(12)
     with pytest.raises(Withdrawn):
         engine.answer(MutagenesisQuestion("dense", "chrA", 100, 300, "hit", "+"), stop)
-    assert len(checks) == 12
+    assert stop.looks == 12

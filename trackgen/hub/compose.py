@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from trackgen.card import Card, ClassSpec
+from trackgen.card.colors import PALETTE
 from trackgen.errors import UsageError
 from trackgen.hub.limits import limits_of
 from trackgen.hub.model import Color, HubTrack, Limits, Overlay, RunFacts, TrackGroup
@@ -19,15 +20,6 @@ SHORT_LABEL, LONG_LABEL, CONTAINER_LABEL = 17, 76, 49
 # Beside a track in igv.js, where a few words have room.
 DISPLAY_NAME = 40
 CONTRIBUTION_COLOR: Color = (80, 80, 80)
-# Okabe and Ito's colours, told apart by people with any kind of colour vision (jfly.uni-koeln.de/color).
-PALETTE: tuple[Color, ...] = (
-    (213, 94, 0),
-    (0, 114, 178),
-    (0, 158, 115),
-    (204, 121, 167),
-    (230, 159, 0),
-    (86, 180, 233),
-)
 SECTIONS = {"probability": "predictions", "signal": "predictions", "contribution": "contributions"}
 HYPOTHETICAL = "hypothetical"
 ORDER = ("predictions", "contributions", HYPOTHETICAL)

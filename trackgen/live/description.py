@@ -6,12 +6,11 @@ from collections.abc import Collection
 from typing import Any
 
 from trackgen.card import Card, ClassSpec, OutputSpec
+from trackgen.card.colors import PALETTE
 from trackgen.scan.tracks import strands_of
 
 __all__ = ["STRANDS", "describe_model"]
 
-# Okabe and Ito's colours, told apart by people with any kind of colour vision (jfly.uni-koeln.de/color).
-PALETTE = ("213,94,0", "0,114,178", "0,158,115", "204,121,167", "230,159,0", "86,180,233")
 WHOLE_AXIS, THRESHOLDS_IN_AXIS = 0.5, 4.0
 """As in hubs: a call stands at a quarter of the axis, unless that were most of it."""
 STRANDS = {"plus": "+", "minus": "-", None: "."}
@@ -53,7 +52,7 @@ def _class(output: OutputSpec, entry: ClassSpec, place: int) -> dict[str, Any]:
     return {
         "name": entry.name,
         "label": entry.title,
-        "color": entry.color or PALETTE[place % len(PALETTE)],
+        "color": entry.color or ",".join(map(str, PALETTE[place % len(PALETTE)])),
         "role": output.role,
         "unit": output.unit,
         "threshold": entry.threshold,
