@@ -140,9 +140,13 @@ def test_a_hub_without_sequence_needs_a_genome(genome: Path, model: Path, tmp_pa
 def test_a_folder_that_is_no_hub_and_a_missing_signal_are_told(
     hub: Path, genome: Path, model: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="models can be shown over hubs of trackgen only") as caught:
         live_over(tmp_path, "127.0.0.1", options(model, genome))
     assert caught.value.exit_status == 3
+    with pytest.raises(
+        DataError, match="there is no such folder; wanted a hub. Give the genome with --genome, and a hub"
+    ):
+        live_over(tmp_path / "none", "127.0.0.1", options(model))
     inputs = [{"name": "sequence", "kind": "sequence"}, {"name": "atac", "kind": "signal"}]
     needy = input_model(tmp_path, inputs).path
     with pytest.raises(UsageError, match="atac") as missing:

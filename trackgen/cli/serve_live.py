@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trackgen.errors import UsageError
+from trackgen.errors import DataError, UsageError
 from trackgen.serve import Overlay
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def live_over(root: Path, host: str, options: LiveOptions) -> Served:
 
     models = [open_model(text, device=options.device, threads=options.threads) for text in options.models]
     _make_hub(root, options, [model.path for model in models])
-    built = read_built(root, "models can be looked through over")
+    built = read_built(root, "models can be shown over")
     path = options.genome or _own_genome(built)
     genome = open_genome(path)
     name = built.genome_of(genome.lengths, path)
@@ -87,8 +87,15 @@ def live_over(root: Path, host: str, options: LiveOptions) -> Served:
 
 def _make_hub(root: Path, options: LiveOptions, models: Sequence[Path]) -> None:
     """Make the hub where there is nothing yet and the genome is known: a browser needs one to show."""
-    if root.exists() or options.genome is None:
+    if root.exists():
         return
+    if options.genome is None:
+        raise DataError(
+            "there is no such folder",
+            path=root,
+            wanted="a hub",
+            remedy="give the genome with --genome, and a hub without tracks is made",
+        )
     from trackgen.hub.bare import build_bare_hub
     from trackgen.progress import for_stream
 
