@@ -276,6 +276,10 @@ def test_an_answer_of_too_many_values_is_refused_but_not_its_summary(
         engine.answer(values("dense", "chrA", 0, 251), Stop())
     assert caught.value.status == 413
     assert len(rows(ask(engine, values("dense", "chrA", 0, 5000, step=50)))) == 4
+    monkeypatch.setattr("trackgen.live.engine.MOST_FEATURES", 100)
+    with pytest.raises(Refused, match="found 101 values; wanted at most 100"):
+        engine.answer(FeaturesQuestion("dense", "chrA", 0, 101, "hit.plus"), Stop())
+    assert engine.answer(FeaturesQuestion("dense", "chrA", 0, 101, "hit.plus", 2), Stop())
 
 
 def test_a_weight_that_does_not_fit_is_refused(engine: LiveEngine) -> None:

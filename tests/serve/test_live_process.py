@@ -143,7 +143,7 @@ def test_a_folder_that_is_no_hub_and_a_missing_signal_are_told(
     with pytest.raises(DataError, match="models can be shown over hubs of trackgen only") as caught:
         live_over(tmp_path, "127.0.0.1", options(model, genome))
     assert caught.value.exit_status == 3
-    with pytest.raises(DataError, match="there is no such folder; wanted a hub[.] Give the genome with --genome"):
+    with pytest.raises(DataError, match=r"there is no such folder; wanted a hub\. Give the genome with --genome"):
         live_over(tmp_path / "none", "127.0.0.1", options(model))
     inputs = [{"name": "sequence", "kind": "sequence"}, {"name": "atac", "kind": "signal"}]
     needy = input_model(tmp_path, inputs).path

@@ -17,7 +17,7 @@ import trackgen
 from trackgen.errors import DataError, UsageError
 from trackgen.genome import Edit, EditedGenome, Genome, assembly_name, decode
 from trackgen.live.description import STRANDS
-from trackgen.live.limits import Limits, Region, refuse_large, refuse_many_values, region_of, unknown
+from trackgen.live.limits import MOST_FEATURES, Limits, Region, refuse_large, refuse_many_values, region_of, unknown
 from trackgen.live.models import LiveModel
 from trackgen.live.mutagenesis import changes_of
 from trackgen.live.questions import (
@@ -137,6 +137,7 @@ class LiveEngine:
             raise unknown(f"track of {model.name}", "track", question.track, known)
         most = self.limits.predictions if kind == "predictions" else self.limits.contributions
         region = region_of(question, self.lengths, most, kind)
+        refuse_many_values(-(-(region.end - region.start) // question.step), MOST_FEATURES)
         ((_, row, rule),) = self._tracks(model, kind, [question.track], question.weight, region, stop)
         values = reduced(row, question.step, rule)
         return [

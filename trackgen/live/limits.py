@@ -15,6 +15,9 @@ __all__ = ["Limits", "Region", "region_of", "unknown"]
 MOST_VALUES = 4_000_000
 """Of one answer: some 40 MB of JSON, which are in memory for as long as they are sent."""
 
+MOST_FEATURES = 250_000
+"""Of one answer: each is an object of four names."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -78,18 +81,19 @@ def refuse_large(bases: int, most: int, kind: str) -> None:
         )
 
 
-def refuse_many_values(count: int) -> None:
-    """Refuse an answer of too many values.
+def refuse_many_values(count: int, most: int | None = None) -> None:
+    """Refuse an answer of more than `most` values, MOST_VALUES where None.
 
     Raises:
         Refused: with status 413.
     """
-    if count > MOST_VALUES:
+    most = MOST_VALUES if most is None else most
+    if count > most:
         raise Refused(
             413,
             "the answer is too long",
             found=f"{count:,} values",
-            wanted=f"at most {MOST_VALUES:,}",
+            wanted=f"at most {most:,}",
             remedy="ask for fewer classes, or for a value each few bases with step",
         )
 
