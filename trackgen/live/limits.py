@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from trackgen.live.questions import Place
 from trackgen.live.refused import Refused
 
-__all__ = ["Limits", "Region", "region_of", "unknown"]
+__all__ = ["MOST_FEATURES", "Limits", "Region", "refuse_large", "refuse_many_values", "region_of", "unknown"]
 
 MOST_VALUES = 4_000_000
 """Of one answer: some 40 MB of JSON, which are in memory for as long as they are sent."""
