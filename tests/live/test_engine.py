@@ -314,3 +314,21 @@ def test_work_that_is_withdrawn_ends_between_tiles_and_what_was_done_is_kept(
     assert rest.looks < whole.looks
     one, other = (rows(cast("dict[str, Any]", answer)) for answer in answers)
     np.testing.assert_array_equal(one["hit.plus"], other["hit.plus"])
+
+
+def test_many_classes_are_explained_one_by_one_and_the_same(
+    engine: LiveEngine, models: dict[str, Model], genome: Genome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trackgen.live.models.MOST_TOGETHER", 1)
+    other = LiveEngine([models["dense"]], genome)
+    for question in (
+        values("dense", "chrA", 1000, 1100, "contributions"),
+        values("dense", "chrA", 1000, 1100, "contributions", classes=("other",)),
+        values("dense", "chrA", 1000, 1100, "contributions", classes=("hit",), weight="calls"),
+    ):
+        assert_close(rows(ask(other, question)), rows(ask(engine, question)))
+    both = WhatIfQuestion("dense", "chrA", 1000, 1100, (BodyEdit(1050, 1050, "TT"),), None, ("hit", "other"))
+    found, wanted = ask(other, both), ask(engine, both)
+    assert [track["name"] for track in found["tracks"]] == [track["name"] for track in wanted["tracks"]]
+    for key in ("reference", "alternative"):
+        assert_close(rows(found, key), rows(wanted, key))
