@@ -90,6 +90,21 @@ def test_gff3_gives_the_same_starts_under_its_own_identifiers(tmp_path: Path, mo
     assert score_table(model, genome, tmp_path / "genes.gff.gz") == rows
 
 
+def test_a_segment_of_a_gene_stands_for_its_transcript(tmp_path: Path, model: Path, genome: Path) -> None:
+    lines = ["gene\t21\t80\t.\t-\t.\tID=g1", "V_gene_segment\t21\t80\t.\t-\t.\tID=v1;Parent=g1"]
+    (tmp_path / "genes.gff").write_text("".join(f"chrI\ts\t{line}\n" for line in lines))
+    rows = score_table(model, genome, tmp_path / "genes.gff")
+    assert [(row["start"], row["name"], row["gene"]) for row in rows] == [("79", "v1", "g1")]
+
+
+def test_an_escaped_tab_or_line_end_in_a_name_does_not_break_the_table(
+    tmp_path: Path, model: Path, genome: Path
+) -> None:
+    (tmp_path / "genes.gff").write_text("chrI\ts\tgene\t21\t80\t.\t-\t.\tID=a%09b%0Ac\n")
+    (row,) = score_table(model, genome, tmp_path / "genes.gff")
+    assert (row["name"], row["gene"], row["start"]) == ("a b c", "a b c", "79")
+
+
 def test_a_model_without_strands_gives_a_transcript_one_column(tmp_path: Path, folder: Path, genome: Path) -> None:
     forward = small_model(tmp_path, strands="average").path
     (tmp_path / "genes.gtf").write_text(GTF)
@@ -170,7 +185,8 @@ def test_a_vcf_that_is_not_sorted_gets_no_index_and_an_old_one_goes(
     tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path
 ) -> None:
     told, output = Told(), tmp_path / "out.vcf.gz"
-    (tmp_path / "out.vcf.gz.tbi").write_bytes(b"of another file")
+    for index in (".tbi", ".csi"):
+        (tmp_path / f"out.vcf.gz{index}").write_bytes(b"of another file")
     places = [("chrI", 50), ("chrI", 5)]
     file = write_vcf(tmp_path / "in.vcf", [(*place, bases_at(sequences, *place), "A") for place in places])
     run_score(ScoreOptions(str(model), genome, file, output, device="cpu"), told)
@@ -191,6 +207,26 @@ def test_packed_files_give_what_plain_ones_give(
     assert len(wanted) == 600
     assert score_table(model, genome, tmp_path / "zipped") == wanted
     assert score_table(model, genome, tmp_path / "blocks") == wanted
+
+
+def test_an_index_of_the_other_kind_does_not_outlive_its_file(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path
+) -> None:
+    output = tmp_path / "out.vcf.gz"
+    (tmp_path / "out.vcf.gz.csi").write_bytes(b"of another file, and htslib would take it")
+    file = write_vcf(tmp_path / "in.vcf", [("chrI", 5, bases_at(sequences, "chrI", 5), "A,C")])
+    run_score(ScoreOptions(str(model), genome, file, output, device="cpu"), NullProgress())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.vcf", "out.vcf.gz", "out.vcf.gz.tbi"]
+
+
+def test_info_that_ends_with_a_semicolon_gets_no_entry_without_a_name(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path
+) -> None:
+    text = f"chrI\t5\t.\t{bases_at(sequences, 'chrI', 5)}\tA\t.\t.\tDP=3;\n"
+    (tmp_path / "in.vcf").write_text(VCF_HEAD + text)
+    run_score(ScoreOptions(str(model), genome, tmp_path / "in.vcf", tmp_path / "o.vcf", device="cpu"), NullProgress())
+    info = (tmp_path / "o.vcf").read_text().splitlines()[-1].split("\t")[7]
+    assert info.startswith("DP=3;TG_background_plus_ref=")
 
 
 def test_a_vcf_without_records_is_written_as_it_is_with_its_new_header(

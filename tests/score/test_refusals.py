@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,12 @@ def test_a_transcript_without_strand_is_refused_or_left_out(tmp_path: Path, mode
         ("##fileformat=VCFv4.2\n", ["the VCF has no line of columns"]),
         (VCF_HEAD + "chrI\t5\t.\tA\tG\n", ["line 3: the line of the VCF has too few columns; found 5"]),
         (VCF_HEAD + "chrI\tx\t.\tA\tG\t.\t.\t.\n", ["line 3: the position is not a whole number; found 'x'"]),
+        (
+            VCF_HEAD + f"chrI\t{'9' * 5000}\t.\tA\tG\t.\t.\t.\n",
+            ["line 3: the position is not a whole number", "18 at most"],
+        ),
+        (f"chrI\t5\t9\nchrI\t5\t{'9' * 5000}\n", ["line 2: this is no interval"]),
+        (GTF + f"chrI\ts\tgene\t5\t{'9' * 5000}\t.\t+\t.\t\n", ["line 9: the positions are no stretch of a sequence"]),
         ("chrI 5 9\n", ["this is neither BED, GTF, GFF3 nor VCF; its columns are separated by spaces"]),
         ("chrI\t5\t9\nchrI\t6\t\u00b2\n", ["line 2: this is no interval"]),
         ("chrI\t5\t9\nchrI\t9\t5\n", ["line 2: the interval is empty or ends before it starts; found 9 to 5"]),
@@ -74,8 +81,11 @@ def test_a_bad_file_is_refused_with_its_line(
         ("chrI\t{pos}\t.\t{base}\t{base}]chrI:9]", ["the allele is symbolic"]),
         ("chrI\t{pos}\t.\t{base}\tAR", ["the alternative allele has letters that are no bases; found 'AR'"]),
         ("chrI\t{pos}\t.\t{base}\tA,", ["the alternative allele has letters that are no bases; found ''"]),
-        ("chrI\t{pos}\t.\tR\tA", ["the reference allele has letters that are no bases; found 'R'"]),
-        ("chrI\t0\t.\tN\tA", ["the position is before its sequence; found 0; wanted 1 or more"]),
+        (
+            "chrI\t{pos}\t.\tR\tA",
+            ["the reference allele has letters that are no bases; found 'R'", "--unfit skip leaves"],
+        ),
+        ("chrI\t0\t.\tN\tA", ["the position is before its sequence; found 0; wanted 1 or more", "--unfit skip leaves"]),
         ("chrI\t301\t.\tA\tC", ["the record ends beyond its sequence; found chrI to base 301; wanted at most 300"]),
         ("chrX\t5\t.\tA\tC", ["the VCF file names a sequence that the genome does not have; found chrX"]),
     ],
@@ -119,6 +129,17 @@ def test_none_of_the_sequences_known_is_refused_even_where_unfit_ones_are_skippe
 ) -> None:
     message = refused(model, genome, write_bed(tmp_path / "x.bed", [("chrX", 1, 2)]), unfit="skip")
     assert "x.bed, line 1: the BED file names a sequence that the genome does not have; found chrX" in message
+
+
+@pytest.mark.parametrize("named", ["-", "pipe"])
+def test_a_pipe_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Path, genome: Path, named: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)
+    message = refused(model, genome, Path(named))
+    assert f"{named}: this is a pipe, which can't be read twice; wanted a BED, GTF, GFF3 or VCF file." in message
+    assert "Write it to a file first: COMMAND > FILE." in message
 
 
 @pytest.mark.parametrize("blocks", [True, False])

@@ -15,13 +15,15 @@ from typing import IO, NamedTuple
 from trackgen.errors import DataError
 from trackgen.genome.sequence import GZIP_MAGIC, near_files, quote
 
-__all__ = ["LineError", "Row", "bed_lines", "feature_rows", "numbered_lines", "sniff"]
+__all__ = ["MOST_DIGITS", "LineError", "Row", "bed_lines", "feature_rows", "numbered_lines", "sniff"]
 
 NOT_DATA = re.compile(r"\s*$|#|track\b|browser\b")
 GFF_SEQUENCES = ("##FASTA", ">")
 """What the genes of a GFF3 file end at: the sequences that may follow them."""
 LINES_LOOKED_AT = 100_000
 QUOTED = 60
+MOST_DIGITS = 18
+"""Of a number: more than any position has, and within 64 bits."""
 KINDS = "GTF, GFF3 or BED, plain or gzip"
 
 
@@ -117,8 +119,8 @@ def _kind(number: int, line: str) -> str:
 
 
 def _are_numbers(texts: Sequence[str]) -> bool:
-    """Whether all are digits of ASCII: isdigit alone takes superscripts too, which int does not."""
-    return all(text.isascii() and text.isdigit() for text in texts)
+    """Whether all are digits of ASCII: isdigit alone takes superscripts too, which int does not; nor thousands."""
+    return all(text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS for text in texts)
 
 
 def feature_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
@@ -142,7 +144,7 @@ def feature_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
         sequence, _, feature, first, last, _, strand, _, attributes = fields
         if not (_are_numbers((first, last)) and 1 <= int(first) <= int(last)):
             raise LineError(
-                number, "the positions are no stretch of a sequence", f"{first} to {last}", "1 <= start <= end"
+                number, "the positions are no stretch of a sequence", f"{first} to {last}"[:QUOTED], "1 <= start <= end"
             )
         yield Row(number, sequence, feature, int(first) - 1, int(last), strand, attributes)
 

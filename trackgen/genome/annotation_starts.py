@@ -15,6 +15,7 @@ from trackgen.genome.annotation_models import GENE_ID, GENE_NAME, NODES, TRANSCR
 
 __all__ = ["Start", "transcript_starts"]
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 OF_GENES = re.compile(r"gene$|gene_segment$", re.IGNORECASE)
 
 
@@ -78,14 +79,20 @@ def _gff3(rows: Iterable[Row]) -> tuple[Keyed, Keyed, set[tuple[str, str]]]:
     for row in rows:
         if not NODES.search(row.feature):
             continue
-        identifier = unquote(attribute_value(row.attributes, "ID")) or f"{row.feature} in line {row.number}"
-        if OF_GENES.search(row.feature):
+        identifier = _unescaped(row, "ID") or f"{row.feature} in line {row.number}"
+        parent = _unescaped(row, "Parent")
+        # What belongs to a gene is no gene of its own: segments of immunoglobulins stand where transcripts do.
+        if OF_GENES.search(row.feature) and (row.sequence, parent) not in genes:
             genes.setdefault((row.sequence, identifier), _start(row, identifier, identifier))
             continue
-        parent = unquote(attribute_value(row.attributes, "Parent").partition(",")[0])
         _widen(transcripts, row, identifier, parent or identifier)
         owners.add((row.sequence, parent))
     return transcripts, genes, owners
+
+
+def _unescaped(row: Row, key: str) -> str:
+    """The first value of an attribute; no letter of it ends a column or a line of the table."""
+    return CONTROL.sub(" ", unquote(attribute_value(row.attributes, key).partition(",")[0]))
 
 
 def _widen(transcripts: Keyed, row: Row, name: str, gene: str) -> None:

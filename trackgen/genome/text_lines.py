@@ -60,9 +60,11 @@ def _cut(text: bytes) -> list[bytes]:
 
 
 def _head(path: Path, what: str) -> bytes:
-    if path.exists() and not path.is_file():
+    stream = os.fspath(path) == "-" and not path.exists()
+    if stream or (path.exists() and not path.is_file()):
         kind = "a folder" if path.is_dir() else "a pipe, which can't be read twice"
-        raise DataError(f"this is {kind}", path=path, wanted=f"a {what}")
+        remedy = None if path.is_dir() else "write it to a file first: COMMAND > FILE"
+        raise DataError(f"this is {kind}", path=path, wanted=f"a {what}", remedy=remedy)
     try:
         with open(path, "rb") as file:
             return file.read(HEAD)

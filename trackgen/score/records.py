@@ -29,6 +29,7 @@ LEADING = {
 """Columns of the table behind the six of BED, by kind."""
 BASES = re.compile(r"[ACGTNacgtn]+")
 SHOWN = 30
+SKIP = "--unfit skip leaves such records out"
 
 
 class Record(NamedTuple):
@@ -119,7 +120,7 @@ class Reader:
                     place=f"line {start.line:,}",
                     found=start.name,
                     wanted="+ or -",
-                    remedy="--unfit skip leaves such records out",
+                    remedy=SKIP,
                 )
             )
             return
@@ -189,7 +190,7 @@ class Reader:
         """What is wrong with where a variant stands, and what it says stands there."""
         if parsed.position < 0:
             what = "the position is before its sequence"
-            return DataError(what, path=self._path, place=place, found=0, wanted="1 or more")
+            return DataError(what, path=self._path, place=place, found=0, wanted="1 or more", remedy=SKIP)
         if not BASES.fullmatch(parsed.reference):
             return self._other_letters(place, "reference", parsed.reference)
         there = decode(self._genome.fetch(name, parsed.position, parsed.position + len(parsed.reference)))
@@ -220,7 +221,8 @@ class Reader:
 
     def _other_letters(self, place: str, which: str, allele: str) -> DataError:
         what = f"the {which} allele has letters that are no bases"
-        return DataError(what, path=self._path, place=place, found=repr(_short(allele)), wanted="A, C, G, T or N")
+        found = repr(_short(allele))
+        return DataError(what, path=self._path, place=place, found=found, wanted="A, C, G, T or N", remedy=SKIP)
 
 
 def _short(text: str) -> str:

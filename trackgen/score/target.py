@@ -16,6 +16,8 @@ __all__ = ["check_output", "indexed_output", "is_vcf", "opened_target"]
 
 PACKED = ".vcf.gz"
 INDEX = ".tbi"
+INDEXES = (INDEX, ".csi")
+"""Of a packed VCF, whoever made them; htslib takes the second before the first."""
 LONGEST_FOR_TBI = 2**29
 """Positions that a tabix index can hold, https://samtools.github.io/hts-specs/tabix.pdf."""
 Write = Callable[[bytes], object]
@@ -83,9 +85,10 @@ def opened_target(output: Path | None, index: Path | None, stream: BinaryIO | No
             unfinished.append(unnamed)
             index_vcf(temporary, unnamed)
             os.replace(unnamed, index)
-        else:
+        for suffix in INDEXES if is_vcf(output) else ():
             # An earlier output's would be wrong for this one.
-            output.with_name(output.name + INDEX).unlink(missing_ok=True)
+            if index is None or suffix != INDEX:
+                output.with_name(output.name + suffix).unlink(missing_ok=True)
         os.replace(temporary, output)
     except OSError as error:
         if error.errno in DISK_ERRORS:

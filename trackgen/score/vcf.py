@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import trackgen
 from trackgen.errors import DataError, UsageError
-from trackgen.genome.annotation_lines import LineError
+from trackgen.genome.annotation_lines import MOST_DIGITS, LineError
 from trackgen.score.columns import Column
 
 __all__ = ["COLUMNS", "Header", "InfoField", "VcfLine", "add_info", "info_fields", "info_lines", "parse_line"]
@@ -69,8 +69,9 @@ def parse_line(number: int, line: bytes) -> VcfLine:
     if len(fields) < 8:
         shown = f"{len(fields)}: {line[:QUOTED]!r}"
         raise LineError(number, "the line of the VCF has too few columns", shown, "eight or more, by tabs")
-    if not fields[1].isdigit():
-        raise LineError(number, "the position is not a whole number", repr(fields[1])[1:], "digits")
+    if not fields[1].isdigit() or len(fields[1]) > MOST_DIGITS:
+        shown = repr(fields[1][:QUOTED])[1:]
+        raise LineError(number, "the position is not a whole number", shown, f"digits, {MOST_DIGITS} at most")
     try:
         name, _, identifier, reference, alternatives = (field.decode() for field in fields[:5])
     except UnicodeDecodeError:
@@ -147,6 +148,8 @@ def add_info(line: bytes, entries: Sequence[str]) -> bytes:
     """The line with `entries`, KEY=VALUE each, behind what its INFO holds."""
     text = line.rstrip(b"\r\n")
     fields = text.split(b"\t", 8)
-    held = [] if fields[7] in (b".", b"") else [fields[7]]
+    # Some callers end it with a semicolon, behind which another would make an entry without a name.
+    before = fields[7].rstrip(b";")
+    held = [] if before in (b".", b"") else [before]
     fields[7] = b";".join([*held, *(entry.encode() for entry in entries)])
     return b"\t".join(fields) + line[len(text) :]
