@@ -3,10 +3,10 @@
     python benchmarks/live.py GENOME [--model tss-yeast] [--places 15] [--report docs/benchmarks/live.md]
 
 Starts ``trackgen serve HUB --model MODEL --genome GENOME -t 2`` on a hub that it makes, and asks as a page does: for a
-view the predictions and, after them, the contributions (of models with many classes, to the first), at places that were
-never looked at (cold), and again (kept). Times are medians over the places, from the question to the last byte of the
-answer; reading the JSON is not in them. Beside them stands, measured in the same run, a plain loop of ONNX Runtime over
-the same windows: the model's own file, batches of 256 windows, both strands where the model reads both, no
+view the predictions and, after them, the contributions (of models with many classes, of four and to one), at places
+that were never looked at (cold), and again (kept). Times are medians over the places, from the question to the last
+byte of the answer; reading the JSON is not in them. Beside them stands, measured in the same run, a plain loop of ONNX
+Runtime over the same windows: the model's own file, batches of 256 windows, both strands where the model reads both, no
 contributions, no server, two threads.
 
 Prints the tables in markdown; with --report they are written into that file, after its text and before its notes.
@@ -150,13 +150,13 @@ def view_rows(client: Client, loop: Loop, genome: Genome, count: int, pid: int) 
     unit = ms([loop.seconds(name, start, start + 2000) for name, start in places(genome, 2000, 5, 9)]) / 2000
     model = loop.card.name
     shown = [entry.name for output in loop.card.outputs for entry in output.classes if entry.track]
-    letters = {"classes": shown[0]} if len(shown) > FEW else {}
+    few, letters = ({"classes": ",".join(shown[:FEW])}, {"classes": shown[0]}) if len(shown) > FEW else ({}, {})
     for number, (bases, step) in enumerate(VIEWS):
         times: dict[str, list[float]] = {"predictions": [], "contributions": [], "cold": [], "kept": []}
         size, processor = 0, []
         for name, start in places(genome, bases, count if bases <= 10_000 else max(5, count // 3), number):
             place = {"model": model, "chr": name, "start": start, "end": start + bases, "step": step}
-            asked = [("predictions", place), ("contributions", place | letters)]
+            asked = [("predictions", place | few), ("contributions", place | letters)]
             used = processor_seconds(pid)
             first = [client.ask(kind, **values) for kind, values in asked]
             processor.append(processor_seconds(pid) - used)
