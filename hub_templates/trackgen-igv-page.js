@@ -56,9 +56,10 @@ function explainSearch(browser, hasGenes) {
     }
     browser.search = async (text, ...rest) => {
         tell("")
-        // Besides regions igv.js understands several places at once, and "all".
-        const place = isRegion(text) ? readPlace(text, knownLengths(browser.genome)) : {name: text}
-        await find(text, place, ...rest)
+        // Besides regions igv.js understands several places at once, and "all"; the name of a sequence it would look up
+        // elsewhere.
+        const place = readPlace(text, knownLengths(browser.genome))
+        await find(text, isRegion(text) || place.region ? place : {name: text}, ...rest)
         // Found or not, the reader has been told.
         return true
     }
@@ -96,10 +97,12 @@ export async function openBrowser(igv, config, lengths) {
     return browser
 }
 
-// The places shown, as a reader would write them: after a drag igv.js's begin within a base.
+// The places shown, as a reader would write them: after a drag igv.js's begin within a base, and a whole number may come
+// as 229999.99999999997.
 export function shownLoci(browser) {
+    const whole = number => Math.floor(Number(number) + 1e-3)
     return [browser.currentLoci()].flat()
-        .map(locus => locus.replace(/:[\d.]+-[\d.]+$/, region => region.replace(/\.\d+/g, "")))
+        .map(locus => locus.replace(/:[\d.]+-[\d.]+$/, region => region.replace(/\d+\.\d+/g, whole)))
 }
 
 // igv.js gets a genome that the hub does not carry from igv.org, and says little when it can't.

@@ -13,8 +13,8 @@ import {askedState, rememberState} from "./trackgen-live-state.js"
 import {summaryOf, summaryTable} from "./trackgen-live-summary.js"
 import {LiveSource, lookOf, shown} from "./trackgen-live.js"
 import {lettersTrack, registerTracks, valuesTrack, whatifTracks} from "./trackgen-live-tracks.js"
-import {mutagenesisTrack} from "./trackgen-mutagenesis.js"
-import {chosenGenome, complain, keepPlace, loadJson, settle, state, tell} from "./trackgen-page.js"
+import {mutagenesisTrack, STRIP_BASES} from "./trackgen-mutagenesis.js"
+import {chosenGenome, complain, keepPlace, loadJson, NO_RANGES, settle, state, tell} from "./trackgen-page.js"
 import {editText} from "./trackgen-variants.js"
 
 const part = id => document.getElementById(id)
@@ -79,6 +79,7 @@ class LivePage {
             part("stripof").value = strip
         }
         part("strip").checked = Boolean(strip)
+        part("contributions").disabled = model.contributions.length === 0
         part("note").textContent = model.note ?? ""
         state.model = model.name
     }
@@ -148,8 +149,15 @@ class LivePage {
         ]
     }
 
+    // What waits for its turn sees all that was asked for until then: many clicks are one arrangement.
     arrange() {
-        this.arranging = this.arranging.then(() => this.arranged()).catch(error => complain(explain(error)))
+        if (!this.isWaiting) {
+            this.isWaiting = true
+            this.arranging = this.arranging.then(() => {
+                this.isWaiting = false
+                return this.arranged()
+            }).catch(error => complain(explain(error)))
+        }
         return this.arranging
     }
 
@@ -192,12 +200,15 @@ class LivePage {
             }
         }))
         await this.browser.updateViews()
-        views.forEach(({viewports}) => viewports.filter(ready).forEach(port => port.repaint()))
+        views.forEach(({viewports}) => viewports.filter(ready).forEach(repaint))
     }
 
     // The view is another, or what it shows is.
     async moved() {
         const place = this.place()
+        this.sign.view(place)
+        part("stripnote").hidden = !(part("strip").checked && place && place.end - place.start > this.stripLimit() + 1)
+        part("stripnote").textContent = `zoom in to ${this.stripLimit()} bp`
         if (this.engine.state === "lost") {
             // A search has taken it away.
             this.tell(LOST)
@@ -212,7 +223,8 @@ class LivePage {
         const {model} = this.source
         rememberState({
             genome: part("genome").options.length > 1 ? part("genome").value : "",
-            locus: state.locus.join(" "),
+            // igv.js's view of everything is no place that can be asked for.
+            locus: state.locus.filter(seen => !seen.startsWith("all")).join(" "),
             model: this.description.models.length > 1 ? model.name : "",
             classes: this.source.classes.length < model.classes.length ? this.source.classes : null,
             contributions: part("contributions").checked,
@@ -247,18 +259,18 @@ class LivePage {
         const changed = place && this.edits.all.some(({chr}) => chr === place.chr)
         const answer = changed && !this.wasTooLarge && await this.source.whatif(place)
         if (!answer) {
-            part("summary").replaceChildren()
+            part("summary").replaceChildren(...(place && this.edits.all.length && !changed ? [outside()] : []))
             Object.assign(state, {summary: [], whatif: null})
             return
         }
         const middle = (place.start + place.end) / 2
-        const near = this.source.editsOn(place.chr)
+        const near = this.source.editsOn(place.chr).filter(edit => edit.start < place.end && edit.end >= place.start)
             .reduce((best, edit) => !best || Math.abs(edit.start - middle) < Math.abs(best.start - middle) ? edit : best, null)
         const tracks = shown(this.source, this.source.model.tracks)
         const labels = new Map(tracks.map(track => [track.name, plain(lookOf(this.source, track).label)]))
         const region = {start: Math.max(0, Math.floor(place.start)), end: Math.ceil(place.end)}
-        const rows = summaryOf(answer, labels, region, near.start)
-        part("summary").replaceChildren(summaryTable(rows, editText(near)))
+        const rows = summaryOf(answer, labels, region, near ? near.start : -1)
+        part("summary").replaceChildren(summaryTable(rows, near && editText(near)), ...(near ? [] : [outside()]))
         Object.assign(state, {summary: rows, whatif: answer})
     }
 
@@ -280,6 +292,10 @@ class LivePage {
             this.source.forget()
             this.reload(true).then(() => this.moved())
         }
+    }
+
+    stripLimit() {
+        return Math.min(STRIP_BASES, this.description.limits.mutagenesis)
     }
 
     // A click on a base: its menu. On the heat map: that change.
@@ -314,6 +330,21 @@ class LivePage {
 
 }
 
+// What is drawn anew, or taken away where there is no answer: igv.js leaves the picture of what was there before.
+function repaint(port) {
+    if (!port.featureCache?.features) {
+        port.canvas?.remove()
+        port.canvas = undefined
+    }
+    port.repaint()
+}
+
+function outside() {
+    const line = document.createElement("p")
+    line.textContent = "No change is in view; click on one to go there."
+    return line
+}
+
 // igv.js's cache says that it holds what was asked for; it holds what came.
 function trim(port) {
     const covers = port.featureCache?.features?.covers
@@ -332,16 +363,26 @@ function genomeOf(browser) {
     }
 }
 
+// A server that does not send parts of files can't show recorded tracks: said once, and only to who asks for them.
+function tellFlaws(flaws) {
+    const others = flaws.filter(text => !text.includes(NO_RANGES))
+    others.forEach(complain)
+    if (wanted.recorded && others.length < flaws.length) {
+        tell(sentence(`${NO_RANGES}: recorded tracks are left out, live ones work`))
+    }
+}
+
 async function show() {
     let browser = null
+    const flaws = []
     const [found, igv] = await Promise.all([
         findEngine((chr, start, end) => browser.genome.getSequence(chr, start, end)), loadIgv()])
     const genomes = [...part("genome").options]
     const option = genomes.find(({value}) => value === found.description.genome?.id) ?? chosenGenome()
     part("genome").value = option.value
     const config = await loadJson(option.dataset.config)
-    // A server that does not send parts of files can't show recorded tracks; nobody need know who does not ask for them.
-    const tracks = await soundTracks(config.tracks, wanted.recorded ? complain : () => {})
+    const tracks = await soundTracks(config.tracks, flaw => flaws.push(flaw))
+    tellFlaws(flaws)
     const isGenes = track => track.searchable || track.id === "genes"
     registerTracks(igv)
     const genes = tracks.filter(isGenes).map(track => ({...track, order: GENES_ORDER}))

@@ -78,7 +78,15 @@ export class Sign {
         }
     }
 
+    // The time is that of the view: of one that was there at once there is none.
+    view(place) {
+        if (!state.busy && !(place && Math.abs(place.end - place.start - this.bases) <= 2)) {
+            timing.textContent = ""
+        }
+    }
+
     idle({ms, bases}) {
+        this.bases = bases
         clearTimeout(this.slow)
         state.busy = false
         state.ms = ms

@@ -58,7 +58,8 @@ function section(title, rows) {
     body.insertRow().append(head("", "col"), ...["before", "after", "change"].map(text => head(text, "col")))
     for (const [label, before, after, change] of rows) {
         const row = body.insertRow()
-        row.insertCell().textContent = label
+        // A strand stays beside its class.
+        row.insertCell().textContent = label.replace(/ (?=[+−]$)/, "\u00a0")
         for (const value of [before, after]) {
             row.insertCell().textContent = value === null ? "–" : numberText(value)
         }

@@ -18,6 +18,8 @@ window.trackgenReady = state
 const REGION = /^(\S+):([\d,]+)(?:(?:-|\.\.)([\d,]+))?$/
 
 const MAGIC = {bigwig: [0x888ffc26, 0x26fc8f88], bigbed: [0x8789f2eb, 0xebf28987], "2bit": [0x1a412743, 0x4327411a]}
+// Why a track of files cannot be shown by a web server that sends files only whole.
+export const NO_RANGES = "this web server does not send parts of files (byte ranges)"
 const FORMAT = {bigwig: "BigWig", bigbed: "bigBed", "2bit": "2bit"}
 
 function show(text) {
@@ -184,8 +186,7 @@ export async function flaw({name, url, format}) {
             return null
         }
         if (answer.status !== 206) {
-            return `${name}: this web server does not send parts of files (byte ranges), which a genome browser ` +
-                "needs. Show the hub with: trackgen serve HUB"
+            return `${name}: ${NO_RANGES}, which a genome browser needs. Show the hub with: trackgen serve HUB`
         }
         const bytes = new DataView(await answer.arrayBuffer())
         if (bytes.byteLength < 4 || !MAGIC[format].includes(bytes.getUint32(0))) {

@@ -24,6 +24,8 @@ const CHANGED_PAPER = "rgba(255,208,0,0.28)"
 const MARK = "rgb(60,64,70)"
 // The share of a base's width that gives way to bases inserted beside it.
 const SQUEEZE = 0.38
+// A change that is none.
+const UNCHANGED = 1e-9
 // Below this width of a base there are bars, not letters.
 const LETTERS_FROM_PIXELS = 0.5
 
@@ -49,9 +51,8 @@ export function whatifTracks(source, {contributions = false, reference = true} =
     const predictions = shown(source, source.model.tracks)
     const letters = contributions ? shown(source, source.model.contributions) : []
     return [
-        ...(reference ? predictions.map(track => valuesTrack(source, track)) : []),
-        ...predictions.map(track => alternativeTrack(source, track)),
-        ...predictions.map(track => differenceTrack(source, track)),
+        ...predictions.flatMap(track => [...(reference ? [valuesTrack(source, track)] : []),
+            alternativeTrack(source, track), differenceTrack(source, track)]),
         ...letters.flatMap(track => [...(reference ? [lettersTrack(source, track)] : []),
             alternativeLetters(source, track)])
     ]
@@ -236,8 +237,10 @@ function valuesClass(igv) {
             }
         }
 
+        // Where nothing is shown there is no scale.
         paintAxis(context, width, height) {
-            paintAxis(context, width, height, this.dataRange, this.flipAxis)
+            const isSeen = this.trackView?.viewports?.some(port => port.checkZoomIn() && port.featureCache?.features?.length)
+            paintAxis(context, width, height, isSeen ? this.dataRange : {min: NaN, max: NaN}, this.flipAxis)
         }
 
         // What stands at a place, in words.
@@ -275,9 +278,19 @@ function differenceClass(Values) {
 
         // As much room above zero as below, so that gains and losses compare.
         scale(height) {
-            const size = Math.max(Math.abs(this.dataRange.min ?? 0), Math.abs(this.dataRange.max ?? 0), 1e-9)
+            const size = Math.max(Math.abs(this.dataRange.min ?? 0), Math.abs(this.dataRange.max ?? 0), UNCHANGED)
             this.dataRange = {min: -size, max: size}
             return super.scale(height)
+        }
+
+        // Where nothing changes the axis has no ends.
+        paintAxis(context, width, height) {
+            if (this.dataRange.max > UNCHANGED) {
+                super.paintAxis(context, width, height)
+            } else {
+                paintAxis(context, width, height, {min: NaN, max: NaN})
+                context.fillText("0", 0.95 * width - 4, height / 2 + 4)
+            }
         }
 
         words(feature) {

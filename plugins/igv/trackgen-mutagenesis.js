@@ -13,8 +13,11 @@ const TOP = 24
 // Waits until the view rests.
 const REST_MS = 250
 
+/** In wider views there is no such map, if nobody says otherwise. */
+export const STRIP_BASES = 200
+
 /** A configuration of that track; `trackgen-live-tracks.js` registers it. */
-export function mutagenesisTrack(source, track, {limit = 200} = {}) {
+export function mutagenesisTrack(source, track, {limit = STRIP_BASES} = {}) {
     const about = source.model.classes.find(({name}) => name === track.class)
     const strand = {"+": " +", "-": " −"}[track.strand] ?? ""
     return {
@@ -138,7 +141,7 @@ export function mutagenesisClass(igv) {
                 context.fillStyle = baseColor(base, this.browser.nucleotideColors)
                 context.fillText(base, width - 7, TOP + (index + 0.5) * row)
             })
-            if (!this.size) {
+            if (!this.size || !this.trackView?.viewports.some(port => port.checkZoomIn())) {
                 return
             }
             const ramp = context.createLinearGradient(0, TOP, 0, height - 12)
