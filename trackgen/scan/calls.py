@@ -36,6 +36,7 @@ def scan_genome(
     profile_target: str | int | None = None,
     centred: bool = False,
     hypothetical: FilePath | None = None,
+    hypothetical_tracks: bool = False,
     regions: Files = (),
     chroms: Names = (),
     exclude: Files = (),
@@ -78,6 +79,8 @@ def scan_genome(
         profile_target (str or int): what of a profile is explained: "sum", "centre" or a position.
         centred (bool; default: False): contributions of one window for each region, about its middle.
         hypothetical (path): prefix of the files that motif discovery reads; with `centred`.
+        hypothetical_tracks (bool; default: False): beside `contrib`, four tracks of what A, C, G and T would contribute
+            at every base.
         regions (str or a list of str; default: the whole genome): ``chr:a-b``, 1-based, both ends included, or BED
             files.
         chroms (str or a list of str; default: all): only these sequences; ``main`` leaves out unplaced pieces and
