@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import pytest
 
 from tests.hub.conftest import Build
 from tests.hub.stanzas import read_stanzas
-from tests.hubs import OTHER_LENGTHS, write_fasta, write_run
+from tests.hubs import LENGTHS, OTHER_LENGTHS, write_fasta, write_run
 from tests.models import small_model
 from tests.scan.explained import convolution_model
 from trackgen.errors import DataError, ResourceError, UsageError
@@ -317,6 +318,41 @@ def test_another_genome_is_refused(build: Build, tmp_path: Path, models: dict[st
     with pytest.raises(DataError, match=r"the genome is not the one that the hub is of.*chrI of 61,000 bases") as error:
         keep_region(tmp_path / "hub", [models["tss-mini"]], other, Interval("chrX", 0, 9), contributions={})
     assert error.value.exit_status == 3
+
+
+def test_a_hub_of_other_names_tells_which_file_has_them(
+    build: Build, keep: Keep, tmp_path: Path, finished: Path
+) -> None:
+    build(genome=[str(finished / "mini.fa")], names="ensembl")
+    with pytest.raises(DataError, match=r"found chrI of .* Give \S+/hub/mini\S*\.2bit") as error:
+        keep(FIRST)
+    assert error.value.exit_status == 3
+
+
+def test_a_genome_that_lacks_a_sequence_of_the_hub_is_told_by_that_sequence(
+    build: Build, tmp_path: Path, models: dict[str, Path]
+) -> None:
+    build()
+    some = write_fasta(tmp_path / "some.fa", lengths=dict(list(LENGTHS.items())[:-1]))
+    with pytest.raises(DataError, match=f"the hub is of; found no {list(LENGTHS)[-1]}; wanted the names"):
+        keep_region(tmp_path / "hub", [models["tss-mini"]], some, FIRST, contributions={})
+
+
+def test_a_hub_that_may_not_be_written_is_told_before_the_scan(
+    build: Build, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build()
+    before = contents(tmp_path / "hub")
+    # Folders that are read-only are so for others than root alone.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr("trackgen.hub.keep.run_scan", lambda *_: pytest.fail("it was scanned"))
+    with pytest.raises(
+        ResourceError, match=r"the region could not be kept; found Permission denied\. Let the"
+    ) as error:
+        keep(FIRST)
+    assert error.value.exit_status == 75
+    assert contents(tmp_path / "hub") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["hub"]
 
 
 def test_a_file_that_others_changed_is_told_and_nothing_is_written(build: Build, keep: Keep, tmp_path: Path) -> None:

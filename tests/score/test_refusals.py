@@ -211,6 +211,20 @@ def test_fields_that_the_vcf_has_already_are_refused_and_another_prefix_helps(
     assert "B_hit_minus_delta=" in info
 
 
+def test_a_field_that_the_header_does_not_tell_of_is_refused_all_the_same(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path
+) -> None:
+    base = bases_at(sequences, "chrI", 12)
+    (tmp_path / "in.vcf").write_text(VCF_HEAD + f"I\t12\t.\t{base}\tACG\t.\t.\tDP=3;TG_hit_plus_ref=0.5\n")
+    options = ScoreOptions(str(model), genome, tmp_path / "in.vcf", tmp_path / "o.vcf", ("hit",), device="cpu")
+    with pytest.raises(DataError) as caught:
+        run_score(options, NullProgress())
+    wanted = "in.vcf, INFO at I:12: the VCF has a field of this name already; found TG_hit_plus_ref; wanted names"
+    assert wanted in str(caught.value)
+    assert caught.value.exit_status == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["in.vcf"]
+
+
 def test_class_names_that_vcf_does_not_let_are_spelled_otherwise_and_stay_different(
     tmp_path: Path, sequences: dict[str, str], genome: Path
 ) -> None:

@@ -43,14 +43,17 @@ class BuiltHub:
         for name, own in self.lengths.items():
             if dict(own) == dict(lengths):
                 return name
-        own = next(iter(self.lengths.values()))
-        other = next((name for name in lengths if own.get(name) != lengths[name]), next(iter(lengths)))
+        genome, own = next(iter(self.lengths.items()))
+        other = next((name for name in lengths if own.get(name) != lengths[name]), None)
+        lacking = next((name for name in own if name not in lengths), "")
+        two_bit = f"{genome}.2bit"
         raise DataError(
             "the genome is not the one that the hub is of",
             path=path,
-            found=f"{other} of {lengths[other]:,} bases",
+            found=f"{other} of {lengths[other]:,} bases" if other else f"no {lacking}",
             wanted="the names and lengths of the hub's sequences",
-            remedy="give the file that the hub was built with",
+            # Its names may be others than those of the file that it was built with.
+            remedy=f"give {self.folder / two_bit if two_bit in self.files else 'the file that the hub was built with'}",
         )
 
 

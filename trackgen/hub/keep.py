@@ -6,6 +6,7 @@ scan, byte for byte.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -28,6 +29,8 @@ from trackgen.scan.digest import file_sha256
 from trackgen.scan.options import ContributionWeight
 
 __all__ = ["KeptReport", "keep_region"]
+
+NOT_LET = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EXDEV)
 
 
 @dataclass(frozen=True)
@@ -193,13 +196,21 @@ def _alone(hub: Path) -> Iterator[Path]:
             lock = os.open(hub, os.O_RDONLY | os.O_DIRECTORY)
         if lock is not None:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.access(hub, os.W_OK):
+                # Said now, not after the scan.
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(hub))
         # What is there was left by one that was killed: the lock is ours.
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         yield work
     except OSError as error:
         raise ResourceError(
-            "the region could not be kept", path=error.filename or hub, found=error.strerror or str(error)
+            "the region could not be kept",
+            path=error.filename or hub,
+            found=error.strerror or str(error),
+            remedy=f"let the server write into {hub} and into the folder that it lies in, on one file system"
+            if error.errno in NOT_LET
+            else None,
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

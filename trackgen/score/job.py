@@ -134,7 +134,7 @@ def _writer(options: ScoreOptions, survey: Survey, card: Card, columns: Sequence
             wanted="a .tsv, or a VCF as input",
         )
     fields = info_fields(columns, card.name, options.prefix)
-    return Variants(fields, info_lines(fields, survey.header, os.fspath(options.file)), columns)
+    return Variants(fields, info_lines(fields, survey.header, options.file), columns, options.file)
 
 
 def _tell_names(survey: Survey, names: Mapping[str, str], progress: Progress) -> None:

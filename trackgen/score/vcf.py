@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import trackgen
@@ -14,7 +15,17 @@ from trackgen.errors import DataError, UsageError
 from trackgen.genome.annotation_lines import MOST_DIGITS, LineError
 from trackgen.score.columns import Column
 
-__all__ = ["COLUMNS", "Header", "InfoField", "VcfLine", "add_info", "info_fields", "info_lines", "parse_line"]
+__all__ = [
+    "COLUMNS",
+    "Header",
+    "InfoField",
+    "VcfLine",
+    "add_info",
+    "field_of_others",
+    "info_fields",
+    "info_lines",
+    "parse_line",
+]
 
 COLUMNS = b"#CHROM\tPOS"
 QUOTED = 60
@@ -120,7 +131,7 @@ def info_fields(columns: Sequence[Column], model: str, prefix: str) -> list[Info
     return found
 
 
-def info_lines(fields: Sequence[InfoField], header: Header, path: str) -> list[bytes]:
+def info_lines(fields: Sequence[InfoField], header: Header, path: Path) -> list[bytes]:
     """The header's lines for new fields, without their ends.
 
     Raises:
@@ -128,14 +139,7 @@ def info_lines(fields: Sequence[InfoField], header: Header, path: str) -> list[b
     """
     for field in fields:
         if field.name in header.fields:
-            raise DataError(
-                "the VCF has a field of this name already",
-                path=path,
-                place="INFO",
-                found=field.name,
-                wanted="names of its own",
-                remedy="take another --prefix, or remove it: bcftools annotate -x INFO/" + field.name,
-            )
+            raise field_of_others(path, "INFO", field.name)
     source = f'Source="trackgen",Version="{trackgen.__version__}"'
     return [
         f"##INFO=<ID={field.name},Number={'1' if field.kind == 'ref' else 'A'},Type=Float,"
@@ -144,12 +148,35 @@ def info_lines(fields: Sequence[InfoField], header: Header, path: str) -> list[b
     ]
 
 
-def add_info(line: bytes, entries: Sequence[str]) -> bytes:
-    """The line with `entries`, KEY=VALUE each, behind what its INFO holds."""
+def field_of_others(path: Path, place: str, name: str) -> DataError:
+    """The error for a VCF that has a field of the name of a new one."""
+    return DataError(
+        "the VCF has a field of this name already",
+        path=path,
+        place=place,
+        found=name,
+        wanted="names of its own",
+        remedy="take another --prefix, or remove it: bcftools annotate -x INFO/" + name,
+    )
+
+
+def add_info(line: bytes, entries: Sequence[str], path: Path) -> bytes:
+    """The line with `entries`, KEY=VALUE each, behind what its INFO holds.
+
+    Args:
+        path: the file that it is of.
+
+    Raises:
+        DataError: it holds one of them, which the header does not say.
+    """
     text = line.rstrip(b"\r\n")
     fields = text.split(b"\t", 8)
     # Some callers end it with a semicolon, behind which another would make an entry without a name.
     before = fields[7].rstrip(b";")
     held = [] if before in (b".", b"") else [before]
+    keys = {entry.partition(b"=")[0] for entry in before.split(b";")}
+    for name in (entry.partition("=")[0] for entry in entries):
+        if name.encode() in keys:
+            raise field_of_others(path, f"INFO at {fields[0].decode()}:{int(fields[1]):,}", name)
     fields[7] = b";".join([*held, *(entry.encode() for entry in entries)])
     return b"\t".join(fields) + line[len(text) :]

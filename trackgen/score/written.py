@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -84,8 +85,10 @@ def texts(values: Float32, missing: str) -> list[list[str]]:
 class Variants:
     """The lines of a VCF, with new fields in its header and its INFO; all else byte for byte."""
 
-    def __init__(self, fields: Sequence[InfoField], header: Sequence[bytes], columns: Sequence[Column]) -> None:
-        self._fields, self._header, self._columns = fields, header, columns
+    def __init__(
+        self, fields: Sequence[InfoField], header: Sequence[bytes], columns: Sequence[Column], path: Path
+    ) -> None:
+        self._fields, self._header, self._columns, self._path = fields, header, columns, path
 
     def head(self) -> bytes:
         """Nothing: the file's own lines come first."""
@@ -97,7 +100,7 @@ class Variants:
         for record in records:
             if record.place is not None:
                 alleles = [next(shown) for _ in record.place.edits]
-                lines.append(add_info(record.line, self._entries(record, alleles)))
+                lines.append(add_info(record.line, self._entries(record, alleles), self._path))
             elif record.line.startswith(COLUMNS):
                 end = b"\r\n" if record.line.endswith(b"\r\n") else b"\n"
                 lines += [*(line + end for line in self._header), record.line]
