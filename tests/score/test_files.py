@@ -190,7 +190,7 @@ def test_a_vcf_that_is_not_sorted_gets_no_index_and_an_old_one_goes(
     places = [("chrI", 50), ("chrI", 5)]
     file = write_vcf(tmp_path / "in.vcf", [(*place, bases_at(sequences, *place), "A") for place in places])
     run_score(ScoreOptions(str(model), genome, file, output, device="cpu"), told)
-    assert "no index: the records are not sorted, or a sequence is too long for one" in told.notes
+    assert "no index: the records are not sorted, or a position or a line is none that it could hold" in told.notes
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.vcf", "out.vcf.gz"]
     assert gzip.decompress(output.read_bytes()).count(b"TG_hit_plus_ref=") == 2
 
@@ -217,6 +217,32 @@ def test_an_index_of_the_other_kind_does_not_outlive_its_file(
     file = write_vcf(tmp_path / "in.vcf", [("chrI", 5, bases_at(sequences, "chrI", 5), "A,C")])
     run_score(ScoreOptions(str(model), genome, file, output, device="cpu"), NullProgress())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.vcf", "out.vcf.gz", "out.vcf.gz.tbi"]
+
+
+@pytest.mark.parametrize(
+    "line", ["\n", "chrX\t999999999\t.\tN\tA\t.\t.\t.\n", "chrI\t999999999999\t.\tN\tA\t.\t.\t.\n"]
+)
+def test_lines_that_no_index_can_hold_cost_the_index_and_nothing_else(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path, line: str
+) -> None:
+    told, output = Told(), tmp_path / "out.vcf.gz"
+    (tmp_path / "out.vcf.gz.tbi").write_bytes(b"of another file")
+    file = write_vcf(tmp_path / "in.vcf", [("chrI", 5, bases_at(sequences, "chrI", 5), "A,C")])
+    file.write_text(file.read_text() + line)
+    run_score(ScoreOptions(str(model), genome, file, output, device="cpu", unfit="skip"), told)
+    assert any(note.startswith("no index: ") for note in told.notes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.vcf", "out.vcf.gz"]
+    assert gzip.decompress(output.read_bytes()).endswith(line.encode())
+
+
+def test_a_byte_order_mark_before_a_vcf_is_not_written(
+    tmp_path: Path, sequences: dict[str, str], model: Path, genome: Path
+) -> None:
+    file = write_vcf(tmp_path / "in.vcf", [("chrI", 5, bases_at(sequences, "chrI", 5), "A,C")])
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    run_score(ScoreOptions(str(model), genome, file, tmp_path / "o.vcf.gz", device="cpu"), NullProgress())
+    with pysam.VariantFile(str(tmp_path / "o.vcf.gz")) as found:
+        assert [record.pos for record in found.fetch("chrI", 0, 10)] == [5]
 
 
 def test_info_that_ends_with_a_semicolon_gets_no_entry_without_a_name(

@@ -105,8 +105,9 @@ def _score(
         progress.finish()
     for what, count in reader.left_out.items():
         progress.note(f"left out: {count:,} times {what}")
-    if is_vcf(options.output) and index is None and str(options.output).lower().endswith(".gz"):
-        progress.note("no index: the records are not sorted, or a sequence is too long for one")
+    packed = is_vcf(options.output) and str(options.output).lower().endswith(".gz")
+    if packed and (index is None or not index.exists()):
+        progress.note("no index: the records are not sorted, or a position or a line is none that it could hold")
     return ScoreResult(scored, dict(reader.left_out))
 
 

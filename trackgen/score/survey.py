@@ -111,11 +111,15 @@ def raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def vcf_lines(path: Path) -> Iterator[tuple[int, bytes, VcfLine | None]]:
     """(number, line with its end, record) of a VCF; the record is None for the header and for empty lines.
 
+    Without the byte-order mark that some programs of Windows begin a file with: readers of VCF take it for a part of
+    the first line.
+
     Raises:
         LineError: a malformed line.
     """
     for number, line in raw_lines(path):
-        is_record = not line.startswith((b"#", BYTE_ORDER_MARK + b"#")) and bool(line.strip())
+        line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+        is_record = not line.startswith(b"#") and bool(line.strip())
         yield number, line, parse_line(number, line) if is_record else None
 
 
@@ -228,7 +232,7 @@ def _look_over_vcf(survey: Survey) -> None:
     for number, line, record in vcf_lines(survey.path):
         if record is None:
             if not survey.records:
-                survey.header.add(line.removeprefix(BYTE_ORDER_MARK))
+                survey.header.add(line)
             continue
         if not survey.header.whole:
             raise LineError(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from trackgen.errors import DISK_ERRORS, ResourceError, UsageError
+from trackgen.errors import DISK_ERRORS, DataError, ResourceError, UsageError
 from trackgen.genome.bgzf_writer import BgzfWriter, index_vcf
 from trackgen.score.survey import Survey
 
@@ -61,6 +61,8 @@ def indexed_output(survey: Survey, output: Path | None, longest: int) -> Path | 
 def opened_target(output: Path | None, index: Path | None, stream: BinaryIO | None) -> Iterator[Write]:
     """What writes bytes; the file, and its index, get their names at the end of the block.
 
+    Of a file that can't be indexed there is no index then.
+
     Args:
         output: None for `stream`.
         index: the tabix index that is to be made of it.
@@ -80,15 +82,16 @@ def opened_target(output: Path | None, index: Path | None, stream: BinaryIO | No
                     yield packed.write
             else:
                 yield file.write
+        for suffix in INDEXES if is_vcf(output) else ():
+            # An earlier output's would be wrong for this one.
+            output.with_name(output.name + suffix).unlink(missing_ok=True)
         if index is not None:
             unnamed = index.with_name(index.name + ".tmp")
             unfinished.append(unnamed)
-            index_vcf(temporary, unnamed)
-            os.replace(unnamed, index)
-        for suffix in INDEXES if is_vcf(output) else ():
-            # An earlier output's would be wrong for this one.
-            if index is None or suffix != INDEX:
-                output.with_name(output.name + suffix).unlink(missing_ok=True)
+            # Lines that are kept as they are, such as those of records left out, may be none that an index can hold.
+            with contextlib.suppress(DataError):
+                index_vcf(temporary, unnamed)
+                os.replace(unnamed, index)
         os.replace(temporary, output)
     except OSError as error:
         if error.errno in DISK_ERRORS:
