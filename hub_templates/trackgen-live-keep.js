@@ -2,7 +2,7 @@
 
 import {sentence} from "./trackgen-live-controls.js"
 
-const [button, line] = ["keep", "done"].map(id => document.getElementById(id))
+const [button, line, genomes] = ["keep", "done", "genome"].map(id => document.getElementById(id))
 
 export async function copyLink() {
     try {
@@ -26,7 +26,7 @@ export async function keepRegion(engine, {model, place, classes, locus}) {
         told(`Kept in ${files.length} file${files.length === 1 ? "" : "s"} of the hub, which have ${regions} region` +
             `${regions === 1 ? "" : "s"} by now. `)
         const link = document.createElement("a")
-        link.href = `index.html?locus=${encodeURIComponent(locus)}`
+        link.href = `index.html?${new URLSearchParams({...(genomes.options.length > 1 && {genome: genomes.value}), locus})}`
         link.textContent = "The hub's page shows them"
         line.append(link)
     } catch (error) {

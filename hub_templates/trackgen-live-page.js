@@ -139,8 +139,9 @@ class LivePage {
             ? whatifTracks(source, {contributions})
             : [...predictions.map(track => valuesTrack(source, track)), ...letters.map(track => lettersTrack(source, track))]
         const strip = part("strip").checked && source.model.tracks.find(({name}) => name === part("stripof").value)
+        // Under the bases, where it stays when a click on it brings tracks.
         if (strip) {
-            live.push({...mutagenesisTrack(source, strip), id: `live mutagenesis ${source.model.name} ${strip.name}`})
+            live.unshift({...mutagenesisTrack(source, strip), id: `live mutagenesis ${source.model.name} ${strip.name}`})
         }
         return [
             ...live.map((config, index) => ({...config, order: LIVE_ORDER + index, removable: false})),

@@ -82,8 +82,9 @@ export class LiveSource extends EventTarget {
     async #answer(kind, parameters, wanted) {
         const limit = this.limits[kind] ?? this.limits.predictions
         const view = this.#view(wanted)
-        // igv.js asks even where it shows that one has to zoom in: to scale several tracks alike.
-        if (view.end - view.start > limit) {
+        // igv.js asks even where it shows that one has to zoom in, and of its view of everything: to scale several tracks
+        // alike.
+        if (wanted.chr === "all" || view.end - view.start > limit) {
             return undefined
         }
         const lane = this.#lane(kind)
