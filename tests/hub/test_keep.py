@@ -338,6 +338,24 @@ def test_a_genome_that_lacks_a_sequence_of_the_hub_is_told_by_that_sequence(
         keep_region(tmp_path / "hub", [models["tss-mini"]], some, FIRST, contributions={})
 
 
+def test_a_hub_that_is_built_again_during_the_scan_stays_as_it_was_built(
+    build: Build, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build()
+    built: list[dict[str, bytes]] = []
+
+    def meanwhile(*given: Any) -> object:
+        build(layout="three-file")
+        built.append(contents(tmp_path / "hub"))
+        return run_scan(*given)
+
+    monkeypatch.setattr("trackgen.hub.keep.run_scan", meanwhile)
+    with pytest.raises(ResourceError, match=r"the hub was built again meanwhile\. Keep it once more") as error:
+        keep(FIRST)
+    assert error.value.exit_status == 75
+    assert contents(tmp_path / "hub") == built[0]
+
+
 def test_a_hub_that_may_not_be_written_is_told_before_the_scan(
     build: Build, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

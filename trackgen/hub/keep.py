@@ -101,6 +101,7 @@ def keep_region(
                 regions[one.card.name] = one.regions
                 change.add(one.kept, one.before, read_run(folder, verify=False), len(one.regions))
         if not all(one.there for one in asked):
+            _refuse_rebuilt(built)
             change.commit(work, listed, regions_text(regions, lengths))
         after = read_built(hub, "regions can be kept in")
     now = [kept for one in asked if (kept := kept_before(after, name, one.card.name))]
@@ -115,6 +116,16 @@ def _refuse_unfit(interval: Interval, lengths: Mapping[str, int]) -> None:
             "the region is none of the genome",
             found=f"{interval.name}, {interval.start:,} to {interval.end:,}",
             wanted=f"bases of 0 to {length:,}" if length else "a sequence of the genome",
+        )
+
+
+def _refuse_rebuilt(before: BuiltHub) -> None:
+    """Refuse a hub that another was put in the place of while regions were scanned: its texts are others."""
+    if read_built(before.folder, "regions can be kept in").manifest != before.manifest:
+        raise ResourceError(
+            "the region could not be kept: the hub was built again meanwhile",
+            path=before.folder,
+            remedy="keep it once more",
         )
 
 
