@@ -149,6 +149,21 @@ def test_a_file_that_is_not_the_model_of_the_run_is_refused_with_both_digests(
     assert caught.value.exit_status == 4
 
 
+def test_two_models_of_one_name_are_refused_with_both_runs(live: Live, scanned: Path, tmp_path: Path) -> None:
+    shutil.copytree(scanned / "own", scanned / "newer")
+    record = json.loads((scanned / "newer" / "run.json").read_text())
+    digest = record["models"][0]["sha256"]
+    record["models"][0]["sha256"] = "f" * 64
+    (scanned / "newer" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(ModelError) as caught:
+        live("own", "newer", models=("own.onnx",))
+    text = str(caught.value)
+    assert f"{scanned / 'newer' / 'run.json'}: the runs are of two models of the name own, and a live page has" in text
+    assert f"found sha256 {'f' * 16}; wanted sha256 {digest[:16]}, as in {scanned / 'own' / 'run.json'}" in text
+    assert caught.value.exit_status == 4
+    assert not (tmp_path / "hub").exists()
+
+
 def test_a_shipped_model_that_has_changed_since_the_scan_is_refused(
     live: Live, scanned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

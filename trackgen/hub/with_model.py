@@ -38,10 +38,11 @@ def page_models(sources: Sequence[GenomeSource], files: Sequence[Path], progress
 
     Raises:
         UsageError: a file is that of no run's model.
-        ModelError: a file of a model's name is another model than the one that was scanned with, or no model can run in
-            a page.
+        ModelError: a file of a model's name is another model than the one that was scanned with, runs are of two models
+            of one name, or no model can run in a page.
     """
     given = _given(files, sources)
+    _refuse_namesakes([run for source in sources for run in source.runs])
     compiled: dict[tuple[str, str], PageModel | None] = {}
     reasons: list[NotForPages] = []
     found: dict[str, list[PageModel]] = {}
@@ -60,6 +61,22 @@ def page_models(sources: Sequence[GenomeSource], files: Sequence[Path], progress
     for model in {id(model): model for models in found.values() for model in models}.values():
         progress.note(f"{model.entry['name']} runs in the live page: {size_text(model.size)} of graphs")
     return found
+
+
+def _refuse_namesakes(runs: Sequence[Run]) -> None:
+    """Refuse different models of one name: a page tells models by their names, and their graphs' files, too."""
+    first: dict[str, tuple[str, Run]] = {}
+    for run in runs:
+        for name, digest in run.digests.items():
+            known, before = first.setdefault(name, (digest, run))
+            if digest and known and digest != known:
+                raise ModelError(
+                    f"the runs are of two models of the name {name}, and a live page has one of a name",
+                    path=run.folder / "run.json",
+                    found=f"sha256 {digest[:16]}",
+                    wanted=f"sha256 {known[:16]}, as in {before.folder / 'run.json'}",
+                    remedy="build a hub of each, leave out --with-model, or export one of them under another name",
+                )
 
 
 def _compiled(
