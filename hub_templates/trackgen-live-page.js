@@ -9,8 +9,8 @@ import {checkedClasses, fillClasses, fillSelect, plain, sentence} from "./trackg
 import {Edits} from "./trackgen-live-edits.js"
 import {copyLink, keepRegion} from "./trackgen-live-keep.js"
 import {findEngine, Sign} from "./trackgen-live-sign.js"
-import {askedState, rememberState} from "./trackgen-live-state.js"
-import {summaryOf, summaryTable} from "./trackgen-live-summary.js"
+import {askedState, rememberState, touches, unknownNames} from "./trackgen-live-state.js"
+import {outside, summaryOf, summaryTable} from "./trackgen-live-summary.js"
 import {LiveSource, lookOf, shown} from "./trackgen-live.js"
 import {lettersTrack, registerTracks, valuesTrack, whatifTracks} from "./trackgen-live-tracks.js"
 import {mutagenesisTrack, STRIP_BASES} from "./trackgen-mutagenesis.js"
@@ -43,9 +43,6 @@ class LivePage {
     async start() {
         fillSelect(part("model"), this.description.models.map(({name, title}) => [name, title || name]))
         const known = this.description.models.some(({name}) => name === wanted.model)
-        if (wanted.model && !known) {
-            tell(`There is no model ${wanted.model} here; there are ${this.description.models.map(m => m.name).join(", ")}.`)
-        }
         part("model").value = known ? wanted.model : this.description.models[0].name
         part("model").disabled = this.description.models.length < 2
         part("contributions").checked = wanted.contributions
@@ -53,6 +50,10 @@ class LivePage {
         part("recordedlabel").hidden = this.recorded.length === 0
         part("keep").hidden = !this.description.keep
         this.choose(wanted.classes, wanted.strip)
+        const unknown = unknownNames(wanted, this.description.models, this.source.model)
+        if (unknown) {
+            tell(unknown)
+        }
         this.listen()
         if (wanted.variants) {
             await this.edits.restore(wanted.variants)
@@ -265,7 +266,7 @@ class LivePage {
             return
         }
         const middle = (place.start + place.end) / 2
-        const near = this.source.editsOn(place.chr).filter(edit => edit.start < place.end && edit.end >= place.start)
+        const near = this.source.editsOn(place.chr).filter(edit => touches(edit, place))
             .reduce((best, edit) => !best || Math.abs(edit.start - middle) < Math.abs(best.start - middle) ? edit : best, null)
         const tracks = shown(this.source, this.source.model.tracks)
         const labels = new Map(tracks.map(track => [track.name, plain(lookOf(this.source, track).label)]))
@@ -338,12 +339,6 @@ function repaint(port) {
         port.canvas = undefined
     }
     port.repaint()
-}
-
-function outside() {
-    const line = document.createElement("p")
-    line.textContent = "No change is in view; click on one to go there."
-    return line
 }
 
 // igv.js's cache says that it holds what was asked for; it holds what came.

@@ -20,6 +20,24 @@ export function askedState() {
     }
 }
 
+// What the address names and nobody here has, in words; "" where all is there.
+export function unknownNames({model, classes, strip}, models, shown) {
+    const missing = (kind, names, known) => names.filter(name => name && !known.includes(name))
+        .map(name => `There is no ${kind} ${name} here; there are ${known.slice(0, 5).join(", ")}${known.length > 5 ? ", …" : ""}.`)
+    const isKnown = !model || models.some(({name}) => name === model)
+    return [
+        ...missing("model", [model], models.map(({name}) => name)),
+        // Those of another model are none of this one's.
+        ...isKnown ? missing("class", classes ?? [], shown.classes.map(({name}) => name)) : [],
+        ...isKnown && typeof strip === "string" ? missing("track", [strip], shown.tracks.map(({name}) => name)) : []
+    ].join(" ")
+}
+
+// Whether an edit is in view; what comes in at the end of a sequence is, too.
+export function touches({start, end}, place) {
+    return start === end ? place.start <= start && start <= place.end : start < place.end && end > place.start
+}
+
 // Variants of an address, which have been edits before.
 export function variantsOf(text) {
     return parseVariants(text)

@@ -37,6 +37,13 @@ export function summaryOf(answer, labels, {start, end}, position) {
     })
 }
 
+// In the place of a table, or below one: nothing that is changed is in view.
+export function outside() {
+    const line = document.createElement("p")
+    line.textContent = "No change is in view; click on one to go there."
+    return line
+}
+
 function compared(before, after) {
     return {before, after, change: before === null || after === null ? null : after - before}
 }

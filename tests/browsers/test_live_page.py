@@ -314,6 +314,11 @@ def test_a_variant_that_does_not_fit_is_told_and_changes_nothing(
 
 
 def test_a_view_that_is_too_wide_and_a_sequence_that_is_not_there_are_told(page: Page, served: Served) -> None:
+    look(page, served, classes="sharp,flat", strip="flat.plus")
+    assert page.ask("document.getElementById('messages').innerText") == (
+        "There is no class flat here; there are sharp, broad. "
+        "There is no track flat.plus here; there are sharp.plus, sharp.minus, broad.plus, broad.minus."
+    )
     look(page, served, locus="chrIX:1-100")
     assert "There is no chrIX:1-100 on this genome" in page.ask("document.getElementById('messages').innerText")
     page.ask("trackgenReady.page.description.limits.predictions = 2000; trackgenReady.browser.search('chrI:1-3000')")
@@ -323,8 +328,7 @@ def test_a_view_that_is_too_wide_and_a_sequence_that_is_not_there_are_told(page:
     page.wait("document.getElementById('messages').hidden")
     page.ask("trackgenReady.page.description.limits.predictions = 1_000_000")
     page.ask("trackgenReady.browser.search('chrII').then(() => true)")
-    rest(page)
-    assert page.ask("trackgenReady.locus") == ["chrII:1-5000"]
+    page.wait("trackgenReady.locus == 'chrII:1-5000'")
     page.ask("trackgenReady.browser.search('all').then(() => true)")
     page.wait("!/locus=/.test(location.search)")
     assert page.ask("document.getElementById('timing').innerText") == "", "the time was another view's"
@@ -469,11 +473,14 @@ def without_byte_ranges_one_word_is_said(page: Page, served: Served) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/live.html"
         look(page, Served(served.folder, served.fasta, address), recorded="1")
+        said = page.ask("document.getElementById('messages').innerText")
+        counts = page.ask("[trackgenReady.errors.length, trackgenReady.tracks, trackgenReady.drawn]")
+        page.open("about:blank")
         server.shutdown()
-    assert page.ask("document.getElementById('messages').innerText") == (
+    assert said == (
         "This web server does not send parts of files (byte ranges): recorded tracks are left out, live ones work."
     )
-    assert page.ask("[trackgenReady.errors.length, trackgenReady.tracks, trackgenReady.drawn]") == [0, 4, 4]
+    assert counts == [0, 4, 4]
 
 
 @dataclass(frozen=True)
