@@ -57,7 +57,7 @@ def page_models(sources: Sequence[GenomeSource], files: Sequence[Path], progress
     if not found:
         raise reasons[0]
     for reason in reasons:
-        progress.note(f"not in the live page: {reason}")
+        progress.note(f"not in the live page: {reason.what}")
     for model in {id(model): model for models in found.values() for model in models}.values():
         progress.note(f"{model.entry['name']} runs in the live page: {size_text(model.size)} of graphs")
     return found
