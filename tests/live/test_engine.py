@@ -316,6 +316,29 @@ def test_work_that_is_withdrawn_ends_between_tiles_and_what_was_done_is_kept(
     np.testing.assert_array_equal(one["hit.plus"], other["hit.plus"])
 
 
+def test_tiles_that_run_at_a_time_have_the_values_of_those_that_run_one_by_one(
+    engine: LiveEngine, models: dict[str, Model], genome: Genome
+) -> None:
+    other = LiveEngine([models["dense"], models["windows"]], genome, tiles_at_once=3)
+    for name in ("dense", "windows"):
+        for kind in ("predictions", "contributions"):
+            question = values(name, "chrA", 0, 20_000, kind)
+            for track, row in rows(ask(engine, question)).items():
+                np.testing.assert_array_equal(rows(ask(other, question))[track], row)
+
+
+def test_of_tiles_that_run_at_a_time_those_that_were_made_stay_when_the_work_ends(
+    models: dict[str, Model], genome: Genome
+) -> None:
+    engine = LiveEngine([models["dense"]], genome, tiles_at_once=2)
+    with pytest.raises(Withdrawn):
+        engine.answer(values("dense", "chrA", 0, 20_000), StopAfter(12))
+    rest, whole = StopAfter(), StopAfter()
+    engine.answer(values("dense", "chrA", 0, 20_000), rest)
+    LiveEngine([models["dense"]], genome, tiles_at_once=2).answer(values("dense", "chrA", 0, 20_000), whole)
+    assert 0 < rest.looks < whole.looks
+
+
 def test_many_classes_are_explained_one_by_one_and_the_same(
     engine: LiveEngine, models: dict[str, Model], genome: Genome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,14 +67,15 @@ def live_over(root: Path, host: str, options: LiveOptions) -> Served:
     from trackgen.serve.overlay import address_of
     from trackgen.serve.trust import Trust
 
-    models = [open_model(text, device=options.device, threads=options.threads) for text in options.models]
+    threads, at_once = _threading(options)
+    models = [open_model(text, device=options.device, threads=threads) for text in options.models]
     _make_hub(root, options, [model.path for model in models])
     built = read_built(root, "models can be shown over")
     path = options.genome or _own_genome(built)
     genome = open_genome(path)
     name = built.genome_of(genome.lengths, path)
     click.echo(f"opening {', '.join(model.card.name for model in models)}", err=True)
-    engine = LiveEngine(models, genome, signals=dict(options.signals), keep=True)
+    engine = LiveEngine(models, genome, signals=dict(options.signals), keep=True, tiles_at_once=at_once)
     for model in engine.models.values():
         for note in model.notes:
             click.echo(note, err=True)
@@ -83,6 +84,14 @@ def live_over(root: Path, host: str, options: LiveOptions) -> Served:
     edits["config.json"] = partial(with_live_tracks, description=engine.describe(), assembly=name, base="api/v1/")
     keeper = _Keeper(root, path, {model.card.name: model.path for model in models}, options)
     return Served(Overlay(files, edits), LiveApi(engine, keeper, Trust(host)))
+
+
+def _threading(options: LiveOptions) -> tuple[int, int]:
+    """The threads of a tile, and the tiles that run at a time; a device runs one."""
+    from trackgen.runtime import default_threads, device_kind
+
+    threads = options.threads or default_threads()
+    return (1, threads) if device_kind(options.device) == "cpu" else (threads, 1)
 
 
 def _make_hub(root: Path, options: LiveOptions, models: Sequence[Path]) -> None:

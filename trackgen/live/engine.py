@@ -55,6 +55,7 @@ class LiveEngine:
         limits: the largest questions.
         cache_bytes: memory of tiles that are kept.
         keep: whether the description says that regions can be kept.
+        tiles_at_once: how many are run at a time, each on the threads that the models were opened with.
 
     Raises:
         UsageError: two models of one name, or a signal input without a file.
@@ -70,6 +71,7 @@ class LiveEngine:
         limits: Limits | None = None,
         cache_bytes: int = CACHE_BYTES,
         keep: bool = False,
+        tiles_at_once: int = 1,
     ) -> None:
         self.genome, self.limits, self.keep = genome, limits or Limits(), keep
         self.lengths = genome.lengths
@@ -78,7 +80,7 @@ class LiveEngine:
             if model.card.name in self.models:
                 raise UsageError("two models have one name", place="--model", found=model.card.name)
             self.models[model.card.name] = LiveModel(model, genome, signals or {})
-        self._rows = Rows(cache_bytes)
+        self._rows = Rows(cache_bytes, tiles_at_once)
         self._reference = View(genome)
 
     def describe(self) -> Answer:

@@ -21,7 +21,7 @@ from trackgen.scan.slots import choose_slots
 from trackgen.scan.sources import SignalFiles
 from trackgen.scan.stretches import Spans
 from trackgen.scan.tile import TrackValues, run_model, track_values
-from trackgen.scan.tile_input import TileSignals, read_tile
+from trackgen.scan.tile_input import TileInput, TileSignals, read_tile
 from trackgen.scan.tracks import TrackPlan, contribution_tracks
 
 __all__ = ["EditedSignals", "Prepared", "lay", "prepare", "track_name"]
@@ -75,27 +75,30 @@ class Prepared:
         files = SignalFiles(self.plan.signals, self.plan.reference.path)
         return EditedSignals(files, genome) if isinstance(genome, EditedGenome) else files
 
-    def run_tile(
-        self,
-        genome: Genome,
-        signals: TileSignals,
-        tile: Tile,
-        wanted: Spans | None = None,
-        tell_share: Callable[[float], None] = lambda share: None,
-    ) -> dict[str, TrackValues]:
-        """What each track gets from a tile, by its name, not rounded.
+    def read(self, genome: Genome, signals: TileSignals, tile: Tile, wanted: Spans | None = None) -> TileInput:
+        """What the model reads for a tile.
 
         Args:
             genome: that of the plan, or an edited one, whose coordinates are then those of `tile`.
             wanted: stretches of the sequence that get values; all of it where None.
+
+        Raises:
+            DataError: the genome or a signal file proves damaged.
+        """
+        wanted = np.array([[0, tile.length]], np.int64) if wanted is None else wanted
+        return read_tile(genome, signals, replace(self.plan, wanted={tile.name: wanted}), tile)
+
+    def run(
+        self, source: TileInput, tell_share: Callable[[float], None] = lambda share: None
+    ) -> dict[str, TrackValues]:
+        """What each track gets from a tile, by its name, not rounded. Several threads may run a tile each.
+
+        Args:
             tell_share: called now and then with the share of the work that was just done. What it raises ends the run.
 
         Raises:
             ModelError: the model yields NaN or infinity.
-            DataError: the genome or a signal file proves damaged.
         """
-        wanted = np.array([[0, tile.length]], np.int64) if wanted is None else wanted
-        source = read_tile(genome, signals, replace(self.plan, wanted={tile.name: wanted}), tile)
         values = run_model(self.model, self.runner, source, tell_share=tell_share)
         return {track_name(track): track_values(track, source, values) for track in self.model.tracks}
 
@@ -109,7 +112,7 @@ class Prepared:
         with self.open_signals(genome) as signals:
             for low in range(begin, end, self.plan.tile):
                 tile = Tile(name, low, min(end, low + self.plan.tile), length)
-                parts = self.run_tile(genome, signals, tile, wanted)
+                parts = self.run(self.read(genome, signals, tile, wanted))
                 for track in self.model.tracks:
                     lay(results[track_name(track)], start, track, parts[track_name(track)])
         return results

@@ -100,7 +100,8 @@ def _one(value: Array, shape: Shape) -> tuple[Array, bool]:
 
 def _close(left: Array, right: Array) -> Bools:
     scale = max(float(np.abs(left).max(initial=0.0)), 1e-300)
-    result: Bools = (np.abs(left - right) <= ALIKE * scale) | (np.isnan(left) & np.isnan(right))
+    with np.errstate(invalid="ignore"):  # one infinity less another
+        result: Bools = (np.abs(left - right) <= ALIKE * scale) | (np.isnan(left) & np.isnan(right))
     return result
 
 
