@@ -2,6 +2,7 @@
 
 import {editOf, editText, overlapping, parseVariants, sortedEdits, VariantError} from "./trackgen-variants.js"
 import {variantsOf} from "./trackgen-live-state.js"
+import {sequenceOf} from "./trackgen-page.js"
 
 const [box, form, list, refused, undo, clear, menu] = ["variants", "editor", "edits", "refused", "undo", "clear", "basemenu"]
     .map(id => document.getElementById(id))
@@ -49,7 +50,7 @@ export class Edits extends EventTarget {
         const edits = await this.#fitted(variants, this.all)
         box.value = ""
         this.#set(edits)
-        const [{chr, start}] = variants
+        const [{chr, start}] = edits.slice(-variants.length)
         const seen = this.place()
         if (seen && !(seen.chr === chr && seen.start <= start && start < seen.end)) {
             await this.go(chr, start)
@@ -126,7 +127,8 @@ export class Edits extends EventTarget {
     async #fitted(variants, others) {
         const edits = []
         for (const variant of variants) {
-            edits.push(await editOf(variant, this.genome))
+            // What no name fits is refused by its own name.
+            edits.push(await editOf({...variant, chr: sequenceOf(variant.chr, this.genome.lengths) ?? variant.chr}, this.genome))
         }
         return this.#apart([...others, ...edits])
     }

@@ -88,8 +88,8 @@ function readName(text) {
     return /^(all|\*)$/i.test(text) ? {problem: "one place can be asked for, not all"} : {name: text}
 }
 
-// The genome's own name of a sequence, which may be written without chr or with it, small or large.
-function sequenceOf(name, lengths) {
+// The genome's own name of a sequence, which may be written without chr or with it, small or large; null for others.
+export function sequenceOf(name, lengths) {
     if (lengths.has(name)) {
         return name
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -30,14 +31,16 @@ def parse_module(name: str, text: str) -> Module:
     return Module(name, text, ast.parse(text, name))
 
 
-def package_modules() -> list[Module]:
+@functools.cache
+def package_modules() -> tuple[Module, ...]:
     """All modules of the package trackgen."""
-    return list(_modules(ROOT / "trackgen"))
+    return tuple(_modules(ROOT / "trackgen"))
 
 
-def script_modules() -> list[Module]:
+@functools.cache
+def script_modules() -> tuple[Module, ...]:
     """Python files that are neither in the package nor tests."""
-    return [module for folder in SCRIPT_FOLDERS for module in _modules(ROOT / folder)]
+    return tuple(module for folder in SCRIPT_FOLDERS for module in _modules(ROOT / folder))
 
 
 def _modules(folder: Path) -> Iterator[Module]:

@@ -111,6 +111,7 @@ def test_tangermeme_gives_the_window_graphs_contributions_where_the_rules_are_th
         assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max(), variant.label
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_shuffles_are_twenty_a_window_and_others_from_call_to_call(nets: ModuleType, ways: ModuleType) -> None:
     explained = explained_of(nets, "tss")

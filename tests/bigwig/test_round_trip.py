@@ -120,7 +120,7 @@ def test_short_chromosomes_stay_apart_on_levels_where_each_is_one_record(tmp_pat
     check_zooms(track, tmp_path / "x.bw", file)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(track=tracks(), seed=st.integers(0, 2**32))
 def test_everything_is_read_back_and_bytes_do_not_depend_on_how_values_came(track: Track, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

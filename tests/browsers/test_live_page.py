@@ -261,7 +261,8 @@ def test_pasted_insertions_and_deletions_are_computed_and_their_link_shows_the_s
     page: Page, served: Served, bases: str
 ) -> None:
     again(page, served)
-    vcf = f"chrI\t{PLACE + 16}\t.\t{bases[PLACE + 15]}\t{bases[PLACE + 15]}TATAAA"
+    # As calls on genomes of other projects name it.
+    vcf = f"I\t{PLACE + 16}\t.\t{bases[PLACE + 15]}\t{bases[PLACE + 15]}TATAAA"
     write(page, f"chrI:g.{PLACE - 9}_{PLACE - 7}del\n{vcf}")
     edits = [
         Edit("chrI", PLACE - 10, PLACE - 7, ""),

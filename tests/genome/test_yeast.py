@@ -47,11 +47,14 @@ def test_another_genome_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-def test_the_demo_scans_builds_and_can_be_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_the_demo_scans_builds_and_can_be_run_again(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     genome = data_file("genome_yeast/sacCer3.2bit")
     monkeypatch.setenv("TRACKGEN_DATA", str(genome.parents[1]))
     command = [sys.executable, "-m", "trackgen", "demo", "out", "--genome", str(genome), "--stride", "2000"]
-    for _ in range(2):
+    for _ in range(times):
         result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
         assert "trackgen serve out/hub" in result.stdout

@@ -96,7 +96,7 @@ def assert_refused(case: Case, refusal: Refused) -> None:
     assert "node " + caught.value.node in str(caught.value)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(model=window_models(), live=st.sampled_from([False, False, True]), seed=st.integers(0, 2**16))
 def test_contributions_are_those_of_the_oracle(model: WindowModel, live: bool, seed: int) -> None:
     check(model, seed, live=live, gradient=False)
@@ -123,6 +123,7 @@ def found_in(seeds: Iterable[int], wild: bool) -> tuple[Counter[str], float, dic
     return came, float(np.mean(shares)), failures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wild", [False, True], ids=["plain", "wild"])
 def test_most_models_are_compared_and_in_most_places(wild: bool) -> None:
     """What is refused, and what hangs on a choice, must stay the exception, else equality would prove nothing."""

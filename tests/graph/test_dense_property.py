@@ -44,7 +44,7 @@ def check(model: WindowModel, stride: int, seed: int) -> dict[str, np.ndarray]:
     return assert_dense_equals_windows(model.model, model.card, stride, seed=seed)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(model=window_models(), choice=st.integers(0, 100), seed=st.integers(0, 2**16))
 def test_dense_equals_windows(model: WindowModel, choice: int, seed: int) -> None:
     allowed = strides(model)

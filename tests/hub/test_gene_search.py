@@ -73,7 +73,10 @@ def asked_for(page: Page, address: str, name: str, text: str) -> tuple[str, int,
     return match[1], int(match[2]), int(match[3])
 
 
-FOUND = [("index.html", "AAC3"), ("index.html", "aac3"), ("jbrowse.html", "aac3"), ("jbrowse.html", "YBR085W")]
+FOUND = [
+    ("index.html", "AAC3"), ("jbrowse.html", "aac3"),
+    *(pytest.param(*one, marks=pytest.mark.slow) for one in (("index.html", "aac3"), ("jbrowse.html", "YBR085W"))),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "text"), FOUND)

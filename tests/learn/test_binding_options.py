@@ -323,7 +323,7 @@ REFUSALS: dict[str, tuple[Words, type[TrackgenError], str]] = {
 def test_bad_options_are_refused_and_leave_no_folder(case: str, world: Path, tmp_path: Path) -> None:
     words, kind, message = REFUSALS[case]
     result = train(world, tmp_path / "out", *words(world))
-    assert type(result.exception) is kind, f"{result.output} {result.exception}"
+    assert isinstance(result.exception, kind), f"{result.output} {result.exception}"
     assert message in str(result.exception)
     assert result.exception.exit_status == {DataError: 3, UsageError: 2}[kind]
     assert not (tmp_path / "out").exists()

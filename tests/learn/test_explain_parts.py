@@ -304,6 +304,7 @@ def test_too_short_windows_are_refused_before_modisco_runs(tmp_path: Path) -> No
         run_modisco(tmp_path / "a", tmp_path / "b", tmp_path / "c", window=40, largest=10)
 
 
+@pytest.mark.slow
 def test_modiscos_own_words_are_passed_on_when_it_fails(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", np.zeros((2, 4, 60), np.float32))
     with pytest.raises(TrackgenError, match=r"tfmodisco-lite failed; found .+Give more or other regions"):

@@ -157,6 +157,7 @@ def test_tomtom_names_a_motif_that_the_database_holds(tmp_path: Path) -> None:
     assert all(match.e_value == pytest.approx(60 * match.p_value) for matches in found for match in matches)
 
 
+@pytest.mark.slow
 def test_finemo_reads_a_contribution_track(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     codes = random.integers(0, 4, 3000).astype(np.uint8)

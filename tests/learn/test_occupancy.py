@@ -47,6 +47,7 @@ def best_score(word: np.ndarray) -> float:
     return max(sum(LOG_ODDS[b][i] for i, b in enumerate(strand)) for strand in strands)
 
 
+@pytest.mark.slow
 def test_instances_are_the_places_with_a_low_p_value_on_the_better_strand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

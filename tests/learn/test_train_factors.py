@@ -135,6 +135,7 @@ def test_a_window_and_its_reverse_complement_score_alike(trained: Path) -> None:
     np.testing.assert_allclose(values[0], values[1], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_gives_the_same_model(trained: Path, world: Path, tmp_path: Path) -> None:
     again = train(world, tmp_path / "toys", "--epochs", "4", "--motifs", world / "motifs.meme", "--resume")
     assert again.exit_code == 0, again.output

@@ -42,7 +42,7 @@ def assert_both_ways_agree(
     return run
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["occlusion", "substitution"]),
     bin_=st.sampled_from([1, 2, 10]),

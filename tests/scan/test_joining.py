@@ -122,7 +122,7 @@ def test_assembling_too_early_touches_no_shard(tmp_path: Path, monkeypatch: pyte
     assert run_scan(options(tmp_path)).skipped
 
 
-def take(path: Path, start: float, results: Any) -> None:
+def take(path: Path, start: float, results: Any, all_tried: Any) -> None:
     time.sleep(max(0.0, start - time.time()))
     try:
         Lock(path)
@@ -130,7 +130,7 @@ def take(path: Path, start: float, results: Any) -> None:
         results.put(0)
         return
     results.put(1)
-    time.sleep(0.3)  # it is held
+    all_tried.wait(20)  # until then it is held
 
 
 @pytest.mark.parametrize("stale", [False, True])
@@ -141,11 +141,12 @@ def test_of_many_processes_one_gets_a_lock(tmp_path: Path, stale: bool) -> None:
         if stale:
             path.write_text(json.dumps({"host": os.uname().nodename, "process": 2**22 + 1, "since": "2020-01-01"}))
         results: Any = context.Queue()
-        start = time.time() + 0.05
-        takers = [context.Process(target=take, args=(path, start, results)) for _ in range(4)]
+        start, all_tried = time.time() + 0.05, context.Event()
+        takers = [context.Process(target=take, args=(path, start, results, all_tried)) for _ in range(4)]
         for taker in takers:
             taker.start()
         assert sum(results.get(timeout=20) for _ in takers) == 1
+        all_tried.set()
         for taker in takers:
             taker.join()
         assert [entry.name for entry in tmp_path.iterdir() if entry.name.endswith(path.name)] == [path.name]
